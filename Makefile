@@ -1,0 +1,69 @@
+# make setup      .venv with everything that the demo and the tests need
+# make demo       from generated phantoms to a report in the browser; CT=/path/to/ct.nii.gz adds your own
+# make test       the fast tests; make test-slow the others; make check style and copies
+
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# Half the time of CPU work is the system zeroing freshly mapped memory; these keep it mapped.
+export MALLOC_MMAP_MAX_ = 0
+export MALLOC_TRIM_THRESHOLD_ = 8589934592
+export MALLOC_TOP_PAD_ = 268435456
+
+LARGE_ORGANS = spleen,right kidney,left kidney,liver,stomach,aorta
+CT ?=
+
+.PHONY: setup demo test test-slow check format clean
+
+setup: .venv/ready
+
+.venv/ready: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	pip install --quiet --constraint constraints.txt --editable ".[demo,test]"
+	touch .venv/ready
+
+# Everything happens in demo/, on a copy of the bundles: your own models and runs stay untouched.
+demo: setup
+	rm -rf demo && mkdir demo
+	tar -c --exclude models --exclude runs --exclude predictions --exclude evaluation bundles | tar -x -C demo
+	python tools/phantom.py corpus demo/corpus --count 24
+	python tools/phantom.py btcv demo/btcv --count 24
+	python tools/phantom.py btcv demo/unseen --count 4 --first 101
+	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json']" --dataset_dir ../../corpus
+	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../unseen
+	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file configs/export_encoder.json
+	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json']" --dataset_dir ../../btcv --pretrained ../pretrain_ssl/models/encoder.pt
+	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json','configs/evaluate.json']" --dataset_dir ../../unseen --evaluate_on all
+	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../unseen
+ifneq ($(CT),)
+	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir "$(abspath $(CT))" --output_dir ../../own_ct
+endif
+	python tools/report.py demo/report.html --title "Swin UNETR on phantoms" \
+	  --runs demo/bundles/pretrain_ssl/runs/demo,demo/bundles/btcv_segmentation/runs/demo \
+	  --images demo/unseen --reconstructions demo/bundles/pretrain_ssl/predictions \
+	  --segmented demo/unseen --predictions demo/bundles/btcv_segmentation/predictions --references demo/unseen \
+	  --evaluation demo/bundles/btcv_segmentation/evaluation/metrics.csv --highlight "$(LARGE_ORGANS)" \
+	  --labels_from bundles/btcv_segmentation/configs/metadata.json \
+	  $(if $(CT),--ct "$(abspath $(CT))" --ct_prediction demo/own_ct/$(patsubst %.nii,%,$(basename $(notdir $(CT))))_seg.nii.gz) \
+	  --open_browser
+
+test: setup
+	python -m pytest
+
+test-slow: setup
+	python -m pytest -m slow
+
+check: setup
+	ruff check bundles tools tests
+	ruff format --check bundles tools tests
+	python tools/format_json.py check bundles
+	python tools/vendor.py check
+
+format: setup
+	ruff check --fix bundles tools tests
+	ruff format bundles tools tests
+	python tools/format_json.py write bundles
+	python tools/vendor.py write
+
+clean:
+	rm -rf demo build *.egg-info
