@@ -18,54 +18,61 @@ LAYOUTS = [
     ("imagesTr", "labelsTr"),
     ("images", "labels"),
 ]
+SECTIONS = ("training", "validation", "test")
 FOLDS = 5
 
 
-def labelled_split(
-    dataset_dir: str, datalist: str | None, fold: int, seed: int, channels: int = 1
+def labelled_cases(
+    dataset_dir: str, datalist: str | None, channels: int = 1
 ) -> dict[str, list[dict]]:
-    """Pairs `{"image": path, "label": path}` by use: `training`, `validation`, `test`, `all`.
+    """Pairs `{"image": path, "label": path}` by section: `training`, `validation` and `test`.
 
     Args:
-        dataset_dir: holds one of `LAYOUTS`, or what the datalist's paths are relative to.
-        datalist: Decathlon JSON; its sections are taken as they are. Without `validation`, and
-            without a datalist at all, `training` is divided into five folds by the seed.
-        fold: 0 to 4, the fold that validates.
-        seed: of the division.
+        dataset_dir: holds one of `LAYOUTS` (all of it is `training`), or is what the datalist's
+            paths are relative to.
+        datalist: Decathlon JSON; its sections are taken as they are, but for images of `test`
+            without a label.
         channels: of an image; more than one are the fourth axis of its file.
-
-    Returns:
-        `all` is every labelled image; `test` is empty unless the datalist has labelled ones.
 
     Raises:
         InputError: an image without its label or the other way round; unusable files; grids that
-            differ; too few cases for a division.
+            differ; nothing labelled at all.
     """
     if datalist:
-        names = ("training", "validation", "test")
-        parts = {name: read_datalist(datalist, dataset_dir, name, True) for name in names}
+        sections = {name: read_datalist(datalist, dataset_dir, name, True) for name in SECTIONS}
+        sections["test"] = [item for item in sections["test"] if "label" in item]
     else:
-        parts = {"training": _pairs(Path(dataset_dir)), "validation": [], "test": []}
-    parts = {
-        name: [_checked(item, channels) for item in items if "label" in item or name != "test"]
-        for name, items in parts.items()
-    }
-    parts["all"] = [item for items in parts.values() for item in items]
-    if not parts["all"]:
-        raise InputError(f"{datalist} lists no labelled image; see the README.")
-    if parts["training"] and not parts["validation"]:
-        parts["training"], parts["validation"] = _divided(parts["training"], fold, seed)
-    return parts
+        sections = {"training": _pairs(Path(dataset_dir)), "validation": [], "test": []}
+    if not any(sections.values()):
+        raise InputError(f"datalist {datalist} lists no labelled image; add some.")
+    return {name: [_checked(item, channels) for item in items] for name, items in sections.items()}
 
 
-def evaluated(split: dict[str, list[dict]], section: str) -> list[dict]:
-    """The cases of one use, for an evaluation; raises InputError when there are none."""
-    if not split.get(section):
-        raise InputError(f"--evaluate_on {section} has no labelled case; it takes {list(split)}.")
-    return split[section]
+def part(cases: dict[str, list[dict]], name: str, fold: int, seed: int) -> list[dict]:
+    """The cases for one use.
+
+    Args:
+        cases: what `labelled_cases` gives. Where it has no `validation`, `training` is divided into
+            five folds by the seed.
+        name: `training`, `validation`, `test`, or `all` of them.
+        fold: 0 to 4, the fold that validates.
+        seed: of the division.
+
+    Raises:
+        InputError: there are none, there is no such part, or too few for a division.
+    """
+    if name == "all":
+        return [item for items in cases.values() for item in items]
+    if name in ("training", "validation") and not cases["validation"]:
+        folds = _folds(cases["training"], fold, seed)
+        validation = folds.pop(fold)
+        return validation if name == "validation" else [item for part in folds for item in part]
+    if not cases.get(name):
+        raise InputError(f"there are no {name} cases; the parts are {', '.join(SECTIONS)} and all.")
+    return cases[name]
 
 
-def _divided(items: list[dict], fold: int, seed: int) -> tuple[list[dict], list[dict]]:
+def _folds(items: list[dict], fold: int, seed: int) -> list[list[dict]]:
     if fold not in range(FOLDS):
         raise InputError(f"--fold {fold} does not exist; it takes 0 to {FOLDS - 1}.")
     if len(items) < FOLDS:
@@ -73,9 +80,7 @@ def _divided(items: list[dict], fold: int, seed: int) -> tuple[list[dict], list[
             f"{len(items)} labelled images are too few for {FOLDS} folds; name those that "
             "train and those that validate in a --datalist."
         )
-    parts = partition_dataset(items, num_partitions=FOLDS, shuffle=True, seed=seed)
-    training = [item for number, part in enumerate(parts) if number != fold for item in part]
-    return training, parts[fold]
+    return partition_dataset(items, num_partitions=FOLDS, shuffle=True, seed=seed)
 
 
 def _pairs(root: Path) -> list[dict]:

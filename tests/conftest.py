@@ -1,0 +1,33 @@
+"""Fixtures of all tests: one thread, fixed seeds, one bundle's `scripts` at a time."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from helpers import forget_scripts, import_scripts
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def load_scripts() -> Iterator[Callable[[str], ModuleType]]:
+    """`load_scripts("pretrain_ssl")` is that bundle's `scripts`; the last one loaded counts."""
+    path = sys.path.copy()
+    yield import_scripts
+    forget_scripts()
+    sys.path[:] = path

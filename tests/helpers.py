@@ -1,0 +1,48 @@
+"""What several tests need: where things are, small files, and a bundle's `scripts` package."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import nibabel as nib
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+BUNDLES = ROOT / "bundles"
+
+
+def write_nifti(path, array: np.ndarray, spacing_mm=(1.0, 1.0, 1.0), affine=None) -> str:
+    """Write a volume; its affine is diagonal with the spacing unless one is given."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    affine = np.diag([*spacing_mm, 1.0]) if affine is None else affine
+    nib.save(nib.Nifti1Image(array, affine), path)
+    return str(path)
+
+
+def write_json(path, content) -> str:
+    """Write JSON, folders included."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(content))
+    return str(path)
+
+
+def config_files(bundle: str, *names: str) -> list[str]:
+    """Paths of config files of a bundle: `config_files("pretrain_ssl", "train", "demo")`."""
+    return [str(BUNDLES / bundle / "configs" / f"{name}.json") for name in names]
+
+
+def import_scripts(bundle: str) -> ModuleType:
+    """Import the `scripts` package of a bundle anew; every bundle calls its package so."""
+    forget_scripts()
+    others = [entry for entry in sys.path if Path(entry).parent != BUNDLES]
+    sys.path[:] = [str(BUNDLES / bundle), *others]
+    return importlib.import_module("scripts")
+
+
+def forget_scripts() -> None:
+    """Drop every bundle's `scripts` from the imported modules."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
+        del sys.modules[name]

@@ -1,0 +1,176 @@
+"""The objective and its figures, against values computed by hand."""
+
+from math import exp, log
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+
+ALL = {"rotation": 1.0, "contrastive": 1.0, "reconstruction": 1.0}
+
+
+@pytest.fixture
+def losses(load_scripts):
+    return load_scripts("pretrain_ssl").losses
+
+
+def example(crops: int = 3, dtype=torch.float32) -> tuple[dict, dict]:
+    """Random predictions and targets of a batch."""
+    pred = {
+        "rotation": torch.randn(2 * crops, 4).to(dtype),
+        "embedding": torch.randn(2 * crops, 8).to(dtype),
+        "reconstruction": torch.rand(2 * crops, 1, 4, 4, 2).to(dtype),
+    }
+    target = {
+        "rotation": torch.randint(4, (2 * crops,)),
+        "reconstruction": torch.rand(2 * crops, 1, 4, 4, 2),
+    }
+    return pred, target
+
+
+def contrastive(losses, embedding: torch.Tensor, temperature: float = 0.5) -> float:
+    pred, target = example(len(embedding) // 2)
+    loss = losses.SSLLoss(ALL, temperature)
+    return loss.terms(pred | {"embedding": embedding}, target)["contrastive_loss"].item()
+
+
+def normalised_temperature_cross_entropy(embedding: np.ndarray, temperature: float) -> float:
+    """Equation 3 of the paper, one view after the other."""
+    unit = [vector / np.linalg.norm(vector) for vector in embedding]
+    views, terms = range(len(unit)), []
+    for i in views:
+        partner = (i + len(unit) // 2) % len(unit)
+        others = sum(exp(unit[i] @ unit[k] / temperature) for k in views if k != i)
+        terms.append(-log(exp(unit[i] @ unit[partner] / temperature) / others))
+    return float(np.mean(terms))
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+def test_contrastive_loss_equals_explicit_loops(losses, temperature):
+    embedding = torch.randn(6, 5)
+    expected = normalised_temperature_cross_entropy(embedding.double().numpy(), temperature)
+    assert contrastive(losses, embedding, temperature) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("crops", [2, 4])
+def test_contrastive_minimum_is_reached_by_equal_views_of_orthogonal_crops(losses, crops):
+    embedding = torch.eye(crops).repeat(2, 1) * 3
+    minimum = -log(exp(1 / 0.5) / (exp(1 / 0.5) + 2 * crops - 2))
+    assert contrastive(losses, embedding) == pytest.approx(minimum, rel=1e-5)
+
+
+@pytest.mark.parametrize("crops", [2, 4])
+def test_contrastive_loss_of_equal_embeddings_is_chance(losses, crops):
+    embedding = torch.ones(2 * crops, 8)
+    assert contrastive(losses, embedding) == pytest.approx(log(2 * crops - 1), rel=1e-5)
+
+
+def test_reconstruction_loss_is_the_mean_absolute_difference(losses):
+    pred, target = example()
+    pred["reconstruction"] = torch.tensor([0.0, 0.5, 1.0, 1.0])
+    target["reconstruction"] = torch.tensor([1.0, 0.0, 1.0, 0.5])
+    term = losses.SSLLoss(ALL).terms(pred, target)["reconstruction_loss"]
+    assert term.item() == pytest.approx((1 + 0.5 + 0 + 0.5) / 4)
+
+
+def test_rotation_loss_is_the_cross_entropy_of_four_classes(losses):
+    pred, target = example(crops=1)
+    pred["rotation"] = torch.tensor([[0.0, 0.0, 0.0, 0.0], [log(5.0), 0.0, 0.0, 0.0]])
+    target["rotation"] = torch.tensor([2, 0])
+    term = losses.SSLLoss(ALL).terms(pred, target)["rotation_loss"]
+    assert term.item() == pytest.approx((log(4) + log(8 / 5)) / 2)
+
+
+def test_loss_is_the_weighted_sum_of_its_terms(losses):
+    pred, target = example()
+    loss = losses.SSLLoss({"rotation": 2.0, "contrastive": 3.0, "reconstruction": 5.0})
+    terms = loss.terms(pred, target)
+    expected = 2 * terms["rotation_loss"] + 3 * terms["contrastive_loss"]
+    expected += 5 * terms["reconstruction_loss"]
+    assert loss(pred, target).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize(
+    "task, output",
+    [("rotation", "rotation"), ("contrastive", "embedding"), ("reconstruction", "reconstruction")],
+)
+def test_zero_weight_leaves_a_task_out(losses, task, output):
+    pred, target = example()
+    for value in pred.values():
+        value.requires_grad_()
+    losses.SSLLoss(ALL | {task: 0.0})(pred, target).backward()
+    assert {name for name, value in pred.items() if not value.grad.any()} == {output}
+
+
+def test_half_precision_predictions_are_judged_in_float32(losses):
+    pred, target = example(dtype=torch.float16)
+    wide = {name: value.float() for name, value in pred.items()}
+    loss = losses.SSLLoss(ALL)
+    terms, expected = loss.terms(pred, target), loss.terms(wide, target)
+    assert all(term.dtype == torch.float32 for term in terms.values())
+    assert all(torch.equal(terms[name], expected[name]) for name in expected)
+
+
+def test_autocast_leaves_the_terms_in_float32(losses):
+    pred, target = example()
+    loss = losses.SSLLoss(ALL)
+    expected = loss.terms(pred, target)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        terms = loss.terms(pred, target)
+    assert all(torch.equal(terms[name], expected[name]) for name in expected)
+
+
+def test_rotation_accuracy_counts_the_largest_logits(losses):
+    logits = torch.tensor([[9.0, 0, 0, 0], [0, 9.0, 0, 0], [0, 0, 9.0, 0], [0, 0, 0, 9.0]])
+    assert losses.rotation_accuracy(logits, torch.tensor([0, 1, 2, 0])) == 0.75
+
+
+def test_top1_is_one_for_perfect_embeddings(losses):
+    assert losses.contrastive_top1(torch.eye(3).repeat(2, 1)) == 1.0
+
+
+def test_top1_counts_the_views_whose_nearest_is_their_partner(losses):
+    angles = torch.deg2rad(torch.tensor([0.0, 90.0, 10.0, 30.0]))  # crops a, b, then a, b
+    embedding = torch.stack([angles.cos(), angles.sin()], dim=1)
+    # a at 0 and 10 find each other; b at 90 finds b at 30, b at 30 finds a at 10
+    assert losses.contrastive_top1(embedding) == 0.75
+
+
+def test_top1_ignores_the_length_of_an_embedding(losses):
+    embedding = torch.tensor([[1.0, 0.1], [0.1, 1.0], [100.0, 1.0], [1.0, 100.0]])
+    assert losses.contrastive_top1(embedding) == 1.0
+
+
+def test_figures_are_means_over_the_batches_of_an_epoch(losses):
+    loss = losses.SSLLoss(ALL)
+    batches = [example(), example()]
+    figures = losses.SSLFigures(loss)
+    for batch in batches:
+        figures.update(batch)
+    found, terms = figures.compute(), [loss.terms(*batch) for batch in batches]
+    assert set(found) == {*terms[0], "rotation_accuracy", "contrastive_top1"}
+    for name in terms[0]:
+        assert found[name] == pytest.approx((terms[0][name] + terms[1][name]).item() / 2)
+
+
+def test_figures_are_named_by_what_they_measure(losses):
+    pred, target = example(crops=2)
+    pred["embedding"] = torch.eye(2).repeat(2, 1)
+    pred["rotation"] = -torch.nn.functional.one_hot(target["rotation"], 4).float()
+    figures = losses.SSLFigures(losses.SSLLoss(ALL))
+    figures.update((pred, target))
+    found = figures.compute()
+    assert (found["rotation_accuracy"], found["contrastive_top1"]) == (0.0, 1.0)
+
+
+def test_figures_of_an_engine_are_plain_numbers_of_the_last_epoch(losses):
+    pred, target = example()
+    right = pred | {"rotation": torch.nn.functional.one_hot(target["rotation"], 4).float()}
+    wrong = pred | {"rotation": -right["rotation"]}
+    outputs = iter([wrong, wrong, right, wrong])
+    engine = Engine(lambda engine, batch: {"pred": next(outputs), "label": target})
+    losses.SSLFigures(losses.SSLLoss(ALL)).attach(engine, "figures")
+    engine.run([0, 1], max_epochs=2)
+    assert engine.state.metrics["rotation_accuracy"] == 0.5
+    assert isinstance(engine.state.metrics["contrastive_loss"], float)

@@ -1,0 +1,121 @@
+"""The pre-training network, built from its configs, and SwinUNETR's encoder, which it must equal."""
+
+import pytest
+import torch
+from helpers import config_files
+from monai.bundle import ConfigParser
+from monai.networks.nets import SwinUNETR
+
+CROP = (64, 64, 32)
+ENCODER = "swinViT."
+
+
+@pytest.fixture
+def build(load_scripts):
+    """`build(bundle, *configs)` is the `network_def` of merged config files."""
+
+    def network(bundle: str, *names: str) -> torch.nn.Module:
+        load_scripts(bundle)
+        parser = ConfigParser()
+        parser.read_config(config_files(bundle, *names))
+        return parser.get_parsed_content("network_def")
+
+    return network
+
+
+def encoder_keys(network: torch.nn.Module) -> set[str]:
+    return {name for name in network.state_dict() if name.startswith(ENCODER)}
+
+
+def parameters(module: torch.nn.Module) -> float:
+    """Millions of parameters."""
+    return sum(parameter.numel() for parameter in module.parameters()) / 1e6
+
+
+def test_training_returns_what_the_loss_needs(build):
+    output = build("pretrain_ssl", "train", "demo").train()(torch.rand(2, 1, *CROP))
+    shapes = {name: tuple(value.shape) for name, value in output.items()}
+    assert shapes == {
+        "rotation": (2, 4),
+        "embedding": (2, 512),
+        "reconstruction": (2, 1, *CROP),
+    }
+
+
+def test_evaluation_returns_one_image(build):
+    network, image = build("pretrain_ssl", "train", "demo").eval(), torch.rand(2, 1, *CROP)
+    with torch.no_grad():
+        output = network(image)
+        assert output.shape == image.shape
+        assert torch.equal(output, network.all_heads(image)["reconstruction"])
+
+
+def test_every_parameter_gets_a_gradient(build):
+    network = build("pretrain_ssl", "train", "demo").train()
+    output = network(torch.rand(2, 1, *CROP))
+    sum(value.square().mean() for value in output.values()).backward()
+    without = [name for name, value in network.named_parameters() if value.grad is None]
+    assert without == []
+
+
+def test_validation_gets_all_heads_without_batch_statistics(build, load_scripts):
+    network, image = build("pretrain_ssl", "train", "demo").eval(), torch.rand(2, 1, *CROP)
+    inferer = load_scripts("pretrain_ssl").network.AllHeadsInferer()
+    with torch.no_grad():
+        both, first = inferer(image, network), inferer(image[:1], network)
+    assert set(both) == {"rotation", "embedding", "reconstruction"}
+    assert torch.allclose(both["embedding"][:1], first["embedding"], atol=1e-5)
+
+
+def test_encoder_features_equal_those_within_swin_unetr(build):
+    network = build("pretrain_ssl", "train", "demo").eval()
+    unetr = build("btcv_segmentation", "train", "demo").eval()
+    encoder = {n: v for n, v in network.state_dict().items() if n.startswith(ENCODER)}
+    unetr.load_state_dict({**unetr.state_dict(), **encoder})
+    features = []
+    for encoder in (network.swinViT, unetr.swinViT):
+        encoder.register_forward_hook(lambda module, given, output: features.append(output))
+    image = torch.rand(1, 1, *CROP)
+    with torch.no_grad():
+        network(image), unetr(image)
+    assert len(features[0]) == len(features[1]) == 5
+    assert all(torch.equal(own, theirs) for own, theirs in zip(*features))
+
+
+def test_demo_encoder_has_swin_unetrs_names(build):
+    own = encoder_keys(build("pretrain_ssl", "train", "demo"))
+    unetr = build("btcv_segmentation", "train", "demo")
+    assert own == encoder_keys(unetr)
+    assert isinstance(unetr, SwinUNETR)
+
+
+def test_full_encoder_has_swin_unetrs_names_and_the_papers_size(build):
+    own = build("pretrain_ssl", "train")
+    unetr = build("btcv_segmentation", "train")
+    assert encoder_keys(own) == encoder_keys(unetr)
+    assert parameters(own.swinViT) == pytest.approx(8.06, abs=0.01)
+    assert parameters(unetr.swinViT) == pytest.approx(8.06, abs=0.01)
+    assert parameters(unetr) == pytest.approx(62.2, abs=0.1)
+
+
+def test_validation_reaches_the_network_within_a_ddp_wrapper(build, load_scripts):
+    network, image = build("pretrain_ssl", "train", "demo").eval(), torch.rand(1, 1, *CROP)
+    inferer = load_scripts("pretrain_ssl").network.AllHeadsInferer()
+    wrapper = torch.nn.Module()
+    wrapper.module = network
+    with torch.no_grad():
+        assert set(inferer(image, wrapper)) == {"rotation", "embedding", "reconstruction"}
+
+
+def test_rotation_head_sees_where_a_feature_is(load_scripts):
+    head = load_scripts("pretrain_ssl").network.RotationHead(2, [64, 64, 32])
+    features = torch.rand(1, 2, 2, 2, 1)
+    assert head(features).shape == (1, 4)
+    assert not torch.allclose(head(features), head(features.rot90(1, dims=(2, 3))))
+
+
+def test_contrastive_head_reads_the_mean_of_all_tokens(load_scripts):
+    head = load_scripts("pretrain_ssl").network.ContrastiveHead(4, embedding_size=3).eval()
+    features = torch.rand(2, 4, 2, 2, 1)
+    assert torch.allclose(head(features), head(features.flip(2)), atol=1e-6)
+    assert head(features).shape == (2, 3)

@@ -1,0 +1,305 @@
+"""The phantoms: anatomy, hardness, the archives' layouts, reproducibility, user mistakes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import phantom
+import pytest
+from phantom_anatomy import Tissue
+from scipy.ndimage import label as components
+
+TOOL = Path(__file__).parents[2] / "tools" / "phantom.py"
+SHAPE, SPACING_MM = (72, 56, 52), (5.0, 5.0, 5.0)
+SPLEEN, RIGHT_KIDNEY, LEFT_KIDNEY, GALLBLADDER, ESOPHAGUS, LIVER, STOMACH = range(1, 8)
+AORTA, VENA_CAVA, PORTAL_VEIN, PANCREAS, RIGHT_ADRENAL, LEFT_ADRENAL = range(8, 14)
+# What an organ of an adult may measure in ml, wide enough for any size and pose drawn.
+VOLUME_ML = {
+    SPLEEN: (80, 500),
+    RIGHT_KIDNEY: (50, 300),
+    LEFT_KIDNEY: (50, 300),
+    GALLBLADDER: (10, 80),
+    ESOPHAGUS: (5, 40),
+    LIVER: (800, 2500),
+    STOMACH: (150, 800),
+    AORTA: (40, 200),
+    VENA_CAVA: (40, 220),
+    PORTAL_VEIN: (10, 80),
+    PANCREAS: (30, 160),
+    RIGHT_ADRENAL: (1, 10),
+    LEFT_ADRENAL: (1, 10),
+}
+
+
+def abdomen(seed: int, spacing_mm=SPACING_MM) -> tuple[np.ndarray, np.ndarray]:
+    """HU and labels of one abdomen."""
+    shape = tuple(round(360 * n / 72 / s) for n, s in zip(SHAPE, spacing_mm, strict=True))
+    return phantom.phantom_ct(np.random.default_rng(seed), shape, spacing_mm)
+
+
+@pytest.fixture(scope="module")
+def abdomens() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Six abdomens at 5 mm."""
+    return [abdomen(seed) for seed in range(6)]
+
+
+@pytest.fixture(scope="module")
+def btcv(tmp_path_factory) -> list[tuple[nib.Nifti1Image, nib.Nifti1Image]]:
+    """Images and labels of twelve cases in BTCV's layout at 6 mm."""
+    out = tmp_path_factory.mktemp("btcv")
+    phantom.btcv(str(out), count=12, spacing_mm=6.0)
+    folder = out / "RawData" / "Training"
+    names = [(f"img{i:04d}.nii.gz", f"label{i:04d}.nii.gz") for i in range(1, 13)]
+    return [(nib.load(folder / "img" / a), nib.load(folder / "label" / b)) for a, b in names]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Content of all files below a folder by their relative path."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def centre_mm(image: nib.Nifti1Image, label: int) -> np.ndarray:
+    """World coordinates (3,) of a label's centre of mass."""
+    voxels = np.argwhere(np.asarray(image.dataobj) == label)
+    return nib.affines.apply_affine(image.affine, voxels.mean(0))
+
+
+def dice_by_hu(hu: np.ndarray, labels: np.ndarray, *, prior: bool) -> dict[int, float]:
+    """Dice of the best rule that sees one voxel's HU only and knows this phantom's histograms."""
+    bins = np.clip((hu.astype(int) + 1024) // 8, 0, 300)
+    counts = np.stack([np.bincount(bins[labels == k], minlength=301) for k in range(14)])
+    score = counts if prior else counts / counts.sum(1, keepdims=True)
+    found = score.argmax(0)[bins]
+    organs = (SPLEEN, RIGHT_KIDNEY, LEFT_KIDNEY, LIVER, STOMACH, AORTA)
+    pairs = {k: (found == k, labels == k) for k in organs}
+    return {k: 2 * (a & b).sum() / (a.sum() + b.sum()) for k, (a, b) in pairs.items()}
+
+
+# Anatomy
+
+
+def test_every_organ_has_a_plausible_volume(abdomens):
+    for _, labels in abdomens:
+        volumes_ml = np.bincount(labels.ravel(), minlength=14) * np.prod(SPACING_MM) / 1000
+        for organ, (low, high) in VOLUME_ML.items():
+            assert low <= volumes_ml[organ] <= high, (phantom.ORGANS[organ], volumes_ml[organ])
+
+
+def test_organs_are_connected(abdomens):
+    for _, labels in abdomens:
+        for organ in range(1, 14):
+            parts = np.bincount(components(labels == organ, np.ones((3, 3, 3)))[0].ravel())[1:]
+            assert parts.max() > 0.85 * parts.sum(), phantom.ORGANS[organ]
+
+
+def test_organs_lie_inside_the_body(abdomens):
+    for hu, labels in abdomens:
+        skin = np.argwhere(hu > -300)
+        organs = np.argwhere(labels > 0)
+        # Superiorly the field cuts the aorta and the esophagus, so x and y only.
+        assert (organs.min(0) > skin.min(0))[:2].all()
+        assert (organs.max(0) < skin.max(0))[:2].all()
+
+
+def test_hu_are_those_of_ct(abdomens):
+    for hu, labels in abdomens:
+        assert hu.dtype == np.int16 and labels.dtype == np.uint8
+        assert hu.min() >= -1024 and 200 < hu.max() <= 3071
+        assert abs(np.median(hu[:, -1]) + 1000) < 40  # air before the patient
+        assert 20 < np.median(hu[labels == LIVER]) < 160
+
+
+def test_soft_organs_share_their_hu_range():
+    gaps = []
+    for seed in range(8):
+        hu, labels = abdomen(seed, (6.0, 6.0, 6.0))
+        gaps.append(np.median(hu[labels == LIVER]) - np.median(hu[labels == SPLEEN]))
+    assert min(gaps) < 0 < max(gaps)
+
+
+@pytest.mark.parametrize("prior", [True, False])
+def test_intensity_alone_does_not_segment(abdomens, prior):
+    dice = [list(dice_by_hu(hu, labels, prior=prior).values()) for hu, labels in abdomens]
+    assert np.mean(dice) < 0.4
+
+
+def test_the_same_patient_at_another_spacing():
+    coarse, fine = abdomen(3)[1], abdomen(3, (2.5, 2.5, 2.5))[1]
+    volumes_ml = [np.bincount(a.ravel())[1:] * v for a, v in ((coarse, 125), (fine, 15.625))]
+    large = [SPLEEN - 1, LIVER - 1, STOMACH - 1]
+    np.testing.assert_allclose(volumes_ml[0][large], volumes_ml[1][large], rtol=0.05)
+
+
+# Written files
+
+
+def test_sides_are_right_in_world_coordinates(btcv):
+    for _, label in btcv:
+        x, y, z = np.transpose([centre_mm(label, organ) for organ in range(14)])
+        assert x[LIVER] > x[SPLEEN] + 80
+        assert x[RIGHT_KIDNEY] > x[LEFT_KIDNEY] + 60
+        assert x[RIGHT_ADRENAL] > x[LEFT_ADRENAL]
+        assert x[VENA_CAVA] > x[AORTA]
+        assert y[STOMACH] > y[LEFT_KIDNEY] and y[PANCREAS] > y[AORTA]
+        assert z[RIGHT_ADRENAL] > z[RIGHT_KIDNEY] and z[LEFT_ADRENAL] > z[LEFT_KIDNEY]
+
+
+def test_image_and_label_share_their_grid(btcv):
+    for image, label in btcv:
+        assert image.shape == label.shape
+        np.testing.assert_array_equal(image.affine, label.affine)
+        assert set(np.unique(label.dataobj)) == set(range(14))
+
+
+def test_files_vary_as_in_archives(btcv):
+    orientations = {"".join(nib.aff2axcodes(image.affine)) for image, _ in btcv}
+    assert {"RAS", "LPS"} <= orientations and len(orientations) >= 3
+    assert any(code[2] not in "SI" for code in orientations)  # axes permuted
+    assert len({image.get_data_dtype() for image, _ in btcv}) == 3
+    assert len({label.get_data_dtype() for _, label in btcv}) == 2
+    assert len({image.shape for image, _ in btcv}) > 6
+
+
+def test_spacing_is_about_what_was_asked(btcv):
+    for image, _ in btcv:
+        x, y, z = nib.as_closest_canonical(image).header.get_zooms()
+        assert x == y and 5.4 <= x <= 6.6 and x <= z <= 1.6 * x + 1e-3
+
+
+def test_first_continues_the_numbers(btcv, tmp_path):
+    phantom.btcv(str(tmp_path), count=1, first=12, spacing_mm=6.0)
+    image = nib.load(tmp_path / "RawData" / "Training" / "img" / "img0012.nii.gz")
+    np.testing.assert_array_equal(image.dataobj, btcv[11][0].dataobj)
+    assert len(files(tmp_path)) == 2
+
+
+def test_more_cases_keep_the_earlier_ones(tmp_path):
+    phantom.corpus(str(tmp_path / "few"), count=2, spacing_mm=8.0)
+    phantom.corpus(str(tmp_path / "more"), count=3, spacing_mm=8.0)
+    phantom.corpus(str(tmp_path / "more"), count=3, spacing_mm=8.0)  # and once more over itself
+    few, more = files(tmp_path / "few"), files(tmp_path / "more")
+    assert len(more) == 3 and few == {name: more[name] for name in few}
+
+
+def test_another_seed_gives_other_patients(tmp_path):
+    for seed in (0, 1):
+        phantom.corpus(str(tmp_path / str(seed)), count=1, seed=seed, spacing_mm=8.0)
+    assert files(tmp_path / "0") != files(tmp_path / "1")
+
+
+def test_corpus_is_a_tree_of_mixed_files(tmp_path):
+    phantom.corpus(str(tmp_path), count=3, spacing_mm=8.0)
+    assert sorted(files(tmp_path)) == [
+        "patient_0001/ct.nii.gz",
+        "patient_0002/study_1/ct.nii",
+        "patient_0003/study_1/series_2/ct.nii.gz",
+    ]
+
+
+def test_layouts_have_different_patients():
+    layouts = ["btcv", "corpus", *phantom.TASKS]
+    draws = {phantom.case_rng(0, layout, i).random() for layout in layouts for i in range(50)}
+    assert len(draws) == 50 * len(layouts)
+
+
+# Medical Segmentation Decathlon
+
+
+@pytest.mark.parametrize("task", phantom.TASKS)
+def test_msd_task(tmp_path, task):
+    phantom.msd(str(tmp_path), task, count=2, test_count=1, spacing_mm=6.0)
+    folder, spec = tmp_path / task, phantom.TASKS[task]
+    content = json.loads((folder / "dataset.json").read_text())
+    assert content["labels"] == dict(zip("0123", ("background", *spec.labels), strict=False))
+    assert list(content["modality"].values()) == list(spec.channels)
+    assert (content["numTraining"], content["numTest"]) == (2, 1)
+    for case in content["training"]:
+        image, label = nib.load(folder / case["image"]), nib.load(folder / case["label"])
+        assert image.shape[:3] == label.shape
+        assert image.shape[3:] == ((len(spec.channels),) if len(spec.channels) > 1 else ())
+        np.testing.assert_array_equal(image.affine, label.affine)
+        assert set(np.unique(label.dataobj)) == set(range(len(spec.labels) + 1))
+        values = np.asarray(image.dataobj)
+        assert np.isfinite(values).all()
+        assert values.min() < -900 if spec.channels == ("CT",) else values.min() >= 0
+    (name,) = content["test"]
+    assert (folder / name).is_file() and not (folder / name.replace("images", "labels")).exists()
+    assert len(files(folder)) == 6  # two pairs, one test image, dataset.json
+
+
+def test_msd_names_its_files_as_the_archive_does():
+    names = {task: phantom.case_name(spec, 4) for task, spec in phantom.TASKS.items()}
+    assert names["Task09_Spleen"] == "spleen_4.nii.gz"
+    assert names["Task01_BrainTumour"] == "BRATS_004.nii.gz"
+    assert names["Task05_Prostate"] == "prostate_04.nii.gz"
+
+
+def test_raising_msd_counts_keeps_the_files(tmp_path):
+    phantom.msd(str(tmp_path), "Task04_Hippocampus", count=1, test_count=1)
+    before = files(tmp_path)
+    phantom.msd(str(tmp_path), "Task04_Hippocampus", count=2, test_count=2)
+    after = files(tmp_path)
+    kept = [name for name in before if not name.endswith(".json")]
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert len(after) == 7
+
+
+@pytest.mark.parametrize(
+    ("task", "tumour", "host"),
+    [("Task03_Liver", 2, 1), ("Task07_Pancreas", 2, 1), ("Task01_BrainTumour", 2, 3)],
+)
+def test_tumours_touch_their_organ(task, tumour, host):
+    _, label = phantom.draw_case(phantom.case_rng(0, task, 2), phantom.TASKS[task], 4.0)
+    labels = np.asarray(label.dataobj)
+    both, _ = components(np.isin(labels, [tumour, host]), np.ones((3, 3, 3)))
+    assert set(both[labels == tumour]) <= set(both[labels == host])
+
+
+def test_every_tissue_of_a_torso_has_hu():
+    head_only = range(Tissue.SCALP, len(Tissue))
+    assert set(phantom.CT) == set(Tissue) - set(head_only)
+
+
+# User mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["msd", "OUT", "--task", "Task11_Knee"], "unknown task 'Task11_Knee'"),
+        (["btcv", "OUT", "--count", "0"], "count must be 1 or more, not 0"),
+        (["corpus", "FILE"], "is a file"),
+        (["corpus", "OUT", "--spacing_mm", "0"], "spacing_mm must be"),
+        (["corpus", "OUT", "--seed", "-1"], "seed must be"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(tmp_path, arguments, sentence):
+    (tmp_path / "FILE").touch()
+    command = [sys.executable, TOOL, *arguments]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and sentence in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "OUT").exists()
+
+
+def test_unknown_task_names_the_ten(tmp_path):
+    with pytest.raises(SystemExit) as error:
+        phantom.msd(str(tmp_path), "Spleen")
+    assert all(task in str(error.value) for task in phantom.TASKS)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def half(temporary: Path) -> None:
+        temporary.write_text("ne")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        phantom.write(path, half)
+    assert files(tmp_path) == {"a.txt": b"old"}
