@@ -30,18 +30,18 @@ demo: setup
 	python tools/phantom.py btcv demo/btcv --count 24
 	python tools/phantom.py btcv demo/unseen --count 4 --first 101
 	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json']" --dataset_dir ../../corpus
-	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../unseen
+	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../unseen/RawData/Training/img
 	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file configs/export_encoder.json
 	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json']" --dataset_dir ../../btcv --pretrained ../pretrain_ssl/models/encoder.pt
 	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json','configs/evaluate.json']" --dataset_dir ../../unseen --evaluate_on all
-	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../unseen
+	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../unseen/RawData/Training/img
 ifneq ($(CT),)
 	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir "$(abspath $(CT))" --output_dir ../../own_ct
 endif
 	python tools/report.py demo/report.html --title "Swin UNETR on phantoms" \
 	  --runs demo/bundles/pretrain_ssl/runs/demo,demo/bundles/btcv_segmentation/runs/demo \
-	  --images demo/unseen --reconstructions demo/bundles/pretrain_ssl/predictions \
-	  --segmented demo/unseen --predictions demo/bundles/btcv_segmentation/predictions --references demo/unseen \
+	  --images demo/unseen/RawData/Training/img --reconstructions demo/bundles/pretrain_ssl/predictions \
+	  --segmented demo/unseen/RawData/Training/img --predictions demo/bundles/btcv_segmentation/predictions --references demo/unseen/RawData/Training/label \
 	  --evaluation demo/bundles/btcv_segmentation/evaluation/metrics.csv --highlight "$(LARGE_ORGANS)" \
 	  --labels_from bundles/btcv_segmentation/configs/metadata.json \
 	  $(if $(CT),--ct "$(abspath $(CT))" --ct_prediction demo/own_ct/$(patsubst %.nii,%,$(basename $(notdir $(CT))))_seg.nii.gz) \

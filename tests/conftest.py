@@ -14,6 +14,8 @@ import pytest
 import torch
 from helpers import forget_scripts, import_scripts
 
+pytest_plugins = ["bundle_runs"]
+
 torch.set_num_threads(1)
 
 
@@ -24,10 +26,16 @@ def fixed_seeds() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture
-def load_scripts() -> Iterator[Callable[[str], ModuleType]]:
-    """`load_scripts("pretrain_ssl")` is that bundle's `scripts`; the last one loaded counts."""
+@pytest.fixture(autouse=True)
+def no_scripts_left() -> Iterator[None]:
+    """Whatever a test imports as `scripts` is gone when it ends."""
     path = sys.path.copy()
-    yield import_scripts
+    yield
     forget_scripts()
     sys.path[:] = path
+
+
+@pytest.fixture
+def load_scripts() -> Callable[[str], ModuleType]:
+    """`load_scripts("pretrain_ssl")` is that bundle's `scripts`; the last one loaded counts."""
+    return import_scripts

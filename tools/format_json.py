@@ -3,7 +3,7 @@
     python tools/format_json.py check bundles    names the files that differ, exits 1
     python tools/format_json.py write bundles    rewrites them
 
-Blank lines before top-level keys and the spelling of numbers (`1e-5`) are kept.
+Blank lines before top-level keys (indented by four) and the spelling of numbers (`1e-5`) are kept.
 """
 
 import json
@@ -60,7 +60,7 @@ def layout(node, indent: str = "", used: int = 0, blank_before: frozenset = froz
 
 def formatted(text: str) -> str:
     """The text of a JSON file in this layout."""
-    blank_before = frozenset(re.findall(r'\n[ \t]*\n[ \t]*"([^"]+)":', text))
+    blank_before = frozenset(re.findall(r'\n[ \t]*\n {4}"([^"]+)":', text))
     return layout(json.loads(text, parse_float=Number), blank_before=blank_before) + "\n"
 
 

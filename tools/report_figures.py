@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from nibabel.filebasedimages import ImageFileError
 
+INPAINTING_WINDOW_HU = (-1000.0, 1000.0)  # what pre-training sees
 CT_WINDOW_HU = (-175.0, 250.0)  # soft tissue: the intensity range of the BTCV experiments
 MR_IF_MIN_ABOVE = -200.0  # CT contains air (-1000 HU); an image without any is taken for MR
 FIGURE_WIDTH_IN = 10.0
@@ -292,7 +293,7 @@ def inpainting_figure(original: Volume, corrupted: Volume, reconstructed: Volume
     sizes_mm = [picture_size_mm(original, plane) for plane in planes]
     heights = [height_mm / width_mm for width_mm, height_mm in sizes_mm]
     figure, grid = panel_grid([1.0] * 3, heights)
-    window = intensity_window(original.values)
+    window = INPAINTING_WINDOW_HU
     for row, plane in zip(grid, planes, strict=True):
         index = changed_slice(original.values, corrupted.values, plane, window)
         row_title(figure, row[0], plane)

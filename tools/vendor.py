@@ -28,7 +28,8 @@ def shared_scripts(root: Path) -> dict[Path, Path]:
         header = HEADER.match(path.read_bytes())
         if header:
             original = root / header[1].decode()
-            if not original.is_file() or HEADER.match(original.read_bytes()) is None:
+            own = HEADER.match(original.read_bytes()) if original.is_file() else None
+            if own is None or own[1] != header[1]:
                 raise SystemExit(f"{path} names {original}, which is no original; mend line 1.")
             found[path] = original
     return found

@@ -105,6 +105,7 @@ def test_zero_weight_leaves_a_task_out(losses, task, output):
 
 def test_half_precision_predictions_are_judged_in_float32(losses):
     pred, target = example(dtype=torch.float16)
+    target["reconstruction"] = target["reconstruction"].half()
     wide = {name: value.float() for name, value in pred.items()}
     loss = losses.SSLLoss(ALL)
     terms, expected = loss.terms(pred, target), loss.terms(wide, target)

@@ -11,8 +11,13 @@ SHAPE = (16, 16, 8)
 
 
 @pytest.fixture
-def views(load_scripts):
-    return load_scripts("pretrain_ssl").views
+def scripts(load_scripts):
+    return load_scripts("pretrain_ssl")
+
+
+@pytest.fixture
+def views(scripts):
+    return scripts.views
 
 
 def crops(count: int, first_index: int = 0) -> dict:
@@ -40,7 +45,7 @@ def test_rotation_is_about_z_from_x_towards_y(views, turns, place):
     assert views.rotate(image, turns).nonzero().tolist() == [[0, *place, 1]]
 
 
-@pytest.mark.parametrize("shape", [(64, 64, 32), (48, 40, 24), (96, 96, 96)])
+@pytest.mark.parametrize("shape", [(64, 64, 32), (48, 40, 24), (32, 32, 32)])
 @pytest.mark.parametrize("rate", [0.05, 0.3, 0.6])
 def test_dropped_share_is_the_rate_and_less_than_one_box_more(views, shape, rate):
     for seed in range(12):
@@ -65,7 +70,7 @@ def test_boxes_reach_every_border(views):
     places = np.zeros((20, 20, 20), dtype=bool)
     for seed in range(40):
         places |= views.draw_dropped(np.random.default_rng(seed), places.shape, 0.3)
-    assert places.all()
+    assert all(np.take(places, end, axis).any() for axis in range(3) for end in (0, -1))
 
 
 def test_a_seed_decides_the_whole_draw(views):
@@ -160,6 +165,12 @@ def test_batch_itself_stays_as_it_was(views):
     before = batch["image"].clone()
     views.TwoViews(drop_rate=0.3, seed=0)(batch)
     assert torch.equal(batch["image"], before)
+
+
+def test_crops_that_cannot_be_turned_about_z_are_refused(scripts):
+    batch = {"image": MetaTensor(torch.zeros(1, 1, 16, 8, 16)), "index": torch.tensor([0])}
+    with pytest.raises(scripts.command_line.InputError, match=r"patch_size \[16, 8, 16\]"):
+        scripts.views.TwoViews(drop_rate=0.3, seed=0)(batch)
 
 
 def test_validation_sees_the_same_views_in_every_pass(views):

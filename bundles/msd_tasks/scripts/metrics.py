@@ -3,6 +3,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,12 @@ class EvaluationTable:
     def iteration_completed(self, engine: Engine) -> None:
         for item in engine.state.output:
             prediction, label = item["pred"], item["label"]
-            voxel_ml = abs(np.linalg.det(np.asarray(label.affine)[:3, :3])) / 1000
-            case = Path(item["image"].meta["filename_or_obj"]).name.split(".nii")[0]
-            self.add(case, np.asarray(prediction[0]), np.asarray(label[0]), voxel_ml)
+            voxel_ml = abs(np.linalg.det(label.affine[:3, :3].cpu().numpy())) / 1000
+            case = item["image"].meta["filename_or_obj"].split(".nii")[0]
+            self.add(case, prediction[0].cpu().numpy(), label[0].cpu().numpy(), voxel_ml)
 
     def add(self, case: str, prediction: np.ndarray, reference: np.ndarray, voxel_ml: float):
-        """Rows of one case: label maps of one shape, volume of a voxel in millilitres."""
+        """Rows of one case: its path, label maps of one shape, volume of a voxel in millilitres."""
         for value, name in self.names.items():
             found, truth = prediction == value, reference == value
             volumes = [round(np.sum(mask) * voxel_ml, 3) for mask in (found, truth)]
@@ -58,13 +59,22 @@ class EvaluationTable:
         with replacing(self.folder / "metrics.csv") as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
+            names = self.case_names()
             for row in self.rows:
-                writer.writerow(row | {"dice": "" if np.isnan(row["dice"]) else row["dice"]})
+                value = "" if np.isnan(row["dice"]) else row["dice"]
+                writer.writerow(row | {"case": names[row["case"]], "dice": value})
         summary = self.summary()
         write_text(self.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-        for name, value in summary["dice"].items():
+        for name, value in [*summary["dice"].items(), ("mean of the organs", summary["mean_dice"])]:
             print(f"{name:28} Dice {'-' if value is None else format(value, '.3f')}")
-        print(f"{'mean of the organs':28} Dice {summary['mean_dice']:.3f}")
+
+    def case_names(self) -> dict[str, str]:
+        """A name per path: the file's, or the path below what all share where files' names do."""
+        paths = list(dict.fromkeys(row["case"] for row in self.rows))
+        names = [Path(path).name for path in paths]
+        if len(set(names)) < len(names):
+            names = [os.path.relpath(path, os.path.commonpath(paths)) for path in paths]
+        return dict(zip(paths, names))
 
     def summary(self) -> dict:
         """Mean Dice per organ over the cases that show it (None: no case does), and their mean."""

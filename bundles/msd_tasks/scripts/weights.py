@@ -72,7 +72,8 @@ def load_pretrained(network: nn.Module, pretrained: str | None) -> None:
     remedy = "export one by configs/export_encoder.json of pretrain_ssl, for the same architecture."
     given, own = read_state_dict(pretrained, remedy), network.state_dict()
     encoder = {name: value for name, value in own.items() if name.startswith(ENCODER)}
-    problem = _difference({name: given[name] for name in given if name in encoder}, encoder)
+    found = {name: value for name, value in given.items() if name.startswith(ENCODER)}
+    problem = _difference(found, encoder)
     if problem:
         raise InputError(f"{pretrained} does not hold this network's encoder: {problem}; {remedy}")
     fitting = {

@@ -41,8 +41,8 @@ def check_flags() -> None:
     for flag in flags():
         if flag not in RUN_ARGUMENTS and not _is_declared(flag, config):
             known = [key for key in config if not key.startswith("_")]
-            close = difflib.get_close_matches(flag.split("::")[0], known, n=1)
-            remedy = f"did you mean --{close[0]}?" if close else "the bundle's README lists them."
+            close = difflib.get_close_matches(flag, known, n=1)
+            remedy = f"did you mean --{close[0]}?" if close else "its README lists them."
             raise InputError(f"Unknown flag --{flag}: no config file declares it; {remedy}")
 
 

@@ -14,6 +14,8 @@ from monai.engines import PrepareBatch
 from monai.transforms import MapTransform
 from torch import Tensor
 
+from .command_line import InputError
+
 BOX_SIZE = (0.05, 0.25)  # edge of a cutout box as a fraction of the crop's edge
 
 
@@ -102,6 +104,9 @@ class TwoViews(PrepareBatch):
         is_fixed: validation: draw by the crop's `index` in its dataset, so that every pass sees the
             same views and "best" means something.
 
+    Raises:
+        InputError: crops whose x and y differ in size cannot be turned about z.
+
     Returns (of a call):
         inputs (2B, 1, X, Y, Z), the first views of all crops and then their second views; and
         targets: `rotation` (2B,) quarter turns, `reconstruction` (2B, 1, X, Y, Z).
@@ -114,6 +119,8 @@ class TwoViews(PrepareBatch):
     def __call__(self, batchdata, device=None, non_blocking=False, **kwargs):
         images = batchdata["image"].as_tensor().to(device, non_blocking=non_blocking, **kwargs)
         batch, shape = len(images), tuple(images.shape[2:])
+        if shape[0] != shape[1]:
+            raise InputError(f"patch_size {list(shape)}: x and y must be equal to turn about z.")
         views = []
         for i in [*range(batch), *range(batch)]:
             if self.is_fixed:

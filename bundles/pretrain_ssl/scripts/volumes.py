@@ -2,6 +2,7 @@
 """Image volumes on disk: which ones a folder holds, and whether each can be used."""
 
 import json
+import logging
 import os
 import warnings
 import zlib
@@ -13,6 +14,8 @@ from monai.data import NibabelReader, NibabelWriter, load_decathlon_datalist, pa
 
 from .command_line import InputError
 from .run_folder import replacing
+
+logger = logging.getLogger(__name__)
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
 AIR_BELOW_HU = -300.0  # every CT shows some air or lung; images without are probably not in HU
@@ -63,11 +66,15 @@ def read_datalist(datalist: str, dataset_dir: str, section: str, is_labelled: bo
     if not Path(datalist).is_file():
         raise InputError(f"datalist {datalist} does not exist; check --datalist.")
     try:
-        if section not in json.loads(Path(datalist).read_text()):
+        if not json.loads(Path(datalist).read_text()).get(section):
             return []
-        return load_decathlon_datalist(datalist, is_labelled, section, dataset_dir)
-    except (ValueError, KeyError, TypeError) as error:
+        items = load_decathlon_datalist(datalist, is_labelled, section, dataset_dir)
+        lacking = [item for item in items if "image" not in item]
+        if lacking:
+            raise ValueError(f"{lacking[0]} has no `image`")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"datalist {datalist} cannot be read: {error}; mend it.") from error
+    return items
 
 
 def images(dataset_dir: str, datalist: str | None, channels: int = 1) -> list[dict]:
@@ -98,7 +105,7 @@ def unlabelled_split(
     """Images for pre-training and for its validation, as `{"image": path, "index": number}`.
 
     From the datalist's sections `training` and `validation` where it has them; otherwise a seeded
-    share of at least one image is held out. A single image serves both, with a warning.
+    share is held out, at least one image and not all. A single image serves both, with a warning.
     """
     if datalist:
         training = read_datalist(datalist, dataset_dir, "training", is_labelled=False)
@@ -108,7 +115,7 @@ def unlabelled_split(
     if not training:
         raise InputError(f"datalist {datalist} has no `training` images; add some.")
     if not validation and len(training) > 1:
-        held_out = max(1, round(validation_fraction * len(training)))
+        held_out = min(max(1, round(validation_fraction * len(training))), len(training) - 1)
         ratios = [len(training) - held_out, held_out]
         training, validation = partition_dataset(training, ratios, shuffle=True, seed=seed)
     if not validation:
@@ -190,7 +197,16 @@ class VolumeReader(NibabelReader):
 class VolumeWriter(NibabelWriter):
     """`SaveImaged`'s NIfTI writer; a file is complete or absent, whenever the process is killed."""
 
+    def set_metadata(self, meta_dict=None, resample: bool = False, **options) -> None:
+        """Take the affine as it is: what is saved has been brought to the image's grid before.
+
+        MONAI's own method resamples even then, and fails on axes that are permuted.
+        """
+        _, self.affine, _ = self.get_meta_info(meta_dict)
+
     def write(self, filename, verbose: bool = False, **kwargs) -> None:
-        """Write beside the target under a temporary name, then rename."""
+        """Write beside the target under a temporary name, then rename; with `verbose`, say so."""
         with replacing(filename) as temporary:
-            super().write(temporary, verbose=verbose, **kwargs)
+            super().write(temporary, verbose=False, **kwargs)
+        if verbose:
+            logger.info(f"written: {filename}")

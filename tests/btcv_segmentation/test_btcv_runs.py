@@ -1,0 +1,92 @@
+"""`btcv_segmentation` as a user runs it, on phantoms, with the demo overlay."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from bundle_runs import copy_bundle, run, torchrun
+from helpers import write_nifti
+
+
+def test_fine_tuning_says_what_came_from_the_encoder(finetuned):
+    assert "encoder 70 of 70 tensors, rest of the network 0 of" in finetuned[1]
+
+
+def test_fine_tuning_leaves_one_loadable_model(finetuned):
+    assert [path.name for path in (finetuned[0] / "models").iterdir()] == ["model.pt"]
+    state = torch.load(finetuned[0] / "models/model.pt", weights_only=True)
+    assert state["out.conv.conv.weight"].shape == (14, 12, 1, 1, 1)
+
+
+def test_evaluation_writes_a_row_per_case_and_organ(finetuned, phantoms):
+    flags = ["--dataset_dir", phantoms / "btcv", "--evaluate_on", "all"]
+    run(finetuned[0], "train demo evaluate", *flags)
+    with (finetuned[0] / "evaluation/metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5 * 13 and {row["case"] for row in rows} >= {"img0001", "img0005"}
+    assert json.loads((finetuned[0] / "evaluation/summary.json").read_text())["cases"] == 5
+
+
+def test_reference_volumes_are_those_of_the_label_file(finetuned, phantoms):
+    run(finetuned[0], "train demo evaluate", "--dataset_dir", phantoms / "btcv", "--fold", 1)
+    with (finetuned[0] / "evaluation/metrics.csv").open() as file:
+        row = next(row for row in csv.DictReader(file) if row["name"] == "liver")
+    folder = phantoms / "btcv/RawData/Training/label"
+    label = nib.load(folder / f"{row['case'].replace('img', 'label')}.nii.gz")
+    voxel_ml = np.prod(label.header.get_zooms()) / 1000
+    expected = np.sum(label.get_fdata() == 6) * voxel_ml
+    assert float(row["reference_volume_ml"]) == pytest.approx(expected, rel=1e-3)
+
+
+def oblique(degrees: float, spacing_mm: float) -> np.ndarray:
+    angle = np.deg2rad(degrees)
+    turn = [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+    affine = np.diag([spacing_mm] * 3 + [1.0])
+    affine[:3, :3] = np.array(turn) @ affine[:3, :3]
+    affine[:3, 3] = [-50.0, 20.0, 900.0]
+    return affine
+
+
+@pytest.fixture
+def odd_images(phantoms, tmp_path) -> Path:
+    """Phantoms as they are, and an oblique, a tiny, a permuted and a one-volume 4D image."""
+    folder = tmp_path / "images"
+    shutil.copytree(phantoms / "btcv/RawData/Training/img", folder / "sub")
+    hu = np.random.default_rng(0).integers(-1000, 400, (40, 30, 20)).astype(np.int16)
+    write_nifti(folder / "oblique.nii.gz", hu, affine=oblique(12, 7.0))
+    write_nifti(folder / "tiny.nii", hu[:9, :8, :5], affine=np.diag([-6.0, -6.0, 6.0, 1.0]))
+    permuted = np.array([[0, 0, 5.0, 0], [-5, 0, 0, 3], [0, 6, 0, 7], [0, 0, 0, 1]])
+    write_nifti(folder / "permuted.nii.gz", hu.astype(np.float32), affine=permuted)
+    write_nifti(folder / "one_of_4d.nii.gz", hu[..., None], spacing_mm=(5, 5, 5))
+    return folder
+
+
+def test_inference_labels_every_image_on_its_own_grid(finetuned, odd_images, tmp_path):
+    run(finetuned[0], "inference demo", "--dataset_dir", odd_images, "--output_dir", tmp_path / "o")
+    paths = sorted(odd_images.rglob("*.nii*"))
+    assert len(paths) == 9
+    for path in paths:
+        stem, image = path.name.split(".nii")[0], nib.load(path)
+        made = nib.load(tmp_path / "o" / path.parent.relative_to(odd_images) / f"{stem}_seg.nii.gz")
+        assert made.get_data_dtype() == np.uint8 and made.shape == image.shape[:3]
+        assert np.allclose(made.affine, image.affine, atol=1e-5)
+        assert np.asarray(made.dataobj).max() < 14
+
+
+def test_inference_of_one_file(finetuned, phantoms, tmp_path):
+    image = phantoms / "btcv/RawData/Training/img/img0002.nii.gz"
+    run(finetuned[0], "inference demo", "--dataset_dir", image, "--output_dir", tmp_path / "o")
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["img0002_seg.nii.gz"]
+
+
+def test_two_processes_train_together(phantoms, tmp_path):
+    bundle = copy_bundle("btcv_segmentation", tmp_path)
+    flags = ["--dataset_dir", phantoms / "btcv", "--epochs", 1, "--val_interval", 1]
+    torchrun(bundle, "train demo multi_gpu_train", *flags)
+    assert (bundle / "models/model.pt").is_file()
+    assert "validation/mean_dice" in (bundle / "runs/demo/metrics.csv").read_text()

@@ -1,0 +1,59 @@
+"""`msd_tasks` as a user runs it: the default task, and one of four MRI channels."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from bundle_runs import copy_bundle, run, torchrun
+
+SHORT = ["--epochs", 1, "--val_interval", 1]
+TASKS = {
+    "Task09_Spleen": ("", ["spleen"]),
+    "Task01_BrainTumour": (
+        "tasks/Task01_BrainTumour",
+        ["edema", "non-enhancing tumour", "enhancing tumour"],
+    ),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_trains_evaluates_and_segments(task, phantoms, tmp_path):
+    bundle, (overlay, organs) = copy_bundle("msd_tasks", tmp_path), TASKS[task]
+    data = ["--dataset_dir", phantoms / task]
+    run(bundle, f"train {overlay} demo", *data, *SHORT)
+    run(bundle, f"train {overlay} demo evaluate", *data)
+    summary = json.loads((bundle / "evaluation/summary.json").read_text())
+    assert list(summary["dice"]) == organs
+
+    run(bundle, f"inference {overlay} demo", "--dataset_dir", phantoms / task / "imagesTs")
+    (image,) = map(nib.load, (phantoms / task / "imagesTs").iterdir())
+    (made,) = map(nib.load, (bundle / "predictions").iterdir())
+    assert made.shape == image.shape[:3] and np.allclose(made.affine, image.affine, atol=1e-5)
+    assert made.get_data_dtype() == np.uint8 and np.asarray(made.dataobj).max() <= len(organs)
+
+
+def test_a_ct_task_starts_from_the_encoder(phantoms, pretrained, tmp_path):
+    bundle = copy_bundle("msd_tasks", tmp_path)
+    flags = ["--dataset_dir", phantoms / "Task09_Spleen", *SHORT]
+    flags += ["--pretrained", pretrained / "models/encoder.pt"]
+    assert "encoder 70 of 70 tensors" in run(bundle, "train demo", *flags).stdout
+
+
+def test_a_four_channel_task_refuses_a_one_channel_encoder(phantoms, pretrained, tmp_path):
+    bundle = copy_bundle("msd_tasks", tmp_path)
+    flags = ["--dataset_dir", phantoms / "Task01_BrainTumour", *SHORT]
+    flags += ["--pretrained", pretrained / "models/encoder.pt"]
+    done = run(bundle, "train tasks/Task01_BrainTumour demo", *flags, check=False)
+    assert done.returncode and "1 of 70 tensors of another shape" in done.stderr
+    assert not (bundle / "runs").exists()
+
+
+def test_two_processes_train_together(phantoms, tmp_path):
+    bundle = copy_bundle("msd_tasks", tmp_path)
+    torchrun(
+        bundle, "train demo multi_gpu_train", "--dataset_dir", phantoms / "Task09_Spleen", *SHORT
+    )
+    state = torch.load(bundle / "models/model.pt", weights_only=True)
+    assert state["out.conv.conv.weight"].shape[0] == 2

@@ -1,0 +1,92 @@
+"""`pretrain_ssl` as a user runs it, on phantoms, with the demo overlay."""
+
+import csv
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from bundle_runs import copy_bundle, run, torchrun
+from monai.networks.nets import SwinUNETR
+
+FIGURES = {"loss", "rotation_loss", "contrastive_loss", "reconstruction_loss"}
+ACCURACIES = {"rotation_accuracy", "contrastive_top1"}
+
+
+def rows(run_folder: Path) -> list[dict]:
+    with (run_folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_training_leaves_curves_checkpoints_and_one_model(pretrained):
+    names = {row["name"] for row in rows(pretrained / "runs/demo")}
+    figures = FIGURES | ACCURACIES
+    assert names >= {f"{part}/{name}" for part in ("train", "validation") for name in figures}
+    checkpoints = {path.name for path in (pretrained / "runs/demo/checkpoints").iterdir()}
+    assert checkpoints == {"best.pt", "epoch_1.pt", "epoch_2.pt"}
+    assert {path.name for path in (pretrained / "models").iterdir()} == {"model.pt", "encoder.pt"}
+    assert list((pretrained / "runs/demo/tensorboard").iterdir())
+
+
+def test_the_run_keeps_its_configuration(pretrained):
+    kept = json.loads((pretrained / "runs/demo/config.json").read_text())
+    assert kept["config"]["feature_size"] == 12 and kept["flags"]["iterations"] == 2
+
+
+def test_exported_encoder_is_exactly_swin_unetrs(pretrained):
+    encoder = torch.load(pretrained / "models/encoder.pt", weights_only=True)
+    network = SwinUNETR(1, 14, feature_size=12, depths=(1, 1, 1, 1), window_size=4)
+    own = {k: v for k, v in network.state_dict().items() if k.startswith("swinViT.")}
+    assert {k: v.shape for k, v in encoder.items()} == {k: v.shape for k, v in own.items()}
+    trained = torch.load(pretrained / "models/model.pt", weights_only=True)
+    assert all(torch.equal(encoder[name], trained[name]) for name in encoder)
+
+
+def test_the_same_seed_trains_the_same_weights(pretrained, phantoms, tmp_path):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    flags = ["--iterations", 2, "--iterations_per_epoch", 1, "--batch_size", 2]
+    run(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
+    mine = torch.load(bundle / "runs/demo/checkpoints/epoch_2.pt", weights_only=True)
+    other = torch.load(pretrained / "runs/demo/checkpoints/epoch_2.pt", weights_only=True)
+    assert all(torch.equal(mine["network"][k], v) for k, v in other["network"].items())
+
+
+def test_a_second_run_takes_a_new_folder_and_can_start_from_the_first(pretrained, phantoms):
+    before = (pretrained / "runs/demo/metrics.csv").read_bytes()
+    flags = ["--iterations", 1, "--batch_size", 2, "--pretrained", "models/encoder.pt"]
+    flags += ["--run_name", "again", "--model_path", "again.pt"]
+    for _ in range(2):
+        done = run(pretrained, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
+    assert "encoder 70 of 70 tensors" in done.stdout
+    assert (pretrained / "runs/again-2/metrics.csv").is_file()
+    assert (pretrained / "runs/demo/metrics.csv").read_bytes() == before
+
+
+def test_evaluation_repeats_the_best_validation(pretrained, phantoms):
+    run(pretrained, "train demo evaluate", "--dataset_dir", phantoms / "corpus", "--batch_size", 2)
+    figures = json.loads((pretrained / "evaluation/figures.json").read_text())
+    losses = [r["value"] for r in rows(pretrained / "runs/demo") if r["name"] == "validation/loss"]
+    assert set(figures) == FIGURES | ACCURACIES
+    assert np.isclose(figures["loss"], min(map(float, losses)), rtol=1e-4)
+
+
+def test_inference_writes_corrupted_and_reconstruction_on_the_images_grid(pretrained, phantoms):
+    run(pretrained, "inference demo", "--dataset_dir", phantoms / "corpus")
+    images = sorted(path for path in (phantoms / "corpus").rglob("*.nii*"))
+    assert len(images) == 4
+    for path in images:
+        image, stem = nib.load(path), path.name.split(".nii")[0]
+        folder = pretrained / "predictions" / path.parent.relative_to(phantoms / "corpus")
+        for kind in ("corrupted", "reconstruction"):
+            made = nib.load(folder / f"{stem}_{kind}.nii.gz")
+            assert made.shape == image.shape and np.allclose(made.affine, image.affine, atol=1e-5)
+            assert -1000 <= made.get_fdata().min() and made.get_fdata().max() <= 1000
+
+
+def test_two_processes_train_together(phantoms, tmp_path):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    flags = ["--iterations", 2, "--iterations_per_epoch", 1, "--batch_size", 1]
+    torchrun(bundle, "train demo multi_gpu_train", "--dataset_dir", phantoms / "corpus", *flags)
+    assert rows(bundle / "runs/demo")[-1]["iteration"] == "2"
+    assert (bundle / "models/model.pt").is_file()

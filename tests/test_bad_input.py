@@ -1,0 +1,128 @@
+"""A user's mistake ends in one sentence, the last line on standard error, and nothing is left."""
+
+import gzip
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from bundle_runs import copy_bundle, last_line, run
+from helpers import write_json, write_nifti
+
+HU = np.random.default_rng(0).integers(-1000, 400, (64, 64, 40)).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("bundles")
+    return {name: copy_bundle(name, folder) for name in ("pretrain_ssl", "btcv_segmentation")}
+
+
+def refuses(bundle: Path, configs: str, *flags) -> str:
+    """The sentence of a command that must fail and leave nothing behind."""
+    done = run(bundle, configs, *flags, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    for name in ("runs", "models", "predictions", "evaluation"):
+        assert not (bundle / name).exists()
+    sentence = last_line(done.stderr)
+    assert sentence.startswith("error: ")
+    return sentence
+
+
+def test_missing_folder(bundles, tmp_path):
+    for name, configs in [
+        ("pretrain_ssl", "train demo"),
+        ("btcv_segmentation", "train demo"),
+    ]:
+        sentence = refuses(bundles[name], configs, "--dataset_dir", tmp_path / "nowhere")
+        assert "nowhere does not exist" in sentence and "--dataset_dir" in sentence
+
+
+def test_folder_without_images(bundles, tmp_path):
+    assert "holds no image" in refuses(
+        bundles["pretrain_ssl"], "train demo", "--dataset_dir", tmp_path
+    )
+    assert "has no images in any of RawData/Training/img" in refuses(
+        bundles["btcv_segmentation"], "train demo", "--dataset_dir", tmp_path
+    )
+
+
+def test_image_without_its_label(bundles, tmp_path):
+    write_nifti(tmp_path / "imagesTr/a.nii.gz", HU)
+    (tmp_path / "labelsTr").mkdir()
+    sentence = refuses(bundles["btcv_segmentation"], "train demo", "--dataset_dir", tmp_path)
+    assert "a.nii.gz has no label in" in sentence
+
+
+def test_missing_weights_name_how_to_get_them(bundles, tmp_path):
+    write_nifti(tmp_path / "a.nii.gz", HU)
+    for name, configs in [
+        ("pretrain_ssl", "export_encoder"),
+        ("btcv_segmentation", "inference demo"),
+    ]:
+        flags = [] if configs == "export_encoder" else ["--dataset_dir", tmp_path]
+        sentence = refuses(bundles[name], configs, *flags)
+        assert "models/model.pt do not exist" in sentence and "configs/train.json" in sentence
+
+
+def test_foreign_checkpoint(bundles, tmp_path, phantoms):
+    foreign = tmp_path / "foreign.pt"
+    torch.save({"state_dict": {"module.layers1.0.blocks.0.norm1.weight": torch.ones(12)}}, foreign)
+    data = ["--dataset_dir", phantoms / "btcv"]
+    sentence = refuses(bundles["btcv_segmentation"], "train demo", *data, "--pretrained", foreign)
+    assert "foreign.pt is not a state dict" in sentence
+    torch.save({"module.layers1.0.blocks.0.norm1.weight": torch.ones(12)}, foreign)
+    sentence = refuses(bundles["btcv_segmentation"], "train demo", *data, "--pretrained", foreign)
+    assert "70 of 70 tensors missing" in sentence and "export_encoder.json" in sentence
+
+
+def test_misspelt_flag(bundles, phantoms):
+    data = ["--dataset_dir", phantoms / "btcv"]
+    sentence = refuses(bundles["btcv_segmentation"], "train demo", *data, "--epcohs", 7)
+    assert sentence == (
+        "error: Unknown flag --epcohs: no config file declares it; did you mean --epochs?"
+    )
+
+
+def test_volume_that_is_not_3d(bundles, tmp_path):
+    write_nifti(tmp_path / "flat.nii.gz", HU[..., 0])
+    sentence = refuses(bundles["pretrain_ssl"], "train demo", "--dataset_dir", tmp_path)
+    assert "flat.nii.gz has shape (64, 64), expected a 3D volume" in sentence
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_volume_of_nan_is_named_whoever_reads_it(bundles, tmp_path, workers):
+    write_nifti(tmp_path / "a.nii.gz", HU)
+    write_nifti(tmp_path / "b.nii.gz", np.full(HU.shape, np.nan, np.float32))
+    datalist = write_json(
+        tmp_path / "list.json",
+        {"training": [{"image": "b.nii.gz"}], "validation": [{"image": "a.nii.gz"}]},
+    )
+    flags = ["--dataset_dir", tmp_path, "--datalist", datalist, "--num_workers", workers]
+    flags += ["--output_dir", tmp_path / "run", "--cache_rate", 0 if workers else 1]
+    sentence = refuses(bundles["pretrain_ssl"], "train demo", *flags)
+    assert "b.nii.gz holds no finite voxel (all NaN); replace or remove it." in sentence
+
+
+def test_truncated_file(bundles, tmp_path):
+    whole = nib.Nifti1Image(HU, np.eye(4)).to_bytes()
+    packed = gzip.compress(whole)
+    (tmp_path / "cut.nii.gz").write_bytes(packed[: len(packed) // 2])
+    sentence = refuses(bundles["pretrain_ssl"], "train demo", "--dataset_dir", tmp_path)
+    assert "cut.nii.gz is cut short or damaged; replace or remove it." in sentence
+
+
+def test_unreadable_file(bundles, tmp_path):
+    (tmp_path / "text.nii.gz").write_text("not an image")
+    sentence = refuses(bundles["pretrain_ssl"], "train demo", "--dataset_dir", tmp_path)
+    assert "text.nii.gz cannot be read as an image" in sentence
+
+
+def test_image_that_is_not_in_hu_is_warned_about_and_used(finetuned, tmp_path):
+    write_nifti(tmp_path / "mr.nii.gz", (HU.clip(0) + 1).astype(np.uint16), spacing_mm=(5, 5, 5))
+    flags = ["--dataset_dir", tmp_path, "--output_dir", tmp_path / "o"]
+    done = run(finetuned[0], "inference demo", *flags)
+    assert "mr.nii.gz: values from 1 to 400 do not look like Hounsfield units" in done.stderr
+    assert (tmp_path / "o/mr_seg.nii.gz").is_file()
