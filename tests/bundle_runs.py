@@ -13,16 +13,18 @@ import phantom
 import pytest
 from helpers import BUNDLES
 
-THREADS = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+CORES = 2  # more threads than cores make a run many times slower
 OUTPUTS = shutil.ignore_patterns("models", "runs", "predictions", "evaluation", "__pycache__")
 
 
-def python(folder: Path, *arguments, check: bool = True) -> subprocess.CompletedProcess:
+def python(
+    folder: Path, *arguments, check: bool = True, threads: int = CORES
+) -> subprocess.CompletedProcess:
     """`python ARGUMENTS` in a folder; with `check`, failing fails the test and shows the output."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=folder,
-        env=os.environ | THREADS,
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
         capture_output=True,
         text=True,
         timeout=900,
@@ -47,7 +49,7 @@ def run(bundle: Path, configs: str, *flags, check: bool = True) -> subprocess.Co
 def torchrun(bundle: Path, configs: str, *flags) -> subprocess.CompletedProcess:
     """The same by two processes, on a CPU by gloo."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    return python(bundle, *launcher, *_run_arguments(configs), *flags)
+    return python(bundle, *launcher, *_run_arguments(configs), *flags, threads=CORES // 2)
 
 
 def _run_arguments(configs: str) -> list[str]:

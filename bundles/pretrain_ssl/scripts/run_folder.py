@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from ignite.handlers import ProgressBar
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -121,6 +120,32 @@ class Checkpoints:
             logger.info(f"best so far, epoch {engine.state.epoch}: {self.model_path}")
 
 
+class Progress:
+    """Handler of any engine: one bar over all its iterations, closed whatever happens.
+
+    Args:
+        unit: what an iteration is: "step", "case".
+    """
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self.bar: tqdm | None = None
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self.started)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: self.bar.update())
+        engine.add_event_handler(Events.COMPLETED, lambda engine: self.bar.close())
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self.exception_raised)
+
+    def started(self, engine: Engine) -> None:
+        total = engine.state.max_epochs * engine.state.epoch_length
+        self.bar = tqdm(total=total, unit=self.unit, mininterval=1.0)
+
+    def exception_raised(self, engine: Engine, error: BaseException) -> None:
+        self.bar.close()
+        raise error  # ignite takes an exception that has a handler for handled
+
+
 class TrainingLog:
     """Trainer's handler: one progress bar, `metrics.csv` (`iteration,name,value`), TensorBoard.
 
@@ -138,19 +163,18 @@ class TrainingLog:
         self.path = Path(run_folder) / "metrics.csv"
         self.writer = SummaryWriter(str(Path(run_folder) / "tensorboard"))
         self.optimizer, self.evaluator = optimizer, evaluator
-        self.bar: tqdm | None = None
+        self.progress = Progress(unit="step")
         self.losses: list[float] = []
         self.validation = ""
 
     def attach(self, engine: Engine) -> None:
+        self.progress.attach(engine)
         engine.add_event_handler(Events.STARTED, self.started)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
-        engine.add_event_handler(Events.COMPLETED, self.completed)
+        engine.add_event_handler(Events.COMPLETED, lambda engine: self.writer.close())
 
     def started(self, engine: Engine) -> None:
-        total = engine.state.max_epochs * engine.state.epoch_length
-        self.bar = tqdm(total=total, unit="step", desc="training", mininterval=1.0)
         if not self.path.exists():
             self.write([("iteration", "name", "value")])
 
@@ -158,8 +182,8 @@ class TrainingLog:
         output = engine.state.output
         loss = (output[0] if isinstance(output, list) else output)["loss"]
         self.losses.append(float(torch.as_tensor(loss).detach()))
-        self.bar.set_postfix_str(f"loss {self.losses[-1]:.3f}{self.validation}", refresh=False)
-        self.bar.update()
+        text = f"loss {self.losses[-1]:.3f}{self.validation}"
+        self.progress.bar.set_postfix_str(text, refresh=False)
 
     def epoch_completed(self, engine: Engine) -> None:
         figures = {"train/loss": sum(self.losses) / len(self.losses)}
@@ -174,10 +198,6 @@ class TrainingLog:
         self.write([(engine.state.iteration, name, f"{v:.6g}") for name, v in figures.items()])
         for name, value in figures.items():
             self.writer.add_scalar(name, value, engine.state.iteration)
-
-    def completed(self, engine: Engine) -> None:
-        self.bar.close()
-        self.writer.close()
 
     def write(self, rows: list[tuple]) -> None:
         with self.path.open("a", newline="") as file:
@@ -202,10 +222,3 @@ class FiguresFile:
     def completed(self, engine: Engine) -> None:
         write_text(self.path, json.dumps(scalars(engine), indent=2) + "\n")
         print("\n".join(f"{name}: {value:.4f}" for name, value in scalars(engine).items()))
-
-
-class CasesBar:
-    """Evaluator's handler: a progress bar over the cases of an inference or evaluation."""
-
-    def attach(self, engine: Engine) -> None:
-        ProgressBar(desc="cases", ncols=80).attach(engine)
