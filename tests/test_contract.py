@@ -76,12 +76,13 @@ def test_metadata_names_the_tested_versions(name):
 def test_properties_are_complete(name, configs, kind, phantoms, tmp_path, load_scripts):
     load_scripts(name)
     workflow = ConfigWorkflow(
-        config_files(name, *configs.split(), "demo"),
+        config_files(name, *configs.split()),
         meta_file=str(BUNDLES / name / "configs/metadata.json"),
         logging_file=False,
         workflow_type=kind,
         dataset_dir=str(phantoms / DATA[name]),
-        output_dir=str(tmp_path / "out"),
+        bundle_root=str(tmp_path),
+        **({"cache_rate": 0.0} if kind == "train" else {}),
     )
     workflow.initialize()
     assert workflow.check_properties() == []
