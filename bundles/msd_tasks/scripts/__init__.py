@@ -1,5 +1,14 @@
 """What the configs need and JSON cannot say; a config's `$import scripts` reaches all of it."""
 
-from . import command_line, datalist, metrics, run_folder, volumes, weights
+from . import command_line, datalist, handlers, metrics, nifti, run_folder, volumes, weights
 
-__all__ = ["command_line", "datalist", "metrics", "run_folder", "volumes", "weights"]
+__all__ = [
+    "command_line",
+    "datalist",
+    "handlers",
+    "metrics",
+    "nifti",
+    "run_folder",
+    "volumes",
+    "weights",
+]

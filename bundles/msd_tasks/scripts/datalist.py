@@ -8,7 +8,8 @@ import numpy as np
 from monai.data import partition_dataset
 
 from .command_line import InputError
-from .volumes import NIFTI_ENDINGS, check_header, read_datalist
+from .nifti import NIFTI_ENDINGS, check_header
+from .volumes import read_datalist
 
 # Where known archives keep images and labels, relative to `dataset_dir`: BTCV's own, then MSD's.
 LAYOUTS = [

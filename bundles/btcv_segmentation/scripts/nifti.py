@@ -1,0 +1,102 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/nifti.py (see tools/vendor.py).
+"""NIfTI files: whether one can be used, reading it, writing it."""
+
+import logging
+import warnings
+import zlib
+
+import nibabel as nib
+import numpy as np
+from monai.data import NibabelReader, NibabelWriter
+
+from .command_line import InputError
+from .run_folder import replacing
+
+logger = logging.getLogger(__name__)
+
+NIFTI_ENDINGS = (".nii", ".nii.gz")
+AIR_BELOW_HU = -300.0  # every CT shows some air or lung; images without are probably not in HU
+
+
+def check_header(path: str, channels: int = 1) -> str:
+    """The path of a 3D volume (4D when `channels` > 1), once its header has been found usable.
+
+    Raises:
+        InputError: unreadable, of another shape, or without a usable affine.
+    """
+    try:
+        header = nib.load(path)
+        shape, affine = header.shape, header.affine
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; remove it from the datalist.") from error
+    except Exception as error:  # nibabel raises a different kind for each way of being broken
+        raise InputError(f"{path} cannot be read as an image; replace or remove it.") from error
+    found = shape[3] if len(shape) == 4 else 1
+    if len(shape) not in (3, 4) or found != channels or min(shape) < 1:
+        expected = "a 3D volume" if channels == 1 else f"4D with {channels} channels last"
+        raise InputError(f"{path} has shape {shape}, expected {expected}; convert or remove it.")
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+        raise InputError(f"{path} has a singular affine; repair its header or remove it.")
+    return path
+
+
+class VolumeReader(NibabelReader):
+    """`LoadImaged`'s NIfTI reader, which names the file when its voxels cannot be used.
+
+    Args:
+        modality: "CT" warns about an image that does not look like Hounsfield units; "label" and
+            "MRI" have no such scale.
+
+    Raises:
+        InputError: truncated or unreadable, or not one finite voxel. A few voxels that are not
+            finite become the smallest finite value, with a warning.
+    """
+
+    def __init__(self, modality: str = "CT") -> None:
+        super().__init__()
+        self.modality = modality
+
+    def _get_array_data(self, img, filename) -> np.ndarray:
+        try:
+            data = np.asanyarray(img.dataobj)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise InputError(
+                f"{filename} is cut short or damaged; replace or remove it."
+            ) from error
+        if data.dtype.kind == "f":
+            data = self._finite(data, filename)
+        if self.modality == "CT" and data.min() > AIR_BELOW_HU:
+            warnings.warn(
+                f"{filename}: values from {data.min():g} to {data.max():g} do not look like "
+                "Hounsfield units (air is near -1000); check its rescale slope and intercept.",
+                stacklevel=2,
+            )
+        return data
+
+    @staticmethod
+    def _finite(data: np.ndarray, filename: str) -> np.ndarray:
+        is_finite = np.isfinite(data)
+        if is_finite.all():
+            return data
+        if not is_finite.any():
+            raise InputError(f"{filename} holds no finite voxel (all NaN); replace or remove it.")
+        warnings.warn(f"{filename}: {np.sum(~is_finite)} voxels are not finite", stacklevel=3)
+        return np.where(is_finite, data, data[is_finite].min())
+
+
+class VolumeWriter(NibabelWriter):
+    """`SaveImaged`'s NIfTI writer; a file is complete or absent, whenever the process is killed."""
+
+    def set_metadata(self, meta_dict=None, resample: bool = False, **options) -> None:
+        """Take the affine as it is: what is saved has been brought to the image's grid before.
+
+        MONAI's own method resamples even then, and fails on axes that are permuted.
+        """
+        _, self.affine, _ = self.get_meta_info(meta_dict)
+
+    def write(self, filename, verbose: bool = False, **kwargs) -> None:
+        """Write beside the target under a temporary name, then rename; with `verbose`, say so."""
+        with replacing(filename) as temporary:
+            super().write(temporary, verbose=False, **kwargs)
+        if verbose:
+            logger.info(f"written: {filename}")

@@ -1,0 +1,93 @@
+"""The figures that tell how each of the three tasks goes."""
+
+import json
+
+import pytest
+import torch
+from ignite.engine import Engine
+
+ALL = {"rotation": 1.0, "contrastive": 1.0, "reconstruction": 1.0}
+
+
+@pytest.fixture
+def scripts(load_scripts):
+    return load_scripts("pretrain_ssl")
+
+
+def example(crops: int = 3, dtype=torch.float32) -> tuple[dict, dict]:
+    """Random predictions and targets of a batch."""
+    pred = {
+        "rotation": torch.randn(2 * crops, 4).to(dtype),
+        "embedding": torch.randn(2 * crops, 8).to(dtype),
+        "reconstruction": torch.rand(2 * crops, 1, 4, 4, 2).to(dtype),
+    }
+    target = {
+        "rotation": torch.randint(4, (2 * crops,)),
+        "reconstruction": torch.rand(2 * crops, 1, 4, 4, 2),
+    }
+    return pred, target
+
+
+def test_rotation_accuracy_counts_the_largest_logits(scripts):
+    logits = torch.tensor([[9.0, 0, 0, 0], [0, 9.0, 0, 0], [0, 0, 9.0, 0], [0, 0, 0, 9.0]])
+    assert scripts.figures.rotation_accuracy(logits, torch.tensor([0, 1, 2, 0])) == 0.75
+
+
+def test_top1_is_one_for_perfect_embeddings(scripts):
+    assert scripts.figures.contrastive_top1(torch.eye(3).repeat(2, 1)) == 1.0
+
+
+def test_top1_counts_the_views_whose_nearest_is_their_partner(scripts):
+    angles = torch.deg2rad(torch.tensor([0.0, 90.0, 10.0, 30.0]))  # crops a, b, then a, b
+    embedding = torch.stack([angles.cos(), angles.sin()], dim=1)
+    # a at 0 and 10 find each other; b at 90 finds b at 30, b at 30 finds a at 10
+    assert scripts.figures.contrastive_top1(embedding) == 0.75
+
+
+def test_top1_ignores_the_length_of_an_embedding(scripts):
+    embedding = torch.tensor([[1.0, 0.1], [0.1, 1.0], [100.0, 1.0], [1.0, 100.0]])
+    assert scripts.figures.contrastive_top1(embedding) == 1.0
+
+
+def test_figures_are_means_over_the_batches_of_an_epoch(scripts):
+    loss = scripts.losses.SSLLoss(ALL)
+    batches = [example(), example()]
+    figures = scripts.figures.SSLFigures(loss)
+    for batch in batches:
+        figures.update(batch)
+    found, terms = figures.compute(), [loss.terms(*batch) for batch in batches]
+    assert set(found) == {*terms[0], "rotation_accuracy", "contrastive_top1"}
+    for name in terms[0]:
+        assert found[name] == pytest.approx((terms[0][name] + terms[1][name]).item() / 2)
+
+
+def test_figures_are_named_by_what_they_measure(scripts):
+    pred, target = example(crops=2)
+    pred["embedding"] = torch.eye(2).repeat(2, 1)
+    pred["rotation"] = -torch.nn.functional.one_hot(target["rotation"], 4).float()
+    figures = scripts.figures.SSLFigures(scripts.losses.SSLLoss(ALL))
+    figures.update((pred, target))
+    found = figures.compute()
+    assert (found["rotation_accuracy"], found["contrastive_top1"]) == (0.0, 1.0)
+
+
+def test_figures_of_an_engine_are_plain_numbers_of_the_last_epoch(scripts):
+    pred, target = example()
+    right = pred | {"rotation": torch.nn.functional.one_hot(target["rotation"], 4).float()}
+    wrong = pred | {"rotation": -right["rotation"]}
+    outputs = iter([wrong, wrong, right, wrong])
+    engine = Engine(lambda engine, batch: {"pred": next(outputs), "label": target})
+    scripts.figures.SSLFigures(scripts.losses.SSLLoss(ALL)).attach(engine, "figures")
+    engine.run([0, 1], max_epochs=2)
+    assert engine.state.metrics["rotation_accuracy"] == 0.5
+    assert isinstance(engine.state.metrics["contrastive_loss"], float)
+
+
+def test_figures_file_holds_the_plain_numbers(scripts, tmp_path, capsys):
+    engine = Engine(lambda engine, batch: None)
+    scripts.figures.FiguresFile(str(tmp_path / "evaluation/figures.json")).attach(engine)
+    engine.state.metrics = {"loss": torch.tensor(0.5), "accuracy": 0.25, "all": {"loss": 0.5}}
+    engine.run([0])
+    kept = json.loads((tmp_path / "evaluation/figures.json").read_text())
+    assert kept == {"loss": 0.5, "accuracy": 0.25}
+    assert capsys.readouterr().out == "loss: 0.5000\naccuracy: 0.2500\n"

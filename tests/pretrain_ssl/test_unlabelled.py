@@ -1,0 +1,99 @@
+"""Unlabelled images, divided into training and validation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import write_json, write_nifti
+
+CT = np.linspace(-1000, 500, 4 * 5 * 6).reshape(4, 5, 6).astype(np.float32)
+
+
+@pytest.fixture
+def scripts(load_scripts):
+    return load_scripts("pretrain_ssl")
+
+
+@pytest.fixture
+def unlabelled(scripts):
+    return scripts.unlabelled
+
+
+@pytest.fixture
+def refusal(scripts):
+    """`with refusal("a.nii"):` the body raises an InputError whose sentence names it."""
+    return lambda words: pytest.raises(scripts.command_line.InputError, match=words)
+
+
+def corpus(folder: Path, count: int) -> Path:
+    for number in range(count):
+        write_nifti(folder / f"ct{number:02}.nii.gz", CT)
+    return folder
+
+
+def names(items: list[dict]) -> list[str]:
+    return [Path(item["image"]).name for item in items]
+
+
+def test_split_is_disjoint_complete_and_seeded(unlabelled, tmp_path):
+    corpus(tmp_path, 10)
+    first, again = (unlabelled.unlabelled_split(str(tmp_path), None, 0.3, seed=1) for _ in range(2))
+    other = unlabelled.unlabelled_split(str(tmp_path), None, 0.3, seed=2)
+    parts = {name: set(names(items)) for name, items in first.items()}
+    assert [len(parts["training"]), len(parts["validation"])] == [7, 3]
+    assert parts["training"] | parts["validation"] == {f"ct{n:02}.nii.gz" for n in range(10)}
+    assert first == again != other
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.05])
+def test_at_least_one_image_is_held_out(unlabelled, tmp_path, fraction):
+    split = unlabelled.unlabelled_split(str(corpus(tmp_path, 3)), None, fraction, seed=0)
+    assert [len(split["training"]), len(split["validation"])] == [2, 1]
+
+
+def test_at_least_one_image_trains(unlabelled, tmp_path):
+    split = unlabelled.unlabelled_split(str(corpus(tmp_path, 2)), None, 0.8, seed=0)
+    assert [len(split["training"]), len(split["validation"])] == [1, 1]
+
+
+def test_images_are_numbered_within_their_part(unlabelled, tmp_path):
+    split = unlabelled.unlabelled_split(str(corpus(tmp_path, 6)), None, 0.5, seed=0)
+    assert [item["index"] for item in split["training"]] == [0, 1, 2]
+    assert [item["index"] for item in split["validation"]] == [0, 1, 2]
+
+
+def test_sections_of_a_datalist_decide_the_split(unlabelled, tmp_path):
+    content = {
+        "training": [{"image": "ct03.nii.gz"}, {"image": "ct01.nii.gz"}],
+        "validation": [{"image": "ct02.nii.gz"}],
+        "test": ["ct00.nii.gz"],
+    }
+    datalist = write_json(tmp_path / "datalist.json", content)
+    split = unlabelled.unlabelled_split(str(corpus(tmp_path, 4)), datalist, 0.9, seed=0)
+    assert names(split["training"]) == ["ct03.nii.gz", "ct01.nii.gz"]
+    assert names(split["validation"]) == ["ct02.nii.gz"]
+
+
+def test_datalist_without_validation_is_divided(unlabelled, tmp_path):
+    content = {"training": [{"image": f"ct0{number}.nii.gz"} for number in range(4)]}
+    datalist = write_json(tmp_path / "datalist.json", content)
+    split = unlabelled.unlabelled_split(str(corpus(tmp_path, 4)), datalist, 0.25, seed=0)
+    assert [len(split["training"]), len(split["validation"])] == [3, 1]
+
+
+def test_datalist_without_training_is_refused(unlabelled, refusal, tmp_path):
+    datalist = write_json(tmp_path / "datalist.json", {"validation": [{"image": "ct00.nii.gz"}]})
+    with refusal("datalist.json has no `training` images"):
+        unlabelled.unlabelled_split(str(corpus(tmp_path, 1)), datalist, 0.2, seed=0)
+
+
+def test_single_image_serves_both_with_a_warning(unlabelled, tmp_path):
+    with pytest.warns(UserWarning, match="only one image"):
+        split = unlabelled.unlabelled_split(str(corpus(tmp_path, 1)), None, 0.2, seed=0)
+    assert names(split["training"]) == names(split["validation"]) == ["ct00.nii.gz"]
+
+
+def test_unusable_image_is_refused_before_the_training(unlabelled, refusal, tmp_path):
+    (corpus(tmp_path, 3) / "bad.nii.gz").write_text("text")
+    with refusal("bad.nii.gz cannot be read"):
+        unlabelled.unlabelled_split(str(tmp_path), None, 0.2, seed=0)
