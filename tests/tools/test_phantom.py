@@ -8,6 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import phantom
+import phantom_intensity
+import phantom_tasks
 import pytest
 from phantom_anatomy import Tissue
 from scipy.ndimage import label as components
@@ -86,14 +88,17 @@ def test_every_organ_has_a_plausible_volume(abdomens):
     for _, labels in abdomens:
         volumes_ml = np.bincount(labels.ravel(), minlength=14) * np.prod(SPACING_MM) / 1000
         for organ, (low, high) in VOLUME_ML.items():
-            assert low <= volumes_ml[organ] <= high, (phantom.ORGANS[organ], volumes_ml[organ])
+            assert low <= volumes_ml[organ] <= high, (
+                phantom_tasks.ORGANS[organ],
+                volumes_ml[organ],
+            )
 
 
 def test_organs_are_connected(abdomens):
     for _, labels in abdomens:
         for organ in range(1, 14):
             parts = np.bincount(components(labels == organ, np.ones((3, 3, 3)))[0].ravel())[1:]
-            assert parts.max() > 0.85 * parts.sum(), phantom.ORGANS[organ]
+            assert parts.max() > 0.85 * parts.sum(), phantom_tasks.ORGANS[organ]
 
 
 def test_organs_lie_inside_the_body(abdomens):
@@ -261,7 +266,7 @@ def test_tumours_touch_their_organ(task, tumour, host):
 
 def test_every_tissue_of_a_torso_has_hu():
     head_only = range(Tissue.SCALP, len(Tissue))
-    assert set(phantom.CT) == set(Tissue) - set(head_only)
+    assert set(phantom_intensity.CT) == set(Tissue) - set(head_only)
 
 
 # User mistakes

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import report
 import report_figures as figures
+import report_inputs
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 TOOL = Path(__file__).parents[2] / "tools" / "report.py"
@@ -170,14 +171,14 @@ def test_only_predictions_of_one_image(data):
 
 def test_resumed_and_diverged_runs(tmp_path):
     run = write_run(tmp_path / "run", extra="60,train/loss,1.5\n80,train/loss,nan\n")
-    curves = report.read_metrics(run)
+    curves = report_inputs.read_metrics(run)
     assert curves["loss"]["train"][60] == 1.5
     assert curves["loss"]["validation"] == {40: 2.8}
     assert "1 values are not finite" in report.runs_section([str(run)]).body
 
 
 def test_curves_have_a_panel_for_each_quantity(tmp_path):
-    figure = figures.curves_figure(report.read_metrics(write_run(tmp_path / "run")))
+    figure = figures.curves_figure(report_inputs.read_metrics(write_run(tmp_path / "run")))
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [a.get_title("left") for a in shown] == ["loss", "mean Dice", "learning rate"]
     assert [len(a.lines) for a in shown] == [2, 1, 1]
@@ -265,18 +266,20 @@ def test_label_names_come_from_metadata_first(data):
     channels = {"0": "background", "1": "Milz"}
     content = {"network_data_format": {"outputs": {"pred": {"channel_def": channels}}}}
     (data / "metadata.json").write_text(json.dumps(content))
-    assert report.read_label_names(data / "metadata.json") == {0: "background", 1: "Milz"}
+    assert report_inputs.read_label_names(data / "metadata.json") == {0: "background", 1: "Milz"}
     (data / "other.json").write_text("{}")
     with pytest.raises(SystemExit, match="other.json has no network_data_format"):
-        report.read_label_names(data / "other.json")
+        report_inputs.read_label_names(data / "other.json")
 
 
 def test_image_is_not_its_own_reference(data):
     options = all_options(data)
     both = data / "images/sub"
-    case = report.find_cases(options["images"], options["predictions"], ("", ""), ("_seg",))[0]
-    assert report.find_reference(case, both) is None
-    assert report.find_reference(case, data / "references").name == "label0001.nii.gz"
+    case = report_inputs.find_cases(options["images"], options["predictions"], ("", ""), ("_seg",))[
+        0
+    ]
+    assert report_inputs.find_reference(case, both) is None
+    assert report_inputs.find_reference(case, data / "references").name == "label0001.nii.gz"
 
 
 def mistakes(data: Path) -> dict[str, tuple[dict, str]]:

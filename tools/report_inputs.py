@@ -1,0 +1,167 @@
+"""What the report reads: curves, evaluations, label names, and which files belong together."""
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii")
+
+
+@dataclass
+class Organ:
+    """One organ of an evaluation: its name and, per column, the values that are defined."""
+
+    name: str
+    values: dict[str, list[float]]
+
+    def mean(self, column: str) -> float:
+        """Mean over the cases in which the column is defined; NaN if there is none."""
+        return float(np.mean(self.values[column])) if self.values[column] else math.nan
+
+
+@dataclass(frozen=True)
+class Case:
+    """An image with the files that were computed from it, in the order of their suffixes."""
+
+    name: str
+    image: Path
+    outputs: list[Path]
+
+
+def existing(path: str | Path, option: str, kind: str = "file or folder") -> Path:
+    """Return the path, or stop if there is no such "file", "folder" or "file or folder"."""
+    path = Path(path)
+    if not (path.is_file() and "file" in kind or path.is_dir() and "folder" in kind):
+        raise SystemExit(f"{path} is not an existing {kind}; give {option} the path of one.")
+    return path
+
+
+def split_list(value: str | list[str] | tuple[str, ...]) -> list[str]:
+    """Split A,B into its parts; a list or a tuple is taken as it is."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return [part.strip() for part in map(str, parts) if part.strip()]
+
+
+def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read a CSV file by column names, which must all be there."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in columns if name not in (reader.fieldnames or [])]
+        if missing:
+            raise SystemExit(
+                f"{path} has no column {', '.join(missing)}; its first line must name at least "
+                f"the columns {','.join(columns)}."
+            )
+        return list(reader)
+
+
+def read_metrics(run: Path) -> dict[str, dict[str, dict[int, float]]]:
+    """Read a run's metrics.csv: quantity to split to {iteration: value}.
+
+    A resumed run repeats some iterations; the last value written is the one that counts. The last
+    line may be half written while a training goes on, and is then left out.
+    """
+    path = run / "metrics.csv"
+    if not path.is_file():
+        raise SystemExit(
+            f"{run} has no metrics.csv; give --runs the folder a training wrote it to."
+        )
+    curves: dict[str, dict[str, dict[int, float]]] = {}
+    rows = read_rows(path, ("iteration", "name", "value"))
+    for number, row in enumerate(rows, start=1):
+        try:
+            iteration, value = int(float(row["iteration"])), float(row["value"])
+        except (TypeError, ValueError):
+            if number == len(rows):
+                continue
+            raise SystemExit(
+                f"{path}, line {number + 1}, is not iteration,name,value; correct or delete it."
+            ) from None
+        split, slash, quantity = row["name"].partition("/")
+        if not slash:
+            split, quantity = "", row["name"]
+        curves.setdefault(quantity, {}).setdefault(split, {})[iteration] = value
+    if not curves:
+        raise SystemExit(f"{path} holds no values yet; wait until the training has written some.")
+    return curves
+
+
+def read_evaluation(path: Path) -> tuple[dict[int, Organ], int]:
+    """Read Dice (and NSD, HD95 where present) per organ; return the organs and the case count.
+
+    Empty cells and nan mean "not defined" (the organ is absent) and do not enter any mean.
+    """
+    rows = [row for row in read_rows(path, ("case", "label", "name", "dice")) if row["label"]]
+    if not rows:
+        raise SystemExit(f"{path} holds no organ; run the evaluation again on at least one case.")
+    columns = [name for name in rows[0] if name and name.startswith(("dice", "nsd", "hd95"))]
+    organs: dict[int, Organ] = {}
+    for row in rows:
+        try:
+            label = int(row["label"])
+            values = {name: float(row[name] or "nan") for name in columns}
+        except ValueError as error:
+            raise SystemExit(f"{path}: {error}; the cell must be a number or empty.") from None
+        name = row["name"] or f"label {label}"
+        organ = organs.setdefault(label, Organ(name, {name: [] for name in columns}))
+        for column, value in values.items():
+            if not math.isnan(value):
+                organ.values[column].append(value)
+    return dict(sorted(organs.items())), len({row["case"] for row in rows})
+
+
+def read_label_names(path: Path) -> dict[int, str]:
+    """Read label names from a bundle's metadata.json (the channels of its output "pred")."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        channels = content["network_data_format"]["outputs"]["pred"]["channel_def"]
+        return {int(label): str(name) for label, name in channels.items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SystemExit(
+            f"{path} has no network_data_format.outputs.pred.channel_def; give --labels_from the "
+            "configs/metadata.json of a segmentation bundle."
+        ) from None
+
+
+def stem(path: Path) -> str:
+    """Return the file name without .nii.gz or .nii."""
+    return path.name.removesuffix(".gz").removesuffix(".nii")
+
+
+def find_cases(
+    images: str, outputs: str, options: tuple[str, str], suffixes: tuple[str, ...]
+) -> list[Case]:
+    """Pair the images with the files computed from them, whose folder mirrors the sub-folders."""
+    root = existing(images, options[0])
+    folder = existing(outputs, options[1], kind="folder")
+    paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    cases = []
+    for image in (p for p in paths if p.name.endswith(IMAGE_SUFFIXES)):
+        parent = Path() if root.is_file() else image.relative_to(root).parent
+        files = [folder / parent / f"{stem(image)}{suffix}.nii.gz" for suffix in suffixes]
+        if all(file.is_file() for file in files):
+            cases.append(Case((parent / stem(image)).as_posix(), image, files))
+    if not cases:
+        expected = " and ".join(f"STEM{suffix}.nii.gz" for suffix in suffixes)
+        raise SystemExit(
+            f"{folder} holds no {expected} for any image STEM.nii.gz of {root}; give {options[1]} "
+            "the folder that the inference on these images wrote to."
+        )
+    return cases
+
+
+def find_reference(case: Case, references: Path) -> Path | None:
+    """Find an image's reference: label0001 for img0001 (BTCV), or the same name."""
+    names = [case.image.name]
+    if case.image.name.startswith("img"):
+        names.insert(0, "label" + case.image.name.removeprefix("img"))
+    parents = (references / Path(case.name).parent, references)
+    for candidate in (parent / name for name in names for parent in parents):
+        # A folder may hold images and references: an image is not its own reference.
+        if candidate.is_file() and candidate.resolve() != case.image.resolve():
+            return candidate
+    return None
