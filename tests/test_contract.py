@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import socket
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,18 @@ DATA = {"btcv_segmentation": "btcv", "msd_tasks": "Task09_Spleen", "pretrain_ssl
 KNOBS = ["dataset_dir", "datalist", "device", "amp"]  # the same in every bundle and config
 
 
+OVERLAYS = ["", " evaluate", " multi_gpu_train"]
+ONE_PROCESS = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
+
+
 def load(bundle: str, *names: str) -> dict:
     return ConfigParser.load_config_files(config_files(bundle, *names))
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def raw(bundle: str, name: str) -> dict:
@@ -69,12 +80,16 @@ def test_metadata_names_the_tested_versions(name):
 
 @pytest.mark.parametrize(
     ("name", "configs", "kind"),
-    [(name, configs, "train") for name in NAMES for configs in ("train", "train evaluate")]
+    [(name, f"train{overlay}", "train") for name in NAMES for overlay in OVERLAYS]
     + [("msd_tasks", "train tasks/Task09_Spleen", "train")]
     + [(name, "inference", "infer") for name in NAMES],
 )
-def test_properties_are_complete(name, configs, kind, phantoms, tmp_path, load_scripts):
+def test_properties_are_complete(
+    name, configs, kind, phantoms, tmp_path, load_scripts, monkeypatch
+):
     load_scripts(name)
+    for variable, value in (ONE_PROCESS | {"MASTER_PORT": str(free_port())}).items():
+        monkeypatch.setenv(variable, value)
     workflow = ConfigWorkflow(
         config_files(name, *configs.split()),
         meta_file=str(BUNDLES / name / "configs/metadata.json"),
@@ -85,7 +100,10 @@ def test_properties_are_complete(name, configs, kind, phantoms, tmp_path, load_s
         **({"cache_rate": 0.0} if kind == "train" else {}),
     )
     workflow.initialize()
-    assert workflow.check_properties() == []
+    try:
+        assert workflow.check_properties() == []
+    finally:
+        workflow.finalize()
 
 
 @pytest.mark.parametrize("name", NAMES)

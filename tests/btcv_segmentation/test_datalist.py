@@ -18,11 +18,6 @@ ARCHIVES = {
 
 
 @pytest.fixture
-def scripts(load_scripts):
-    return load_scripts("btcv_segmentation")
-
-
-@pytest.fixture
 def cases(scripts):
     """`labelled_cases` of a folder given as a path."""
     return lambda folder, *args, **kwargs: scripts.datalist.labelled_cases(
@@ -34,12 +29,6 @@ def cases(scripts):
 def part(scripts):
     """`part`, by default of fold 0 and seed 0."""
     return lambda found, name, fold=0, seed=0: scripts.datalist.part(found, name, fold, seed)
-
-
-@pytest.fixture
-def refusal(scripts):
-    """`with refusal("words"):` the body raises an InputError whose sentence has these words."""
-    return lambda words: pytest.raises(scripts.command_line.InputError, match=words)
 
 
 def archive(folder: Path, count: int = 5, kind: str = "MSD") -> Path:

@@ -13,19 +13,8 @@ ENCODER = "swinViT."
 
 
 @pytest.fixture
-def scripts(load_scripts):
-    return load_scripts("btcv_segmentation")
-
-
-@pytest.fixture
 def weights(scripts):
     return scripts.weights
-
-
-@pytest.fixture
-def refusal(scripts):
-    """`with refusal("words"):` the body raises an InputError whose sentence has these words."""
-    return lambda words: pytest.raises(scripts.command_line.InputError, match=words)
 
 
 class Toy(nn.Module):

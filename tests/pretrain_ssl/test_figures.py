@@ -9,11 +9,6 @@ from ignite.engine import Engine
 ALL = {"rotation": 1.0, "contrastive": 1.0, "reconstruction": 1.0}
 
 
-@pytest.fixture
-def scripts(load_scripts):
-    return load_scripts("pretrain_ssl")
-
-
 def example(crops: int = 3, dtype=torch.float32) -> tuple[dict, dict]:
     """Random predictions and targets of a batch."""
     pred = {

@@ -13,11 +13,6 @@ from monai.optimizers import WarmupCosineSchedule
 
 
 @pytest.fixture
-def scripts(load_scripts):
-    return load_scripts("pretrain_ssl")
-
-
-@pytest.fixture
 def handlers(scripts):
     return scripts.handlers
 

@@ -18,19 +18,8 @@ CT = np.linspace(-1000, 500, 4 * 5 * 6).reshape(4, 5, 6).astype(np.float32)
 
 
 @pytest.fixture
-def scripts(load_scripts):
-    return load_scripts("pretrain_ssl")
-
-
-@pytest.fixture
 def nifti(scripts):
     return scripts.nifti
-
-
-@pytest.fixture
-def refusal(scripts):
-    """`with refusal("a.nii"):` the body raises an InputError whose sentence names it."""
-    return lambda words: pytest.raises(scripts.command_line.InputError, match=words)
 
 
 def names(items: list[dict]) -> list[str]:

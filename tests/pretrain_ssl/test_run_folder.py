@@ -10,11 +10,6 @@ from helpers import write_json
 
 
 @pytest.fixture
-def scripts(load_scripts):
-    return load_scripts("pretrain_ssl")
-
-
-@pytest.fixture
 def run_folder(scripts):
     return scripts.run_folder
 

@@ -10,19 +10,8 @@ CT = np.linspace(-1000, 500, 4 * 5 * 6).reshape(4, 5, 6).astype(np.float32)
 
 
 @pytest.fixture
-def scripts(load_scripts):
-    return load_scripts("pretrain_ssl")
-
-
-@pytest.fixture
 def unlabelled(scripts):
     return scripts.unlabelled
-
-
-@pytest.fixture
-def refusal(scripts):
-    """`with refusal("a.nii"):` the body raises an InputError whose sentence names it."""
-    return lambda words: pytest.raises(scripts.command_line.InputError, match=words)
 
 
 def corpus(folder: Path, count: int) -> Path:

@@ -11,11 +11,6 @@ SHAPE = (16, 16, 8)
 
 
 @pytest.fixture
-def scripts(load_scripts):
-    return load_scripts("pretrain_ssl")
-
-
-@pytest.fixture
 def views(scripts):
     return scripts.views
 

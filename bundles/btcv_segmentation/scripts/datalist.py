@@ -87,7 +87,8 @@ def _folds(items: list[dict], fold: int, seed: int) -> list[list[dict]]:
 def _pairs(root: Path) -> list[dict]:
     """Image and label paths of the first known layout below `root`, sorted by name."""
     if not root.is_dir():
-        raise InputError(f"dataset_dir {root} does not exist; give a folder by --dataset_dir.")
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(f"dataset_dir {root} {what}; give a folder by --dataset_dir.")
     for image_folder, label_folder in LAYOUTS:
         images, labels = _niftis(root / image_folder), _niftis(root / label_folder)
         if images or labels:
