@@ -12,6 +12,9 @@ export MALLOC_TOP_PAD_ = 268435456
 
 LARGE_ORGANS = spleen,right kidney,left kidney,liver,stomach,aorta
 CT ?=
+ifneq ($(CT),)
+$(if $(wildcard $(CT)),,$(error $(CT) does not exist; give CT the path of a NIfTI file))
+endif
 
 .PHONY: setup demo test test-slow check format clean
 

@@ -44,7 +44,7 @@ class EvaluationTable:
         for item in engine.state.output:
             prediction, label = item["pred"], item["label"]
             voxel_ml = abs(np.linalg.det(label.affine[:3, :3].cpu().numpy())) / 1000
-            case = item["image"].meta["filename_or_obj"].split(".nii")[0]
+            case = item["image"].meta["filename_or_obj"].removesuffix(".gz").removesuffix(".nii")
             self.add(case, prediction[0].cpu().numpy(), label[0].cpu().numpy(), voxel_ml)
 
     def add(self, case: str, prediction: np.ndarray, reference: np.ndarray, voxel_ml: float):
