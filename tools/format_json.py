@@ -7,11 +7,11 @@ Blank lines before top-level keys (indented by four) and the spelling of numbers
 """
 
 import json
-import os
 import re
 from pathlib import Path
 
 import fire
+from files import replacing
 
 WIDTH = 100
 INDENT = "    "
@@ -86,9 +86,8 @@ def check(folder: str = "bundles") -> None:
 def write(folder: str = "bundles") -> None:
     """Rewrite the files whose layout differs."""
     for path, text in differing(folder).items():
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(text)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_text(text)
         print(f"formatted {path}")
 
 

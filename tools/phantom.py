@@ -11,7 +11,6 @@ name: raising --count keeps the earlier cases, and no layout repeats a patient o
 """
 
 import json
-import os
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +19,7 @@ from pathlib import Path
 import fire
 import nibabel as nib
 import numpy as np
+from files import replacing
 from nibabel.orientations import axcodes2ornt, ornt_transform
 from numpy.random import Generator
 from phantom_anatomy import (
@@ -161,13 +161,8 @@ def case_rng(seed: int, layout: str, number: int) -> Generator:
 
 def write(path: Path, save: Callable[[Path], None]) -> None:
     """Write a file through a temporary name beside it, so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with replacing(path) as temporary:
         save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def case_name(task: Task, number: int) -> str:

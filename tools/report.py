@@ -11,9 +11,7 @@ import contextlib
 import html
 import io
 import math
-import os
 import platform
-import tempfile
 import webbrowser
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +21,7 @@ from pathlib import Path
 import fire
 import numpy as np
 import report_figures as figures
+from files import replacing
 from fire.decorators import SetParseFn, SetParseFns
 from matplotlib.figure import Figure
 from report_inputs import (
@@ -160,18 +159,10 @@ def page_html(title: str, sections: list[Section]) -> str:
     )
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write under a temporary name in the same folder, then rename: never half a page."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)  # mkstemp lets only the owner read
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def write_page(path: Path, text: str) -> None:
+    """Write the page whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def run_title(run: Path) -> str:
@@ -452,7 +443,7 @@ def report(
         sections.append(evaluation_section(Path(evaluation), organs, count, split_list(highlight)))
     if ct:
         sections.append(ct_section(ct, ct_prediction, names, stamp))
-    write_atomically(Path(output), page := page_html(title, sections))
+    write_page(Path(output), page := page_html(title, sections))
     print(f"report: {output} ({page.count('<figure>')} figures)")
     if open_browser:  # a machine without a browser is no reason to fail
         with contextlib.suppress(webbrowser.Error, OSError):

@@ -7,11 +7,11 @@ The first line of a shared script, in the original too, names the original. A bu
 copying the file once; from then on this tool keeps it.
 """
 
-import os
 import re
 from pathlib import Path
 
 import fire
+from files import replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = re.compile(rb"# Shared: the original is (\S+) \(see tools/vendor\.py\)\.\n")
@@ -56,9 +56,8 @@ def check(root: str = str(ROOT)) -> None:
 def write(root: str = str(ROOT)) -> None:
     """Rewrite the copies that differ."""
     for copy, original in differing(Path(root)).items():
-        temporary = copy.with_suffix(".tmp")
-        temporary.write_bytes(original.read_bytes())
-        os.replace(temporary, copy)
+        with replacing(copy) as temporary:
+            temporary.write_bytes(original.read_bytes())
         print(f"{copy} from {original}")
 
 

@@ -9,7 +9,7 @@ from monai.data import partition_dataset
 
 from .command_line import InputError
 from .nifti import NIFTI_ENDINGS, check_header
-from .volumes import read_datalist
+from .volumes import SECTIONS, read_datalist
 
 # Where known archives keep images and labels, relative to `dataset_dir`: BTCV's own, then MSD's.
 LAYOUTS = [
@@ -19,7 +19,6 @@ LAYOUTS = [
     ("imagesTr", "labelsTr"),
     ("images", "labels"),
 ]
-SECTIONS = ("training", "validation", "test")
 FOLDS = 5
 
 

@@ -10,6 +10,8 @@ from monai.data import load_decathlon_datalist
 from .command_line import InputError
 from .nifti import NIFTI_ENDINGS, check_header
 
+SECTIONS = ("training", "validation", "test")  # of a datalist
+
 
 def find_images(dataset_dir: str) -> list[str]:
     """NIfTI images of a folder and its sub-folders, sorted; or the one file that was given.
@@ -76,8 +78,7 @@ def images(dataset_dir: str, datalist: str | None, channels: int = 1) -> list[di
     if not datalist:
         paths = find_images(dataset_dir)
     else:
-        sections = ("training", "validation", "test")
-        lists = [read_datalist(datalist, dataset_dir, name, is_labelled=False) for name in sections]
+        lists = [read_datalist(datalist, dataset_dir, name, is_labelled=False) for name in SECTIONS]
         paths = [item["image"] for items in lists for item in items]
     if not paths:
         raise InputError(f"datalist {datalist} lists no image; add some.")

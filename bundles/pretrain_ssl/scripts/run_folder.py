@@ -29,7 +29,8 @@ def new_run_folder(output_dir: str, is_main: bool = True) -> str:
         number += 1
         folder = Path(f"{output_dir}-{number}")
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"config": merged_config(), "flags": flags() if merged_config() else {}}
+    config = merged_config()
+    content = {"config": config, "flags": flags() if config else {}}
     write_text(folder / "config.json", json.dumps(content, indent=2, default=str) + "\n")
     logger.info(f"this run is kept in {folder}")
     return str(folder)
