@@ -5,7 +5,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# Half the time of CPU work is the system zeroing freshly mapped memory; these keep it mapped.
+# Much CPU time goes into the system zeroing freshly mapped memory; these keep it mapped (README).
 export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 8589934592
 export MALLOC_TOP_PAD_ = 268435456
