@@ -128,6 +128,7 @@ def test_training_and_inference_agree(name):
     for_images = [image_only(node) for node in train["deterministic_transforms"]]
     for_images = [node for node in for_images if node["keys"]]
     steps = inference["preprocessing"]["transforms"]
+    steps = [step for step in steps if step["_target_"] != "EnsureTyped"]  # where they run
     assert steps[: len(for_images)] == for_images
 
 

@@ -1,14 +1,33 @@
 """What the configs need and JSON cannot say; a config's `$import scripts` reaches all of it."""
 
-from . import command_line, datalist, handlers, metrics, nifti, run_folder, volumes, weights
+from . import (
+    attention,
+    command_line,
+    datalist,
+    handlers,
+    inference,
+    kernels,
+    metrics,
+    nifti,
+    performance,
+    run_folder,
+    volumes,
+    weights,
+    windows,
+)
 
 __all__ = [
+    "attention",
     "command_line",
     "datalist",
     "handlers",
+    "inference",
+    "kernels",
     "metrics",
     "nifti",
+    "performance",
     "run_folder",
     "volumes",
     "weights",
+    "windows",
 ]
