@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.networks.nets import SwinUNETR
 from monai.networks.nets.swin_unetr import BasicLayer, SwinTransformer
 from torch import nn
@@ -210,6 +211,14 @@ def test_gradients_under_autocast_are_no_less_exact_than_monais(attention):
         found = {name: p.grad for name, p in network.named_parameters()}
         errors.append(sum(difference(found[name], exact[name]) for name in exact) / len(exact))
     assert errors[0] <= errors[1]
+
+
+def test_an_image_with_metadata_is_taken(attention):
+    plain = encoder(depths=(1, 1, 1, 1))
+    fast = attention.accelerate(copy.deepcopy(plain))
+    image = torch.rand(1, 1, 32, 32, 32)
+    for mine, monai in zip(fast(MetaTensor(image)), plain(image)):
+        assert difference(mine.as_subclass(torch.Tensor), monai) < OUTPUT
 
 
 def test_tracing_equals_eager(attention):

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from monai.data import MetaTensor
 from monai.networks.nets.swin_unetr import (
     BasicLayer,
     SwinTransformerBlock,
@@ -50,6 +51,8 @@ class FastLayer(BasicLayer):
         drops = self.training and any(getattr(b, "drops", False) for b in self.blocks)
         if drops or self.use_hyena:
             return super().forward(x)
+        if isinstance(x, MetaTensor):  # whose metadata would be carried through every operation
+            x = x.as_tensor()
         x = x.movedim(1, -1).contiguous()
         for block in self.blocks:
             x = block(x, None)
