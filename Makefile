@@ -5,11 +5,6 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# Much CPU time goes into the system zeroing freshly mapped memory; these keep it mapped (README).
-export MALLOC_MMAP_MAX_ = 0
-export MALLOC_TRIM_THRESHOLD_ = 8589934592
-export MALLOC_TOP_PAD_ = 268435456
-
 LARGE_ORGANS = spleen,right kidney,left kidney,liver,stomach,aorta
 CT ?=
 ifneq ($(CT),)

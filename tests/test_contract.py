@@ -122,8 +122,9 @@ def test_network_takes_and_gives_what_the_metadata_says(name, config, tmp_path):
 def test_training_and_inference_agree(name):
     train, inference = load(name, "train"), load(name, "inference")
     assert train["network_def"] == inference["network_def"]
-    for key in set(train) & set(inference) - {"_desc_", "output_dir", "use_checkpoint", "run"}:
-        if key not in ("dataset_dir", "network_def"):
+    differing = {"_desc_", "dataset_dir", "output_dir", "run", "use_checkpoint", "crop_to_body"}
+    for key in set(train) & set(inference) - differing:
+        if key != "network_def":
             assert train[key] == inference[key], key
     for_images = [image_only(node) for node in train["deterministic_transforms"]]
     for_images = [node for node in for_images if node["keys"]]

@@ -9,6 +9,7 @@ from monai.data import MetaTensor
 from monai.networks.nets import SwinUNETR
 from monai.networks.nets.swin_unetr import BasicLayer, SwinTransformer
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 OUTPUT, GRADIENT = 1e-5, 1e-4  # largest difference over largest magnitude, float32
 
@@ -256,6 +257,38 @@ def test_compiled_equals_monai(attention, training):
         with torch.no_grad():
             for mine, monai in zip(fast(image), plain(image)):
                 assert difference(mine, monai) < OUTPUT
+
+
+on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+@pytest.mark.gpu
+@on_a_gpu
+@pytest.mark.parametrize("feature_size", [12, 48])
+def test_encoder_on_a_gpu_equals_monai(attention, feature_size, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    plain = encoder(feature_size=feature_size).cuda()
+    fast = attention.accelerate(copy.deepcopy(plain))
+    image = torch.rand(2, 1, 96, 64, 32, device="cuda")
+    for mine, monai in zip(fast(image), plain(image)):
+        assert difference(mine, monai) < OUTPUT
+    for network in (fast, plain):
+        torch.stack([(out**3).mean() for out in network(image)]).sum().backward()
+    theirs = dict(plain.named_parameters())
+    for name, parameter in fast.named_parameters():
+        assert difference(parameter.grad, theirs[name].grad) < GRADIENT, name
+
+
+@pytest.mark.gpu
+@on_a_gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_scores_are_never_materialised_on_a_gpu(attention, dtype):
+    """Only the kernel that keeps them inside is allowed; PyTorch raises where it cannot serve."""
+    fast = attention.accelerate(encoder(feature_size=48)).cuda()
+    image = torch.rand(1, 1, 96, 96, 96, device="cuda")
+    with torch.no_grad(), sdpa_kernel(SDPBackend.EFFICIENT_ATTENTION):
+        with torch.autocast("cuda", dtype, enabled=dtype != torch.float32):
+            fast(image)
 
 
 def test_window_forms_cover_the_grid_once(load_scripts):

@@ -1,0 +1,194 @@
+"""How fast the bundles are against MONAI used as the public scripts and the model zoo use it.
+
+    python tools/benchmark.py run --output_dir DIR
+    python tools/benchmark.py run --output_dir DIR --device cuda
+    python tools/benchmark.py run --output_dir DIR --only encoder,pretrain,finetune
+
+What is timed, on one batch or CT that is in memory:
+
+- encoder: a forward in evaluation;
+- pretrain: a step, from the crops to the updated weights, two corrupted views included;
+- finetune: a step, from the crops to the updated weights;
+- volume: a CT as a reader gives it to labels on its grid, resampling included.
+
+Each side runs in a process of its own, and they take turns. Further rows give the reference a part
+of what we do: on a CPU our allocator setting, so that what is left is the network; in `pretrain`
+our heads. Gradient checkpointing is off on a CPU; on CUDA it is what our configs declare, and on
+for the reference as in the authors' commands for one GPU.
+"""
+
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import fire
+from benchmark_process import asked, measured, say
+from benchmark_report import agreement, row, table
+from files import replacing
+from fire.decorators import SetParseFn, SetParseFns
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUTS = shutil.ignore_patterns("models", "runs", "predictions", "evaluation", "__pycache__")
+SIDES = {
+    "encoder": ("ours", "reference", "reference_allocator"),
+    "pretrain": ("ours", "reference", "reference_light"),
+    "finetune": ("ours", "reference", "reference_allocator"),
+    "volume": ("ours", "reference"),
+}
+FACTS = {"task": "facts", "side": "ours", "device": "cpu"}
+REPETITIONS = 5
+VOLUME_REPETITIONS = {"cpu": 1, "cuda": 3}
+
+# By device, or "tiny": overrides of the configs' ids, for both sides
+CPU = {"batch_size": 1, "use_checkpoint": False}
+CUDA = {"batch_size": 4, "feature_size": 48, "patch_size": [96, 96, 96]}
+TINY = {
+    "batch_size": 1,
+    "feature_size": 12,
+    "depths": [1, 1, 1, 1],
+    "window_size": [4, 4, 4],
+    "patch_size": [64, 64, 64],
+    "use_checkpoint": False,
+}
+CONFIGS = {
+    "cpu": {
+        "encoder": CPU | {"feature_size": 48, "patch_size": [96, 96, 96]},
+        "pretrain": CPU | {"feature_size": 24, "patch_size": [64, 64, 64]},
+        "finetune": CPU | {"feature_size": 12, "patch_size": [96, 96, 96]},
+        "volume": CPU | {"feature_size": 12, "patch_size": [96, 96, 96]},
+    },
+    "cuda": dict.fromkeys(SIDES, CUDA),
+    "tiny": dict.fromkeys(SIDES, TINY)
+    | {"finetune": TINY | {"patch_size": [64, 64, 32]}}
+    | {"volume": TINY | {"patch_size": [64, 64, 32], "spacing_mm": [5.0, 5.0, 5.0]}},
+}
+# The CT that is segmented, and the phantoms and crops that its network is trained on
+VOLUMES = {
+    "cpu": {
+        "ct": {"shape": [300, 300, 120], "spacing_mm": [1.5, 1.5, 2.0]},
+        "training": {
+            "shape": [300, 300, 120],
+            "phantoms": 4,
+            "patch_size": [64, 64, 64],
+            "batch_size": 1,
+            "steps": 100,
+        },
+    },
+    "cuda": {
+        "ct": {"shape": [512, 512, 150], "spacing_mm": [0.8, 0.8, 2.5]},
+        "training": {
+            "shape": [300, 300, 150],
+            "phantoms": 8,
+            "patch_size": [64, 64, 64],
+            "batch_size": 4,
+            "steps": 400,
+        },
+    },
+    "tiny": {
+        "ct": {"shape": [96, 80, 48], "spacing_mm": [4.5, 4.5, 6.0]},
+        "training": {
+            "shape": [84, 72, 56],
+            "phantoms": 2,
+            "patch_size": [64, 64, 32],
+            "batch_size": 1,
+            "steps": 20,
+        },
+    },
+}
+
+
+def parse_tasks(text: str) -> list[str]:
+    """Names separated by commas, in the order in which they run."""
+    unknown = [name for name in text.split(",") if name not in SIDES]
+    if unknown:
+        known = ", ".join(SIDES)
+        raise SystemExit(f"--only names {', '.join(map(repr, unknown))}; choose from {known}.")
+    return [name for name in SIDES if name in text.split(",")]
+
+
+def parse_count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise SystemExit(f"{text} is no number of times; give a whole number from 1 on.")
+    return int(text)
+
+
+def check(device: str, size: str) -> None:
+    """SystemExit where the benchmark cannot run."""
+    if device not in VOLUME_REPETITIONS:
+        raise SystemExit(f"--device is {device!r}; choose from {', '.join(VOLUME_REPETITIONS)}.")
+    if size not in ("full", "tiny"):
+        raise SystemExit(f"--size is {size!r}; choose from full, tiny.")
+    if device == "cuda" and not asked(FACTS)["hardware"]["gpu"]:
+        raise SystemExit("--device cuda needs a CUDA GPU, which PyTorch does not find here.")
+
+
+# Paths stay text: fire would read a folder 2025_01 as the number 202501.
+@SetParseFn(str)
+@SetParseFns(only=parse_tasks, repetitions=parse_count, training_steps=parse_count)
+def run(
+    output_dir: str,
+    device: str = "cpu",
+    only: list[str] = tuple(SIDES),
+    size: str = "full",
+    repetitions: int | None = None,
+    training_steps: int | None = None,
+) -> None:
+    """Time both sides; write benchmark.json and benchmark.md, print the table.
+
+    Args:
+        output_dir: folder for the two files.
+        device: cpu (15 minutes on two cores) or cuda (the paper's sizes).
+        only: encoder, pretrain, finetune, volume; several are separated by commas.
+        size: full, or tiny to try the tool out; its times mean nothing.
+        repetitions: of each measurement; without it 5, of a volume 1 on a CPU and 3 on CUDA.
+        training_steps: of the network whose labels are compared; without it as many as take about
+            two minutes.
+    """
+    check(device, size)
+    preset, rows, measurements = (device if size == "full" else size), [], {}
+    with tempfile.TemporaryDirectory(prefix="benchmark_") as folder:
+        shutil.copytree(ROOT / "bundles", Path(folder, "bundles"), ignore=OUTPUTS)
+        common = {"device": device, "folder": folder, "bundles": str(Path(folder, "bundles"))}
+        for task in only:
+            order = common | {"task": task, "config": CONFIGS[preset][task]}
+            if task == "volume":
+                order |= VOLUMES[preset]
+                order["training"]["steps"] = training_steps or order["training"]["steps"]
+                seconds = asked(order | {"task": "weights", "side": "ours"}, "go")["seconds"]
+                say(f"network trained on phantoms in {seconds:.0f} s")
+            sides = [s for s in SIDES[task] if device == "cpu" or s != "reference_allocator"]
+            count = repetitions or (VOLUME_REPETITIONS[device] if task == "volume" else REPETITIONS)
+            found, facts = measured([order | {"side": side} for side in sides], count)
+            for side in sides[1:]:
+                same = agreement(Path(folder), side) if task == "volume" else {}
+                rows.append(row(task, side, found, same, device if size == "full" else None))
+            measurements[task] = {"config": order["config"], "sides": found}
+    write(Path(output_dir), facts, rows, measurements, device, size)
+
+
+def write(
+    folder: Path, facts: dict, rows: list[dict], measurements: dict, device: str, size: str
+) -> None:
+    """Both files, and the table on standard output."""
+    result = {
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": shlex.join(["python", *sys.argv]),
+        "device": device,
+        "size": size,
+        **facts,
+        "rows": rows,
+        "measurements": measurements,
+    }
+    text = table(result)
+    for name, content in (("json", json.dumps(result, indent=2) + "\n"), ("md", text)):
+        with replacing(folder / f"benchmark.{name}") as temporary:
+            temporary.write_text(content)
+    print(text)
+
+
+if __name__ == "__main__":
+    fire.Fire({"run": run})
