@@ -48,8 +48,7 @@ class FastLayer(BasicLayer):
     """A Swin stage that builds no mask: (B, C, X, Y, Z) to (B, 2C, X/2, Y/2, Z/2)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        drops = self.training and any(getattr(b, "drops", False) for b in self.blocks)
-        if drops or self.use_hyena:
+        if self.use_hyena or self.training and any(b.attn.attn_drop.p > 0 for b in self.blocks):
             return super().forward(x)
         if isinstance(x, MetaTensor):  # whose metadata would be carried through every operation
             x = x.as_tensor()
@@ -63,10 +62,6 @@ class FastLayer(BasicLayer):
 
 class FastBlock(SwinTransformerBlock):
     """A Swin block; with a mask it runs as MONAI's."""
-
-    @property
-    def drops(self) -> bool:
-        return self.attn.attn_drop.p > 0
 
     def forward_part1(self, x: Tensor, mask_matrix: Tensor | None) -> Tensor:
         """Attention of (B, X, Y, Z, C) tokens, normalisation and projections included."""

@@ -62,18 +62,17 @@ class BodyWindowInferer(Inferer):
         volume = pad(volume, margins) if any(margins) else volume
         windows = self.windows(volume)
         weight = compute_importance_map(self.roi_size, mode=self.mode, device=volume.device)
-        if not windows:  # the number of classes is the network's to say
-            windows = dense_patch_slices(volume.shape[2:], self.roi_size, self.steps(volume))[:1]
-        scores = total = None
+        scores = total = weight_of_total = None
         for start in range(0, len(windows), self.sw_batch_size):
             part = windows[start : start + self.sw_batch_size]
             batch = torch.cat([volume[(..., *window)] for window in part])
             outputs = network(batch, *args, **kwargs)
             if scores is None:
                 scores, total = self.buffers(outputs, volume)
+                weight_of_total = weight.to(total.device)
             for window, output in zip(part, outputs):
                 scores[(0, slice(None), *window)] += (output * weight).to(scores.device)
-                total[window] += weight.to(total.device)
+                total[window] += weight_of_total
         _divide(scores[0], total)
         inside = tuple(slice(b, b + size) for b, size in zip(before, shape))
         return scores[(..., *inside)]
@@ -86,13 +85,17 @@ class BodyWindowInferer(Inferer):
         )
 
     def windows(self, volume: Tensor) -> list[tuple[slice, ...]]:
-        """Windows in which any channel of (1, C, X, Y, Z) varies."""
+        """Windows in which any channel of (1, C, X, Y, Z) varies.
+
+        The first one where none does: the number of classes is the network's to say.
+        """
         windows = dense_patch_slices(volume.shape[2:], self.roi_size, self.steps(volume))
         varies = []
         for window in windows:
             values = volume[(0, slice(None), *window)].flatten(1)
             varies.append((values != values[:, :1]).any())
-        return [window for window, keep in zip(windows, torch.stack(varies).tolist()) if keep]
+        kept = [window for window, keep in zip(windows, torch.stack(varies).tolist()) if keep]
+        return kept or windows[:1]
 
     def buffers(self, outputs: Tensor, volume: Tensor) -> tuple[Tensor, Tensor]:
         """Zeroed sums of weighted scores (1, classes, X, Y, Z) and of weights (X, Y, Z)."""

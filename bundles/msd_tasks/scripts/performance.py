@@ -65,12 +65,6 @@ def autocast_dtype(device: str | torch.device) -> torch.dtype:
     return torch.bfloat16 if not is_cuda or torch.cuda.is_bf16_supported(False) else torch.float16
 
 
-def allow_tf32(is_allowed: bool) -> None:
-    """Let float32 matrix products and convolutions on CUDA use TensorFloat-32."""
-    torch.set_float32_matmul_precision("high" if is_allowed else "highest")
-    torch.backends.cudnn.allow_tf32 = is_allowed
-
-
 class Gradients:
     """Trainer's handler between backward and the optimizer's step, with or without AMP.
 
