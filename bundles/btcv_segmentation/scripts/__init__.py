@@ -2,8 +2,11 @@
 
 from . import (
     attention,
+    checkpoints,
     command_line,
     datalist,
+    draws,
+    files,
     handlers,
     inference,
     kernels,
@@ -19,8 +22,11 @@ from . import (
 
 __all__ = [
     "attention",
+    "checkpoints",
     "command_line",
     "datalist",
+    "draws",
+    "files",
     "handlers",
     "inference",
     "kernels",

@@ -1,157 +1,154 @@
 # Shared: the original is bundles/pretrain_ssl/scripts/handlers.py (see tools/vendor.py).
-"""Handlers of the engines: checkpoints and the deployed model, curves, progress."""
+"""Handlers of the engines: progress, and the curves of a training."""
 
 import csv
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from io import StringIO
 from pathlib import Path
-from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from .run_folder import save_atomically
-
-logger = logging.getLogger(__name__)
-
-
-class Checkpoints:
-    """Trainer's handler: after each validation keeps the last states, the best, and `model.pt`.
-
-    "Best" follows the evaluator's key metric. A run too short for any validation saves at its end.
-
-    Args:
-        run_folder: states go to `checkpoints/epoch_<n>.pt` and `checkpoints/best.pt` in it.
-        model_path: the one deployed weights file: the plain state dict of `network`.
-        network: the bare network, not its DDP wrapper.
-        others: what else a state holds, by name: optimizer, scheduler.
-        evaluator: the validation's engine.
-        n_saved: how many last states are kept.
-    """
-
-    def __init__(
-        self,
-        run_folder: str,
-        model_path: str,
-        network: torch.nn.Module,
-        others: Mapping[str, Any],
-        evaluator: Engine,
-        n_saved: int = 2,
-    ) -> None:
-        self.folder, self.model_path = Path(run_folder) / "checkpoints", model_path
-        self.network, self.others = network, others
-        self.evaluator, self.n_saved = evaluator, n_saved
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
-        engine.add_event_handler(Events.COMPLETED, self.completed)
-
-    def epoch_completed(self, engine: Engine) -> None:
-        if self.evaluator.state.epoch == engine.state.epoch:
-            self.save(engine, self.evaluator.state.best_metric_epoch == engine.state.epoch)
-
-    def completed(self, engine: Engine) -> None:
-        if self.evaluator.state.best_metric_epoch < 0:
-            logger.info("no validation has run: the final weights are saved as the best")
-            self.save(engine, is_best=True)
-
-    def save(self, engine: Engine, is_best: bool) -> None:
-        state = {"network": self.network.state_dict(), "trainer": engine.state_dict()}
-        state |= {name: other.state_dict() for name, other in self.others.items()}
-        save_atomically(state, self.folder / f"epoch_{engine.state.epoch}.pt")
-        number = {path: int(path.stem.split("_")[1]) for path in self.folder.glob("epoch_*.pt")}
-        for old in sorted(number, key=number.get)[: -self.n_saved]:
-            old.unlink()
-        if is_best:
-            save_atomically(state, self.folder / "best.pt")
-            save_atomically(self.network.state_dict(), self.model_path)
-            logger.info(f"best so far, epoch {engine.state.epoch}: {self.model_path}")
+from .files import write_text
 
 
 class Progress:
     """Handler of any engine: one bar over all its iterations, closed whatever happens.
 
     Args:
-        unit: what an iteration is: "step", "case".
+        unit: what is counted: "case", "crop".
+        per_iteration: how many of them an iteration has.
     """
 
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
+    def __init__(self, unit: str, per_iteration: int = 1) -> None:
+        self.unit, self.per_iteration = unit, per_iteration
         self.bar: tqdm | None = None
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: self.bar.update())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
         engine.add_event_handler(Events.COMPLETED, lambda engine: self.bar.close())
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.exception_raised)
 
     def started(self, engine: Engine) -> None:
-        total = engine.state.max_epochs * engine.state.epoch_length
-        self.bar = tqdm(total=total, unit=self.unit, mininterval=1.0)
+        total, done = engine.state.max_epochs * engine.state.epoch_length, engine.state.iteration
+        scale = self.per_iteration
+        self.bar = tqdm(
+            total=total * scale,
+            initial=done * scale,
+            unit=self.unit,
+            unit_scale=True,
+            mininterval=1,
+        )
+
+    def iteration_completed(self, engine: Engine) -> None:
+        self.bar.update(self.per_iteration)
 
     def exception_raised(self, engine: Engine, error: BaseException) -> None:
         self.bar.close()
         raise error  # ignite takes an exception that has a handler for handled
 
 
+def loss_of(output: Mapping | list) -> dict[str, Tensor]:
+    """The loss alone, from a trainer's output, decollated or not."""
+    return {"loss": (output[0] if isinstance(output, list) else output)["loss"]}
+
+
 class TrainingLog:
     """Trainer's handler: one progress bar, `metrics.csv` (`iteration,name,value`), TensorBoard.
 
-    Names in both are `train/<figure>` (the loss as a mean over each epoch, the learning rate, the
-    trainer's own metrics) and `validation/<figure>` (every scalar metric of the evaluator). Attach
-    it after the `ValidationHandler`.
+    Names in both are `train/<figure>` (means over the last `interval` iterations and over all
+    processes, and the learning rate) and `validation/<figure>` (every scalar metric of the
+    evaluator). Attach it after the `ValidationHandler` and after `Checkpoints`, whose states hold
+    the sums begun. A run that goes on drops rows later than where it goes on.
 
     Args:
         run_folder: where `metrics.csv` and `tensorboard/` go.
         optimizer: for the learning rate.
         evaluator: the validation's engine.
+        figures: scalars to follow, by name, from the trainer's output.
+        interval: iterations; None: an epoch.
+        crops_per_iteration: of all processes together, for the bar's crops per second.
+        is_main: whether this process writes.
     """
 
-    def __init__(self, run_folder: str, optimizer: torch.optim.Optimizer, evaluator: Engine):
-        self.path = Path(run_folder) / "metrics.csv"
-        self.writer = SummaryWriter(str(Path(run_folder) / "tensorboard"))
-        self.optimizer, self.evaluator = optimizer, evaluator
-        self.progress = Progress(unit="step")
-        self.losses: list[float] = []
+    def __init__(
+        self,
+        run_folder: str,
+        optimizer: torch.optim.Optimizer,
+        evaluator: Engine,
+        figures: Callable[[Mapping | list], Mapping[str, Tensor]] = loss_of,
+        interval: int | None = None,
+        crops_per_iteration: int = 1,
+        is_main: bool = True,
+    ) -> None:
+        self.folder, self.optimizer, self.evaluator = Path(run_folder), optimizer, evaluator
+        self.figures, self.interval, self.is_main = figures, interval, is_main
+        self.progress = Progress("crop", crops_per_iteration)
         self.validation = ""
 
     def attach(self, engine: Engine) -> None:
-        self.progress.attach(engine)
+        engine.state.log_sums = {}
+        engine.state_dict_user_keys.append("log_sums")
         engine.add_event_handler(Events.STARTED, self.started)
+        if self.is_main:
+            self.progress.attach(engine)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
-        engine.add_event_handler(Events.COMPLETED, lambda engine: self.writer.close())
+        if self.is_main:
+            engine.add_event_handler(Events.COMPLETED, lambda engine: self.writer.close())
 
     def started(self, engine: Engine) -> None:
-        if not self.path.exists():
-            self.write([("iteration", "name", "value")])
+        if not self.is_main:
+            return
+        iteration, path = engine.state.iteration, self.folder / "metrics.csv"
+        rows = [["iteration", "name", "value"]]
+        if path.exists():
+            with path.open(newline="") as file:
+                rows += [row for row in list(csv.reader(file))[1:] if int(row[0]) <= iteration]
+        text = StringIO()
+        csv.writer(text).writerows(rows)
+        write_text(path, text.getvalue())
+        self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=iteration + 1)
 
+    @torch.no_grad()
     def iteration_completed(self, engine: Engine) -> None:
-        output = engine.state.output
-        loss = (output[0] if isinstance(output, list) else output)["loss"]
-        self.losses.append(float(torch.as_tensor(loss).detach()))
-        text = f"loss {self.losses[-1]:.3f}{self.validation}"
-        self.progress.bar.set_postfix_str(text, refresh=False)
+        sums = engine.state.log_sums
+        for name, value in self.figures(engine.state.output).items():
+            sums[name] = sums.get(name, 0) + torch.as_tensor(value).detach().double()
+        sums["iterations"] = sums.get("iterations", 0) + 1
+        if engine.state.iteration % (self.interval or engine.state.epoch_length) == 0:
+            means = {name: value / sums["iterations"] for name, value in sums.items()}
+            del means["iterations"]
+            values = idist.all_reduce(torch.stack(list(means.values()))) / idist.get_world_size()
+            engine.state.log_sums = {}
+            figures = {f"train/{name}": float(value) for name, value in zip(means, values)}
+            figures["train/learning_rate"] = self.optimizer.param_groups[0]["lr"]
+            self.write(engine, figures)
+            if self.is_main:
+                text = f"loss {figures['train/loss']:.3f}{self.validation}"
+                self.progress.bar.set_postfix_str(text, refresh=False)
 
     def epoch_completed(self, engine: Engine) -> None:
-        figures = {"train/loss": sum(self.losses) / len(self.losses)}
-        figures["train/learning_rate"] = self.optimizer.param_groups[0]["lr"]
-        figures |= {f"train/{name}": value for name, value in scalars(engine).items()}
-        self.losses = []
         if self.evaluator.state.epoch == engine.state.epoch:
             found = scalars(self.evaluator)
-            figures |= {f"validation/{name}": value for name, value in found.items()}
             key = self.evaluator.state.key_metric_name
             self.validation = f", validation {key} {found[key]:.3f}"
-        self.write([(engine.state.iteration, name, f"{v:.6g}") for name, v in figures.items()])
-        for name, value in figures.items():
-            self.writer.add_scalar(name, value, engine.state.iteration)
+            self.write(engine, {f"validation/{name}": value for name, value in found.items()})
 
-    def write(self, rows: list[tuple]) -> None:
-        with self.path.open("a", newline="") as file:
+    def write(self, engine: Engine, figures: Mapping[str, float]) -> None:
+        if not self.is_main:
+            return
+        iteration = engine.state.iteration
+        with (self.folder / "metrics.csv").open("a", newline="") as file:
+            rows = [(iteration, name, f"{value:.6g}") for name, value in figures.items()]
             csv.writer(file).writerows(rows)
+        for name, value in figures.items():
+            self.writer.add_scalar(name, value, iteration)
 
 
 def scalars(engine: Engine) -> dict[str, float]:

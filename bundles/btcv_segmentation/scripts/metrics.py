@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from ignite.engine import Engine, Events
 
-from .run_folder import replacing, write_text
+from .files import replacing, write_text
 
 COLUMNS = ["case", "label", "name", "dice", "volume_ml", "reference_volume_ml"]
 

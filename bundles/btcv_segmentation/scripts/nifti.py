@@ -10,7 +10,7 @@ import numpy as np
 from monai.data import NibabelReader, NibabelWriter
 
 from .command_line import InputError
-from .run_folder import replacing
+from .files import replacing
 
 logger = logging.getLogger(__name__)
 

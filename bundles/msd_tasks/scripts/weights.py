@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .command_line import InputError
-from .run_folder import save_atomically
+from .files import save_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -2,9 +2,13 @@
 
 from . import (
     attention,
+    checkpoints,
     command_line,
+    draws,
     figures,
+    files,
     handlers,
+    heads,
     kernels,
     losses,
     network,
@@ -20,9 +24,13 @@ from . import (
 
 __all__ = [
     "attention",
+    "checkpoints",
     "command_line",
+    "draws",
     "figures",
+    "files",
     "handlers",
+    "heads",
     "kernels",
     "losses",
     "network",

@@ -34,7 +34,7 @@ def check_flags() -> None:
     Raises:
         InputError: a flag is not declared; the closest declared one is named.
     """
-    if not _started_from_shell():
+    if not started_from_shell():
         return
     sys.excepthook = _show_sentence
     config = merged_config()
@@ -65,7 +65,7 @@ def merged_config() -> dict:
 
     Returns an empty dict when the bundle is used from Python.
     """
-    if not _started_from_shell():
+    if not started_from_shell():
         return {}
     given = flags()
     if "args_file" in given:
@@ -73,7 +73,16 @@ def merged_config() -> dict:
     return ConfigParser.load_config_files(given.get("config_file", []))
 
 
-def _started_from_shell() -> bool:
+def effective_config() -> dict:
+    """`merged_config` with the flags set in it: what the running command really does."""
+    parser = ConfigParser(merged_config())
+    given = {name: value for name, value in flags().items() if name not in RUN_ARGUMENTS}
+    parser.update(given if started_from_shell() else {})
+    return parser.get()
+
+
+def started_from_shell() -> bool:
+    """Whether this process is `python -m monai.bundle run`."""
     return Path(sys.argv[0]).parts[-2:] == ("bundle", "__main__.py") and sys.argv[1:2] == ["run"]
 
 

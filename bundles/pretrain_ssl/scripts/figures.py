@@ -1,6 +1,10 @@
 """The figures that tell how each of the three tasks goes."""
 
+import csv
 import json
+import logging
+from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 
 import torch
@@ -10,33 +14,78 @@ from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from .files import write_text
 from .handlers import scalars
 from .losses import SSLLoss
-from .run_folder import write_text
+
+logger = logging.getLogger(__name__)
+
+COLLAPSED = 0.95  # mean cosine between different volumes from which embeddings tell nothing apart
+NAMES = (
+    *("loss", "rotation_loss", "contrastive_loss", "reconstruction_loss"),
+    *("rotation_accuracy", "contrastive_top1", "mean_cosine", "psnr", "l1", "l1_of_mean"),
+)
 
 
-def rotation_accuracy(logits: Tensor, turns: Tensor) -> Tensor:
-    """Share of the views whose rotation was recognised; chance is 0.25."""
-    return (logits.argmax(dim=1) == turns).float().mean()
+def cosines(embedding: Tensor) -> Tensor:
+    """(2B, 2B) cosines between views; a view with itself has -2, below any cosine."""
+    unit = normalize(embedding.float(), dim=1)
+    return (unit @ unit.T).fill_diagonal_(-2.0)
 
 
 def contrastive_top1(embedding: Tensor) -> Tensor:
-    """Share of the views whose nearest other view (cosine) is their partner; chance 1 / (2B - 1).
+    """(2B,) whether the nearest other view (cosine) is the partner; chance is 1 / (2B - 1).
 
     Args:
         embedding: (2B, D), the first B are the first views.
     """
-    unit = normalize(embedding.float(), dim=1)
-    similarity = (unit @ unit.T).fill_diagonal_(-2.0)  # below any cosine: a view is not its partner
-    partner = torch.arange(len(unit), device=unit.device).roll(len(unit) // 2)
-    return (similarity.argmax(dim=1) == partner).float().mean()
+    partner = torch.arange(len(embedding), device=embedding.device).roll(len(embedding) // 2)
+    return (cosines(embedding).argmax(dim=1) == partner).float()
+
+
+def mean_cosine(embedding: Tensor) -> Tensor:
+    """(2B,) mean cosine to the views of other crops; near 1 the embeddings have collapsed.
+
+    0 where there is no other crop.
+    """
+    others = 1 - torch.eye(len(embedding) // 2, device=embedding.device).repeat(2, 2)
+    return (cosines(embedding) * others).sum(dim=1) / others.sum(dim=1).clamp(min=1)
+
+
+def view_figures(pred: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each (2B,), for the single views of a batch.
+
+    `rotation_accuracy`: whether the rotation was recognised, chance is 0.25; `contrastive_top1`,
+    `mean_cosine`: see above; `psnr` in dB of the reconstruction; `l1` of the reconstruction, and
+    `l1_of_mean` of predicting the crop's own mean instead.
+
+    Args:
+        pred, target: as `SSLLoss.terms` takes them.
+    """
+    truth = target["reconstruction"].float().flatten(1)
+    error = pred["reconstruction"].float().flatten(1) - truth
+    return {
+        "rotation_accuracy": (pred["rotation"].argmax(dim=1) == target["rotation"]).float(),
+        "contrastive_top1": contrastive_top1(pred["embedding"]),
+        "mean_cosine": mean_cosine(pred["embedding"]),
+        "psnr": -10 * error.square().mean(dim=1).clamp(min=1e-10).log10(),
+        "l1": error.abs().mean(dim=1),
+        "l1_of_mean": (truth - truth.mean(dim=1, keepdim=True)).abs().mean(dim=1),
+    }
+
+
+@torch.no_grad()
+def batch_figures(
+    loss: SSLLoss, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Scalars of a batch: the loss, its three terms, the means of `view_figures`."""
+    terms = loss.terms(pred, target)
+    means = {name: value.mean() for name, value in view_figures(pred, target).items()}
+    return {"loss": loss.weighted(terms), **terms, **means}
 
 
 class SSLFigures(Metric):
-    """Means over an epoch of the three losses, rotation accuracy and contrastive top-1.
-
-    Reads `pred` and `label` of the engine's output; gathered over ranks.
-    """
+    """Means of `batch_figures` over the views of an epoch; gathered over processes."""
 
     def __init__(self, loss: SSLLoss) -> None:
         self.loss = loss
@@ -44,24 +93,34 @@ class SSLFigures(Metric):
 
     @reinit__is_reduced
     def reset(self) -> None:
-        self.names: list[str] = []
-        self.sums = torch.zeros(5, dtype=torch.float64)
-        self.batches = 0
+        self.sums = torch.zeros(len(NAMES), dtype=torch.float64)
+        self.views = 0
 
     @reinit__is_reduced
-    @torch.no_grad()
     def update(self, output) -> None:
-        pred, target = output
-        figures = self.loss.terms(pred, target)
-        figures["rotation_accuracy"] = rotation_accuracy(pred["rotation"], target["rotation"])
-        figures["contrastive_top1"] = contrastive_top1(pred["embedding"])
-        self.names = list(figures)
-        self.sums += torch.stack(list(figures.values())).cpu().double()
-        self.batches += 1
+        figures, views = batch_figures(self.loss, *output), len(output[1]["rotation"])
+        self.sums += views * torch.stack([figures[name] for name in NAMES]).cpu().double()
+        self.views += views
 
-    @sync_all_reduce("sums", "batches")
+    @sync_all_reduce("sums", "views")
     def compute(self) -> dict[str, float]:
-        return {name: float(total) / self.batches for name, total in zip(self.names, self.sums)}
+        return {name: float(total) / self.views for name, total in zip(NAMES, self.sums)}
+
+
+class CollapseWarning:
+    """Evaluator's handler: says in words when the embeddings tell no volume from another."""
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def completed(self, engine: Engine) -> None:
+        cosine = engine.state.metrics["mean_cosine"]
+        if cosine > COLLAPSED:
+            logger.warning(
+                f"the contrastive task has collapsed: different volumes have a mean cosine of "
+                f"{cosine:.3f}, top-1 is {engine.state.metrics['contrastive_top1']:.2f}; if this "
+                "lasts, use the default heads, more crops a batch or a smaller learning rate"
+            )
 
 
 class FiguresFile:
@@ -76,3 +135,31 @@ class FiguresFile:
     def completed(self, engine: Engine) -> None:
         write_text(self.path, json.dumps(scalars(engine), indent=2) + "\n")
         print("\n".join(f"{name}: {value:.4f}" for name, value in scalars(engine).items()))
+
+
+class ViewsTable:
+    """Evaluator's handler: a CSV with a row for each view: its image and its `view_figures`."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.rows = Path(path), []
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def iteration_completed(self, engine: Engine) -> None:
+        figures = view_figures(engine.state.output["pred"], engine.state.output["label"])
+        values = list(zip(*(figure.tolist() for figure in figures.values())))
+        draws = engine.state.batch["draw"].tolist()
+        items = engine.data_loader.dataset.dataset.data
+        for i, row in enumerate(values):
+            number, index, _ = draws[i % len(draws)]
+            named = {"image": items[index]["image"], "pass": number, "view": i // len(draws)}
+            self.rows.append(named | {k: f"{v:.6g}" for k, v in zip(figures, row)})
+
+    def completed(self, engine: Engine) -> None:
+        text = StringIO()
+        writer = csv.DictWriter(text, self.rows[0].keys())
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.path, text.getvalue())

@@ -21,7 +21,10 @@ class SSLLoss(nn.Module):
 
     def forward(self, pred: dict[str, Tensor], target: dict[str, Tensor]) -> Tensor:
         """Scalar loss; see `terms` for the arguments."""
-        terms = self.terms(pred, target)
+        return self.weighted(self.terms(pred, target))
+
+    def weighted(self, terms: dict[str, Tensor]) -> Tensor:
+        """The weighted sum of what `terms` returns."""
         return sum(weight * terms[f"{name}_loss"] for name, weight in self.weights.items())
 
     def terms(self, pred: dict[str, Tensor], target: dict[str, Tensor]) -> dict[str, Tensor]:

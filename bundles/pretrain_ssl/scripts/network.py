@@ -1,11 +1,9 @@
 """The pre-training network (paper figure 2): a Swin Transformer encoder and three heads."""
 
-from math import prod
-
+import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
-
-STRIDE = 32  # the encoder's last stage has one token per 32 voxels along each axis
+from torch.utils.checkpoint import checkpoint
 
 
 class SSLNetwork(nn.Module):
@@ -18,6 +16,10 @@ class SSLNetwork(nn.Module):
         encoder: MONAI's `SwinTransformer`; it is named `swinViT` as in `SwinUNETR`, so that its
             weights transfer by name.
         rotation_head, contrastive_head, reconstruction_head: take (B, F, X/32, Y/32, Z/32).
+        chunk_size: how many crops (of two views each) the encoder and the reconstruction see at a
+            time; their gradients are computed chunk by chunk in a second forward, so that the
+            batch of the contrastive loss is not bound by memory, and are exactly those of the
+            whole batch (GradCache: Gao et al. 2021). None: all at once.
     """
 
     def __init__(
@@ -26,68 +28,41 @@ class SSLNetwork(nn.Module):
         rotation_head: nn.Module,
         contrastive_head: nn.Module,
         reconstruction_head: nn.Module,
+        chunk_size: int | None = None,
     ) -> None:
         super().__init__()
         self.swinViT = encoder
         self.rotation_head = rotation_head
         self.contrastive_head = contrastive_head
         self.reconstruction_head = reconstruction_head
+        self.chunk_size = chunk_size
 
     def forward(self, image: Tensor) -> dict[str, Tensor] | Tensor:
         """image: (B, C, X, Y, Z), HU scaled to [0, 1]; X, Y, Z divisible by 32."""
         if self.training:
             return self.all_heads(image)
-        return self.reconstruction_head(self.swinViT(image)[-1])
+        return self.encode_and_restore(image)[1]
+
+    def encode_and_restore(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What each view needs by itself: (B, F, X/32, …) features, (B, C, X, …) reconstruction."""
+        features = self.swinViT(image)[-1]
+        return features, self.reconstruction_head(features)
 
     def all_heads(self, image: Tensor) -> dict[str, Tensor]:
         """`rotation` (B, 4) logits, `embedding` (B, D), `reconstruction` (B, C, X, Y, Z)."""
-        features = self.swinViT(image)[-1]
+        if self.chunk_size is None or len(image) <= 2 * self.chunk_size:
+            features, reconstruction = self.encode_and_restore(image)
+        else:
+            parts = [
+                checkpoint(self.encode_and_restore, chunk, use_reentrant=False)
+                for chunk in image.split(2 * self.chunk_size)
+            ]
+            features, reconstruction = map(torch.cat, zip(*parts))
         return {
             "rotation": self.rotation_head(features),
             "embedding": self.contrastive_head(features),
-            "reconstruction": self.reconstruction_head(features),
+            "reconstruction": reconstruction,
         }
-
-
-class RotationHead(nn.Sequential):
-    """Quarter turns from all tokens of the last stage, flattened: (B, F, …) to (B, 4) logits.
-
-    The official script reads one token, a corner; pooling the tokens loses where they were, and
-    with it the rotation.
-
-    Args:
-        features: F of the last stage, 16 times the feature size.
-        patch_size: crop size in voxels; only crops of this size are accepted.
-    """
-
-    def __init__(self, features: int, patch_size: list[int]) -> None:
-        tokens = prod(size // STRIDE for size in patch_size)
-        super().__init__(nn.Flatten(), nn.Linear(features * tokens, 4))
-
-
-class ContrastiveHead(nn.Sequential):
-    """Embedding of a crop from the mean of its tokens: (B, F, …) to (B, embedding_size).
-
-    A projection with batch normalisation (as in SimCLR) where the paper has one linear layer: with
-    the linear layer all embeddings start nearly equal and the loss stays at its chance value.
-    """
-
-    def __init__(self, features: int, embedding_size: int = 512) -> None:
-        super().__init__(
-            nn.AdaptiveAvgPool3d(1),
-            nn.Flatten(),
-            nn.Linear(features, features),
-            nn.BatchNorm1d(features),
-            nn.ReLU(),
-            nn.Linear(features, embedding_size),
-        )
-
-
-class ReconstructionHead(nn.ConvTranspose3d):
-    """One transposed convolution (the paper's light decoder): (B, F, X/32, …) to (B, C, X, …)."""
-
-    def __init__(self, features: int, channels: int) -> None:
-        super().__init__(features, channels, kernel_size=STRIDE, stride=STRIDE)
 
 
 class AllHeadsInferer(Inferer):

@@ -1,64 +1,123 @@
 # Shared: the original is bundles/pretrain_ssl/scripts/run_folder.py (see tools/vendor.py).
-"""What a training run keeps: its folder, its configuration, files that are never half-written."""
+"""The folder of a training run: which one a command goes on in."""
 
+import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import torch
+import torch.distributed as dist
 
-from .command_line import flags, merged_config
+from .command_line import InputError, effective_config, flags, started_from_shell
+from .files import write_text
 
 logger = logging.getLogger(__name__)
 
+# Keys in which the commands of one run may differ: they change how fast, not what is learnt.
+INDIFFERENT = {"_desc_", "resume", "num_workers", "cache_rate", "pin_memory"}
+_locks = []  # open files; a lock is given back when its process ends, however it ends
 
-def new_run_folder(output_dir: str, is_main: bool = True) -> str:
-    """A folder for a new run, `output_dir` itself or, where that is taken, `output_dir-2`, `-3`, …
 
-    Nothing of an earlier run is ever overwritten. The configuration of the running command line
-    is written into it. Ranks other than the main one write nothing and get `output_dir`.
+def run_folder(output_dir: str, resume: str) -> str:
+    """The folder of this run: an earlier one's that it goes on with, or a new one.
+
+    A run is `output_dir` or, where that was taken, `output_dir-2`, `-3`, … Only the last is ever
+    gone on with. From Python, as in a server, every training is a new run. Of several processes
+    the first decides for all.
+
+    Args:
+        output_dir: the folder's name.
+        resume: "auto" goes on with the last run when it had the same configuration; "never"
+            starts anew beside it, except where torchrun starts a killed training again.
+
+    Raises:
+        InputError: the last run had another configuration, or is still running.
     """
-    if not is_main:
-        return output_dir
-    folder, number = Path(output_dir), 1
-    while folder.exists() and any(folder.iterdir()):
-        number += 1
-        folder = Path(f"{output_dir}-{number}")
+    if resume not in ("auto", "never"):
+        raise InputError(f"--resume {resume} is unknown; give auto or never.")
+    is_restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    goes_on = started_from_shell() and (resume == "auto" or is_restart)
+    if not dist.is_initialized():
+        return str(_claimed(output_dir, goes_on))
+    folder = [str(_claimed(output_dir, goes_on)) if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(folder)
+    return folder[0]
+
+
+def _claimed(output_dir: str, goes_on: bool) -> Path:
+    numbered = (Path(f"{output_dir}-{n}" if n > 1 else output_dir) for n in count(1))
+    last = None
+    for folder in numbered:
+        if not any(folder.glob("[!.]*")):
+            break
+        last = folder
+    config = effective_config() if started_from_shell() else {}
+    if goes_on and last is not None:
+        _check_same(last, config)
+        folder = last
     folder.mkdir(parents=True, exist_ok=True)
-    config = merged_config()
-    content = {"config": config, "flags": flags() if config else {}}
-    write_text(folder / "config.json", json.dumps(content, indent=2, default=str) + "\n")
+    _lock(folder)
+    if folder != last:
+        given = flags() if started_from_shell() else {}
+        text = json.dumps({"config": config, "flags": given}, indent=2, default=str)
+        write_text(folder / "config.json", text + "\n")
     logger.info(f"this run is kept in {folder}")
-    return str(folder)
+    return folder
 
 
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; renamed to it when all went well, else removed.
+def kept_config(folder: str | Path) -> dict:
+    """The configuration that a run was started with.
 
-    So there is either the old file or the whole new one, never a part.
+    Raises:
+        InputError: the folder is not one of a run.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}_{path.name}")
+    path = Path(folder) / "config.json"
     try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        return json.loads(path.read_text())["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder} is not the folder of a run: its config.json cannot be read; give another "
+            "--run_name, or --resume never to start anew beside it."
+        ) from error
 
 
-def save_atomically(content: Any, path: str | Path) -> None:
-    """`torch.save` by way of a temporary name."""
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+def _check_same(folder: Path, config: dict) -> None:
+    """Raise an InputError that names what differs from the configuration kept in a folder."""
+    plain = json.loads(json.dumps(config, default=str))
+    before, now = dict(_values(kept_config(folder))), dict(_values(plain))
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    different = [name for name in names if name.split("::")[0] not in INDIFFERENT]
+    if different:
+        changes = [f"{name} was {before.get(name)}, is {now.get(name)}" for name in different[:3]]
+        more = f" and {len(different) - 3} more" if len(different) > 3 else ""
+        raise InputError(
+            f"{folder} holds a run of another configuration ({', '.join(changes)}{more}); give "
+            "another --run_name, or --resume never to start anew beside it."
+        )
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write text by way of a temporary name."""
-    with replacing(path) as temporary:
-        temporary.write_text(text)
+def _values(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Plain values of nested dictionaries, by names joined with `::`."""
+    if not isinstance(node, Mapping):
+        yield name, node
+        return
+    for key, value in node.items():
+        yield from _values(value, f"{name}::{key}" if name else key)
+
+
+def _lock(folder: Path) -> None:
+    """Hold a folder for this process, or raise an InputError when another one trains in it."""
+    file = (folder / ".lock").open("w")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(
+            f"{folder} is in use by another process; wait for it, or give another --run_name."
+        ) from error
+    except OSError:  # a file system without locks
+        logger.warning(f"{folder} cannot be locked: do not start the same run twice")
+    _locks.append(file)

@@ -15,8 +15,12 @@ from monai.transforms import MapTransform
 from torch import Tensor
 
 from .command_line import InputError
+from .draws import keyed_rng
 
 BOX_SIZE = (0.05, 0.25)  # edge of a cutout box as a fraction of the crop's edge
+# Donors come from a crop's group of four, the paper's batch of one GPU. So a view is the same
+# however a batch is spread over processes.
+DONOR_GROUP = 4
 
 
 @dataclass
@@ -25,14 +29,15 @@ class View:
 
     Args:
         turns: quarter turns about z, 0 to 3; the label of the rotation task.
-        dropped: (X, Y, Z) bool, True where voxels are replaced.
+        boxes: (N, 2, 3) voxels, the first and the one after the last of each box whose voxels are
+            replaced.
         donor: index in the batch of the crop that fills the dropped voxels; the crop's own index
             means uniform noise in [0, 1] instead.
         noise_seed: seed of that noise.
     """
 
     turns: int
-    dropped: np.ndarray
+    boxes: np.ndarray
     donor: int
     noise_seed: int
 
@@ -41,40 +46,69 @@ def draw_view(
     rng: np.random.Generator, shape: tuple[int, int, int], drop_rate: float, index: int, batch: int
 ) -> View:
     """Parameters of one view of crop `index` in a batch of `batch` crops of `shape`."""
-    return View(
-        turns=int(rng.integers(4)),
-        dropped=draw_dropped(rng, shape, drop_rate),
-        donor=int(rng.integers(batch)) if rng.random() < 0.5 else index,
-        noise_seed=int(rng.integers(2**31)),
-    )
+    turns, boxes = int(rng.integers(4)), draw_boxes(rng, shape, drop_rate)
+    first = index - index % DONOR_GROUP
+    donor = int(rng.integers(first, min(first + DONOR_GROUP, batch)))
+    is_noise = rng.random() < 0.5
+    return View(turns, boxes, index if is_noise else donor, int(rng.integers(2**31)))
 
 
-def draw_dropped(rng: np.random.Generator, shape: tuple[int, ...], drop_rate: float) -> np.ndarray:
-    """Random boxes until `drop_rate` of the voxels are covered; bool of `shape`.
+def draw_boxes(rng: np.random.Generator, shape: tuple[int, ...], drop_rate: float) -> np.ndarray:
+    """Random boxes until `drop_rate` of the voxels are covered: (N, 2, 3), as in `View`.
 
     The covered fraction is at least `drop_rate` and exceeds it by less than one box (1.6 %).
     """
-    dropped = np.zeros(shape, dtype=bool)
-    smallest, largest = BOX_SIZE
-    while dropped.mean() < drop_rate:
-        edges = [max(1, int(rng.uniform(smallest, largest) * size)) for size in shape]
-        starts = [int(rng.integers(size - edge + 1)) for size, edge in zip(shape, edges)]
-        dropped[tuple(slice(a, a + edge) for a, edge in zip(starts, edges))] = True
-    return dropped
+    covered, n_covered = np.zeros(shape, dtype=bool), 0
+    size, boxes = np.array(shape), []
+    while n_covered < drop_rate * covered.size:
+        edge = np.maximum(1, (rng.uniform(*BOX_SIZE, size=3) * size).astype(int))
+        first = rng.integers(size - edge + 1)
+        boxes.append((first, first + edge))
+        box = covered[tuple(map(slice, *boxes[-1]))]
+        n_covered += box.size - np.count_nonzero(box)
+        box[...] = True
+    return np.array(boxes, dtype=np.int64).reshape(-1, 2, 3)
 
 
-def rotate(image: Tensor, turns: int) -> Tensor:
-    """Turn (C, X, Y, Z) by `turns` quarter turns about z, from +x towards +y."""
-    return torch.rot90(image, turns, dims=(1, 2))
+def dropped_voxels(
+    boxes: list[np.ndarray], shape: tuple[int, int, int], device: torch.device | str
+) -> Tensor:
+    """Which voxels lie in the boxes of each view: (B, X, Y, Z) bool.
+
+    The corners of a box carry signs whose running sums along x, y and z are one inside the box, so
+    that all boxes of all views take one scatter and three sums.
+    """
+    number = np.concatenate([np.full(len(of_view), i) for i, of_view in enumerate(boxes)])
+    bounds, ends = np.concatenate(boxes), np.indices((2, 2, 2)).reshape(3, 8)
+    corners = bounds[:, ends, np.arange(3)[:, None]]  # (N, 3, 8)
+    signs = np.tile((-1) ** ends.sum(axis=0), (len(bounds), 1)).astype(np.int32)
+    at = [np.repeat(number, 8), *corners.transpose(1, 0, 2).reshape(3, -1)]
+    at = [torch.from_numpy(np.ascontiguousarray(axis)).to(device) for axis in at]
+    counts = torch.zeros(len(boxes), *(n + 1 for n in shape), dtype=torch.int32, device=device)
+    counts.index_put_(at, torch.from_numpy(signs.ravel()).to(device), accumulate=True)
+    for axis in (1, 2, 3):
+        counts = counts.cumsum(axis, dtype=torch.int32)
+    return counts[:, :-1, :-1, :-1] > 0
 
 
-def corrupt(image: Tensor, view: View, donor: Tensor | None) -> Tensor:
-    """Replace the dropped voxels of (C, X, Y, Z) by the donor's at the same place, or by noise."""
-    dropped = torch.from_numpy(view.dropped).to(image.device)
-    if donor is None:
-        generator = torch.Generator(image.device).manual_seed(view.noise_seed)
-        donor = torch.rand(image.shape, generator=generator, device=image.device)
-    return torch.where(dropped, donor, image)
+def rotate(images: Tensor, turns: list[int]) -> Tensor:
+    """Turn each of (B, C, X, Y, Z) by its quarter turns about z, from +x towards +y."""
+    rotated = torch.empty_like(images)
+    for quarter in range(4):
+        chosen = [i for i, turn in enumerate(turns) if turn == quarter]
+        rotated[chosen] = torch.rot90(images[chosen], quarter, dims=(2, 3))
+    return rotated
+
+
+def corrupt(images: Tensor, views: list[View], donors: Tensor) -> Tensor:
+    """Replace the dropped voxels of (B, C, X, Y, Z) by those of the views' donors, or by noise."""
+    dropped = dropped_voxels([view.boxes for view in views], images.shape[2:], images.device)
+    filling = donors[[view.donor for view in views]]
+    for i, view in enumerate(views):
+        if view.donor == i:
+            generator = torch.Generator(images.device).manual_seed(view.noise_seed)
+            filling[i].uniform_(generator=generator)
+    return torch.where(dropped[:, None], filling, images)
 
 
 def apply_views(images: Tensor, views: list[View]) -> tuple[Tensor, Tensor]:
@@ -87,22 +121,19 @@ def apply_views(images: Tensor, views: list[View]) -> tuple[Tensor, Tensor]:
     Returns:
         The corrupted rotated crops and the uncorrupted rotated crops, both (B, C, X, Y, Z).
     """
-    rotated = [rotate(image, view.turns) for image, view in zip(images, views)]
-    corrupted = [
-        corrupt(image, view, None if view.donor == i else images[view.donor])
-        for i, (image, view) in enumerate(zip(rotated, views))
-    ]
-    return torch.stack(corrupted), torch.stack(rotated)
+    rotated = rotate(images, [view.turns for view in views])
+    return corrupt(rotated, views, donors=images), rotated
 
 
 class TwoViews(PrepareBatch):
-    """`prepare_batch` of the trainer: two views of every crop, side by side in one batch.
+    """`prepare_batch` of the engines: two views of every crop, side by side in one batch.
+
+    A view follows from the seed and the crop's `draw` (see `draws.KeyedDataset`) alone, so that
+    those of the validation are the same in every pass and "best" means something.
 
     Args:
         drop_rate: share of the voxels replaced in each view; 0.3 in the paper.
-        seed: of the draws. Ranks must differ in it, or they draw the same views.
-        is_fixed: validation: draw by the crop's `index` in its dataset, so that every pass sees the
-            same views and "best" means something.
+        seed: of the draws.
 
     Raises:
         InputError: crops whose x and y differ in size cannot be turned about z.
@@ -112,21 +143,20 @@ class TwoViews(PrepareBatch):
         targets: `rotation` (2B,) quarter turns, `reconstruction` (2B, 1, X, Y, Z).
     """
 
-    def __init__(self, drop_rate: float, seed: int, is_fixed: bool = False) -> None:
-        self.drop_rate, self.seed, self.is_fixed = drop_rate, seed, is_fixed
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, drop_rate: float, seed: int) -> None:
+        self.drop_rate, self.seed = drop_rate, seed
 
     def __call__(self, batchdata, device=None, non_blocking=False, **kwargs):
         images = batchdata["image"].as_tensor().to(device, non_blocking=non_blocking, **kwargs)
         batch, shape = len(images), tuple(images.shape[2:])
         if shape[0] != shape[1]:
             raise InputError(f"patch_size {list(shape)}: x and y must be equal to turn about z.")
-        views = []
-        for i in [*range(batch), *range(batch)]:
-            if self.is_fixed:
-                is_second = int(len(views) >= batch)
-                self.rng = np.random.default_rng([self.seed, int(batchdata["index"][i]), is_second])
-            views.append(draw_view(self.rng, shape, self.drop_rate, i, batch))
+        draws = batchdata["draw"].tolist()
+        views = [
+            draw_view(keyed_rng(self.seed, *draw, which), shape, self.drop_rate, i, batch)
+            for which in range(2)
+            for i, draw in enumerate(draws)
+        ]
         first, second = apply_views(images, views[:batch]), apply_views(images, views[batch:])
         targets = {
             "rotation": torch.tensor([view.turns for view in views], device=device),
@@ -148,7 +178,8 @@ class Cutoutd(MapTransform):
     def __call__(self, data):
         data = dict(data)
         for key in self.key_iterator(data):
-            image, rng = data[key], np.random.default_rng(self.seed)
-            view = View(0, draw_dropped(rng, image.shape[1:], self.drop_rate), 0, self.seed)
-            data[key] = corrupt(image, view, donor=None)
+            image = data[key]
+            boxes = draw_boxes(keyed_rng(self.seed), image.shape[1:], self.drop_rate)
+            view = View(turns=0, boxes=boxes, donor=0, noise_seed=self.seed)
+            data[key] = corrupt(image[None], [view], donors=image[None])[0]
         return data

@@ -1,0 +1,40 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/files.py (see tools/vendor.py).
+"""Files that are never half-written."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; renamed to it when all went well, else removed.
+
+    So there is either the old file or the whole new one, never a part.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}_{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_atomically(content: Any, path: str | Path) -> None:
+    """`torch.save` by way of a temporary name, on the disk before it is renamed."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text by way of a temporary name."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)

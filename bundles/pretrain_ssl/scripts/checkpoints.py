@@ -1,0 +1,230 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/checkpoints.py (see tools/vendor.py).
+"""A training that loses no work: states written whole, from which a run goes on exactly."""
+
+import json
+import logging
+import random
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+
+from .command_line import InputError, started_from_shell
+from .files import save_atomically
+from .run_folder import kept_config
+
+logger = logging.getLogger(__name__)
+
+STOPPED = 128 + signal.SIGTERM  # exit status of a process that was told to stop
+
+
+class Checkpoints:
+    """Trainer's handler: goes on from the run's last state, and keeps states while it trains.
+
+    A state is saved every `interval` iterations, after every validation, at the end, and when
+    SIGTERM asks the run to stop (then it exits with status 143). After a validation that was the
+    best so far, by the evaluator's key metric, it is also `best.pt` and its network the deployed
+    model; a run too short for any validation deploys its final weights.
+
+    Attach it after `Gradients`, whose loss scale it restores, and before all other handlers, so
+    that they see where the run goes on; its own saving comes after all of theirs. Attach it in
+    every process; the main one writes.
+
+    Args:
+        run_folder: states go to `checkpoints/iteration_<n>.pt` and `checkpoints/best.pt` in it.
+        model_path: the one deployed weights file: the plain state dict of `network`.
+        network: the bare network, not its DDP wrapper.
+        others: what else a state holds, by name: optimizer, scheduler.
+        evaluator: the validation's engine.
+        interval: iterations between states.
+        is_main: whether this process writes.
+        n_saved: how many last states are kept.
+    """
+
+    def __init__(
+        self,
+        run_folder: str,
+        model_path: str,
+        network: torch.nn.Module,
+        others: Mapping[str, Any],
+        evaluator: Engine,
+        interval: int = 500,
+        is_main: bool = True,
+        n_saved: int = 2,
+    ) -> None:
+        self.run_folder, self.model_path = Path(run_folder), Path(model_path)
+        self.folder = self.run_folder / "checkpoints"
+        self.network, self.others, self.evaluator = network, others, evaluator
+        self.interval, self.is_main, self.n_saved = interval, is_main, n_saved
+        self.is_stopping, self.was_finished, self.group = False, False, None
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self.started)
+
+    def started(self, engine: Engine) -> None:
+        if dist.is_initialized():  # small things go between the processes without the devices
+            self.group = dist.new_group(backend="gloo")
+        if started_from_shell() and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.stop)
+        saved = self.saved()
+        if saved:
+            self.load(engine, saved)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def stop(self, *_) -> None:
+        self.is_stopping = True
+
+    def iteration_completed(self, engine: Engine) -> None:
+        iteration, is_stopping = engine.state.iteration, self.is_any_stopping()
+        if iteration % engine.state.epoch_length == 0:
+            return  # the epoch's validation still belongs to this iteration
+        if is_stopping or iteration % self.interval == 0:
+            self.save(engine)
+        if is_stopping:
+            self.exit(engine)
+
+    def epoch_completed(self, engine: Engine) -> None:
+        is_stopping, state = self.is_any_stopping(), engine.state
+        is_validated = self.evaluator.state.epoch == state.epoch
+        if is_validated and self.evaluator.state.best_metric_epoch == state.epoch:
+            self.save(engine, is_best=True)
+        elif is_validated or is_stopping or state.iteration % self.interval == 0:
+            self.save(engine)
+        if is_stopping and state.epoch < state.max_epochs:
+            self.exit(engine)
+
+    def completed(self, engine: Engine) -> None:
+        if self.was_finished:
+            return
+        if self.evaluator.state.best_metric_epoch < 0:
+            logger.info("no validation has run: the final weights are saved as the best")
+            self.save(engine, is_best=True)
+        elif self.saved()[-1:] != [self.path(engine)]:
+            self.save(engine)
+
+    def exit(self, engine: Engine) -> None:
+        logger.warning(f"asked to stop: saved in {self.path(engine)}; the same command goes on")
+        raise SystemExit(STOPPED)
+
+    def is_any_stopping(self) -> bool:
+        """Whether SIGTERM has reached any of the processes: all of them save and exit together."""
+        if self.group is None:
+            return self.is_stopping
+        flag = torch.tensor(int(self.is_stopping))
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=self.group)
+        return bool(flag)
+
+    def path(self, engine: Engine) -> Path:
+        return self.folder / f"iteration_{engine.state.iteration}.pt"
+
+    def saved(self) -> list[Path]:
+        """The last states, oldest first."""
+        found = self.folder.glob("iteration_*.pt")
+        return sorted(found, key=lambda path: int(path.stem.split("_")[1]))
+
+    def save(self, engine: Engine, is_best: bool = False) -> None:
+        """Write the state; as the best and as the deployed model before as the last.
+
+        Raises:
+            InputError: it cannot be written, because the disk is full for instance.
+        """
+        states = [random_state()]
+        if self.group is not None:
+            states = [None] * dist.get_world_size()
+            dist.all_gather_object(states, random_state(), group=self.group)
+        if not self.is_main:
+            return
+        state = self.state(engine) | {"random": states}
+        best = [(state, self.folder / "best.pt"), (state["network"], self.model_path)]
+        for content, path in [*(best if is_best else []), (state, self.path(engine))]:
+            try:
+                save_atomically(content, path)
+            except (OSError, RuntimeError) as error:
+                last = self.saved()[-1:] or ["the beginning"]
+                raise InputError(
+                    f"{path} cannot be written ({error}); make room for it, then the same command "
+                    f"goes on from {last[0]}."
+                ) from error
+        for old in self.saved()[: -self.n_saved]:
+            old.unlink()
+        if is_best:
+            logger.info(f"best so far, epoch {engine.state.epoch}: {self.model_path}")
+
+    def state(self, engine: Engine) -> dict[str, Any]:
+        """All that the next iteration depends on, and the configuration it was made with."""
+        found = {
+            "network": self.network.state_dict(),
+            **{name: other.state_dict() for name, other in self.others.items()},
+            "iteration": engine.state.iteration,
+            "engine": {key: getattr(engine.state, key) for key in engine.state_dict_user_keys},
+            "batches": engine.data_loader.batch_sampler.state_dict(),
+            "validation": {
+                "epoch": self.evaluator.state.epoch,
+                "best_metric": float(self.evaluator.state.best_metric),
+                "best_metric_epoch": self.evaluator.state.best_metric_epoch,
+            },
+            "config": json.dumps(kept_config(self.run_folder)),
+        }
+        return found | ({"scaler": engine.scaler.state_dict()} if engine.scaler else {})
+
+    def load(self, engine: Engine, saved: list[Path]) -> None:
+        """Bring everything to where the last state was saved.
+
+        Raises:
+            InputError: it cannot be read, or the run had other data.
+        """
+        path = saved[-1]
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises a different kind for each way of being broken
+            last = saved[-2] if len(saved) > 1 else "the beginning"
+            raise InputError(
+                f"{path} cannot be read, it may have been cut short; delete it, then the same "
+                f"command goes on from {last}."
+            ) from error
+        batches = engine.data_loader.batch_sampler
+        batches.load_state_dict(state["batches"])
+        batches.start = engine.state.iteration = state["iteration"]
+        engine.state.epoch = state["iteration"] // engine.state.epoch_length
+        self.network.load_state_dict(state["network"])
+        for name, other in self.others.items():
+            other.load_state_dict(state[name])
+        if engine.scaler and "scaler" in state:
+            engine.scaler.load_state_dict(state["scaler"])
+        for target, values in [(engine, state["engine"]), (self.evaluator, state["validation"])]:
+            for key, value in values.items():
+                setattr(target.state, key, value)
+        set_random_state(state["random"][dist.get_rank() if self.group else 0])
+        for leftover in self.folder.glob(".*") if self.is_main else ():
+            leftover.unlink()  # half-written when a run was killed
+        self.was_finished = engine.state.epoch >= engine.state.max_epochs
+        if self.was_finished:
+            logger.info(f"{self.run_folder} is finished; --resume never trains anew beside it")
+        else:
+            logger.info(f"goes on from {path}")
+
+
+def random_state() -> dict[str, Any]:
+    """Random states of Python, NumPy and PyTorch, in types that `weights_only` loads."""
+    kind, words, *rest = np.random.get_state()
+    numpy = (kind, torch.from_numpy(words.astype(np.int64)), *rest)
+    found = {"python": random.getstate(), "numpy": numpy, "torch": torch.get_rng_state()}
+    return found | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    """The reverse of `random_state`."""
+    kind, words, *rest = state["numpy"]
+    np.random.set_state((kind, words.numpy().astype(np.uint32), *rest))
+    random.setstate(state["python"])
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])

@@ -1,0 +1,146 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/draws.py (see tools/vendor.py).
+"""Every random draw of a training, keyed by seed, epoch and index.
+
+What a batch holds, how its items are cropped and turned follows from its number alone, not from
+what was drawn before, nor from how many workers or processes draw. So a run that was killed goes
+on as if nothing had happened, and two processes see what one with the doubled batch would see.
+"""
+
+import signal
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from monai.data import Dataset
+from torch.utils.data import Sampler
+
+from .command_line import InputError
+
+Key = tuple[int, int]  # epoch, index in the data set
+
+
+def keyed_rng(*key: int) -> np.random.Generator:
+    """The generator that belongs to a key of non-negative integers."""
+    return np.random.default_rng(key)
+
+
+class KeyedDataset(Dataset):
+    """A data set whose random transforms draw by (seed, epoch, index).
+
+    Every item, or every crop of an item that is a list of crops, gets `draw`: an array of epoch,
+    index and number of the crop, by which later draws can be keyed.
+
+    Args:
+        dataset: with `transform`, as MONAI's data sets have it.
+        seed: of all draws.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        self.dataset, self.seed = dataset, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key: Key | int) -> list[dict] | dict:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        state = np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)
+        self.dataset.transform.set_random_state(seed=int(state[0]))
+        item = self.dataset[index]
+        if isinstance(item, Mapping):
+            return {**item, "draw": np.array([epoch, index, 0])}
+        return [{**crop, "draw": np.array([epoch, index, i])} for i, crop in enumerate(item)]
+
+
+def ignore_sigterm(worker: int) -> None:
+    """`worker_init_fn`: SIGTERM to the whole group lets the main process save and stop them."""
+    signal.signal(signal.SIGTERM, lambda *_: None)
+
+
+class KeyedBatches(Sampler[list[Key]]):
+    """Batch sampler of a training: endless passes over the data, each in an order of its own.
+
+    What is left of a pass that does not fill another batch waits for another pass. Data that do
+    not fill a single batch come several times in it, drawn differently.
+
+    Args:
+        length: items of the data set.
+        batch_size: items of a batch of one process.
+        seed: of the orders.
+        rank, world_size: this process among all; together they take the batch that a single
+            process with `world_size * batch_size` items would take.
+    """
+
+    def __init__(
+        self, length: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.length, self.batch_size, self.seed = length, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.start = 0  # number of the first batch; a resumed run sets it
+
+    def __len__(self) -> int:
+        """Batches of one pass."""
+        return max(1, self.length // (self.batch_size * self.world_size))
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        number = self.start
+        while True:
+            number_of_pass, first = divmod(number, len(self))
+            keys = self.keys_of_pass(number_of_pass)
+            for position in range(first, len(self)):
+                at = (position * self.world_size + self.rank) * self.batch_size
+                yield keys[at : at + self.batch_size]
+            number = (number_of_pass + 1) * len(self)
+
+    def keys_of_pass(self, number: int) -> list[Key]:
+        """Keys of all items of a pass in their order, enough for a batch of every process."""
+        order = keyed_rng(self.seed, number).permutation(self.length)
+        repeats = -(-self.batch_size * self.world_size // self.length)
+        return [(number * repeats + again, int(i)) for again in range(repeats) for i in order]
+
+    def state_dict(self) -> dict[str, int]:
+        """What must be the same for a run that goes on."""
+        names = ("length", "batch_size", "world_size")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Compare with the run that goes on.
+
+        Raises:
+            InputError: it had other data, another batch or another number of processes.
+        """
+        words = {"length": "training images", "batch_size": "a batch", "world_size": "processes"}
+        for name, mine in self.state_dict().items():
+            if state[name] != mine:
+                raise InputError(
+                    f"the run that would go on had {state[name]} {words[name]}, now there are "
+                    f"{mine}; make them the same, or give --resume never to start anew."
+                )
+
+
+class FixedBatches(Sampler[list[Key]]):
+    """Batch sampler of a validation: every item once a pass, in the data set's order.
+
+    A batch never reaches into the next pass, so it holds no item twice. Processes take whole
+    batches in turn; one that would get none repeats the first.
+
+    Args:
+        length: items of the data set.
+        batch_size: items of a batch.
+        passes: how often each item comes, every time drawn differently, always in the same way.
+        rank, world_size: this process among all.
+    """
+
+    def __init__(
+        self, length: int, batch_size: int, passes: int = 1, rank: int = 0, world_size: int = 1
+    ) -> None:
+        batches = [
+            [(number, index) for index in range(first, min(first + batch_size, length))]
+            for number in range(passes)
+            for first in range(0, length, batch_size)
+        ]
+        self.batches = batches[rank::world_size] or batches[:1]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return iter(self.batches)

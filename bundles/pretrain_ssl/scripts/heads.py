@@ -1,0 +1,157 @@
+"""The three heads of the pre-training network (paper section 3.2), and what each of them reads.
+
+All read the encoder's last stage, (B, F, X/32, Y/32, Z/32). The presets `heads_paper.json` and
+`heads_official.json` are choices of `tokens`, `projection` and `decoder`; the defaults are those
+with which a small batch on one GPU converges.
+"""
+
+from math import prod
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
+
+STRIDE = 32  # the encoder's last stage has one token per 32 voxels along each axis
+
+
+class ReadTokens(nn.Module):
+    """Which tokens a head reads: (B, F, x, y, z) to (B, F) or, of all, (B, F x y z).
+
+    Args:
+        tokens: "all", flattened, so that their places are kept; "mean"; or the number of a single
+            one, as in the official script: 0 is a corner of the crop.
+    """
+
+    def __init__(self, tokens: str | int) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+    def forward(self, features: Tensor) -> Tensor:
+        if self.tokens == "all":
+            return features.flatten(1)
+        features = features.flatten(2)
+        return features.mean(dim=2) if self.tokens == "mean" else features[:, :, self.tokens]
+
+
+class GatheredBatchNorm1d(nn.BatchNorm1d):
+    """Batch normalisation with the statistics of all processes' batches, on CPU as on CUDA."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not (self.training and dist.is_initialized()):
+            return super().forward(values)
+        return super().forward(gathered(values)).chunk(dist.get_world_size())[dist.get_rank()]
+
+
+def gathered(values: Tensor) -> Tensor:
+    """(B, …) of every process in their order, (world size x B, …), with gradient to each."""
+    return torch.cat(all_gather(values.contiguous()))
+
+
+def gathered_views(embedding: Tensor) -> Tensor:
+    """(2B, D) of every process, all first views before all second ones, with gradient to each."""
+    if not dist.is_initialized():
+        return embedding
+    first, second = embedding.chunk(2)
+    return torch.cat([gathered(first), gathered(second)])
+
+
+def projection(kind: str, features: int, hidden: int, outputs: int) -> nn.Module:
+    """What a head makes of the tokens it reads: (B, features) to (B, outputs).
+
+    Args:
+        kind: "linear", "mlp" with one hidden layer, or "batch_norm_mlp" (as in SimCLR).
+        hidden: width of the hidden layer.
+    """
+    first, last = nn.Linear(features, hidden), nn.Linear(hidden, outputs)
+    kinds = {
+        "linear": nn.Linear(features, outputs),
+        "mlp": nn.Sequential(first, nn.ReLU(), last),
+        "batch_norm_mlp": nn.Sequential(first, GatheredBatchNorm1d(hidden), nn.ReLU(), last),
+    }
+    if kind not in kinds:
+        raise ValueError(f"projection {kind!r} is unknown; choose from {', '.join(kinds)}.")
+    return kinds[kind]
+
+
+class RotationHead(nn.Sequential):
+    """Quarter turns: (B, F, …) to (B, 4) logits.
+
+    Args:
+        features: F of the last stage, 16 times the feature size.
+        patch_size: crop size in voxels; with tokens "all" only crops of this size are accepted.
+        tokens: see `ReadTokens`. Pooled tokens have lost where they were, and with it the rotation.
+        projection_kind: see `projection`.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        patch_size: list[int],
+        tokens: str | int = "all",
+        projection_kind: str = "linear",
+    ) -> None:
+        n_tokens = prod(size // STRIDE for size in patch_size) if tokens == "all" else 1
+        made = projection(projection_kind, features * n_tokens, features, 4)
+        super().__init__(ReadTokens(tokens), made)
+
+
+class ContrastiveHead(nn.Sequential):
+    """Embedding of a crop: (B, F, …) to (B, embedding_size); in training of all processes' crops.
+
+    With one linear layer, as in the paper, all embeddings start nearly equal and the loss stays at
+    its chance value for long; batch normalisation in a hidden layer prevents that.
+
+    Args:
+        features: F of the last stage, 16 times the feature size.
+        tokens: see `ReadTokens`.
+        projection_kind: see `projection`.
+        embedding_size: 512 in the paper.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        tokens: str | int = "mean",
+        projection_kind: str = "batch_norm_mlp",
+        embedding_size: int = 512,
+    ) -> None:
+        made = projection(projection_kind, features, features, embedding_size)
+        super().__init__(ReadTokens(tokens), made)
+
+    def forward(self, features: Tensor) -> Tensor:
+        embedding = super().forward(features)
+        return gathered_views(embedding) if self.training else embedding
+
+
+class ReconstructionHead(nn.Sequential):
+    """The restored crop: (B, F, X/32, …) to (B, C, X, …).
+
+    Args:
+        features: F of the last stage, 16 times the feature size.
+        channels: C.
+        decoder: "deconvolution", the paper's single transposed convolution, or "convolutions", the
+            official script's default: five of them, each doubling the size by interpolation.
+    """
+
+    def __init__(self, features: int, channels: int, decoder: str = "deconvolution") -> None:
+        decoders = {
+            "deconvolution": [nn.ConvTranspose3d(features, channels, STRIDE, STRIDE)],
+            "convolutions": convolutions(features, channels),
+        }
+        if decoder not in decoders:
+            raise ValueError(f"decoder {decoder!r} is unknown; choose from {', '.join(decoders)}.")
+        super().__init__(*decoders[decoder])
+
+
+def convolutions(features: int, channels: int) -> list[nn.Module]:
+    """Layers of the official script's decoder (its `SSLHead` with `upsample="vae"`)."""
+    widths, layers = [features // factor for factor in (1, 2, 4, 8, 16, 16)], []
+    for width, narrower in zip(widths, widths[1:]):
+        layers += [
+            nn.Conv3d(width, narrower, kernel_size=3, padding=1),
+            nn.InstanceNorm3d(narrower),
+            nn.LeakyReLU(),
+            nn.Upsample(scale_factor=2, mode="trilinear"),
+        ]
+    return [*layers, nn.Conv3d(widths[-1], channels, kernel_size=1)]
