@@ -23,47 +23,87 @@ def example(crops: int = 3, dtype=torch.float32) -> tuple[dict, dict]:
     return pred, target
 
 
+def figures_of(scripts, logits=None, turns=None, restored=None, truth=None) -> dict:
+    """Figures of the two views of two crops, where given; the rest is random."""
+    pred, target = example(crops=2)
+    pred |= {} if logits is None else {"rotation": logits}
+    target |= {} if turns is None else {"rotation": turns}
+    if restored is not None:
+        pred["reconstruction"], target["reconstruction"] = restored, truth
+    return scripts.figures.view_figures(pred, target)
+
+
 def test_rotation_accuracy_counts_the_largest_logits(scripts):
     logits = torch.tensor([[9.0, 0, 0, 0], [0, 9.0, 0, 0], [0, 0, 9.0, 0], [0, 0, 0, 9.0]])
-    assert scripts.figures.rotation_accuracy(logits, torch.tensor([0, 1, 2, 0])) == 0.75
+    found = figures_of(scripts, logits=logits, turns=torch.tensor([0, 1, 2, 0]))
+    assert found["rotation_accuracy"].tolist() == [1, 1, 1, 0]
 
 
 def test_top1_is_one_for_perfect_embeddings(scripts):
-    assert scripts.figures.contrastive_top1(torch.eye(3).repeat(2, 1)) == 1.0
+    assert scripts.figures.contrastive_top1(torch.eye(3).repeat(2, 1)).tolist() == [1] * 6
 
 
 def test_top1_counts_the_views_whose_nearest_is_their_partner(scripts):
     angles = torch.deg2rad(torch.tensor([0.0, 90.0, 10.0, 30.0]))  # crops a, b, then a, b
     embedding = torch.stack([angles.cos(), angles.sin()], dim=1)
     # a at 0 and 10 find each other; b at 90 finds b at 30, b at 30 finds a at 10
-    assert scripts.figures.contrastive_top1(embedding) == 0.75
+    assert scripts.figures.contrastive_top1(embedding).tolist() == [1, 1, 1, 0]
 
 
 def test_top1_ignores_the_length_of_an_embedding(scripts):
     embedding = torch.tensor([[1.0, 0.1], [0.1, 1.0], [100.0, 1.0], [1.0, 100.0]])
-    assert scripts.figures.contrastive_top1(embedding) == 1.0
+    assert scripts.figures.contrastive_top1(embedding).tolist() == [1] * 4
 
 
-def test_figures_are_means_over_the_batches_of_an_epoch(scripts):
-    loss = scripts.losses.SSLLoss(ALL)
-    batches = [example(), example()]
+def test_mean_cosine_is_over_the_views_of_other_crops(scripts):
+    embedding = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [1.0, 1.0]])
+    half = 2**-0.5  # crop a is at 0 and 0 degrees, crop b at 90 and 45
+    expected = [half / 2, 0.0, half / 2, half]
+    assert torch.allclose(scripts.figures.mean_cosine(embedding), torch.tensor(expected))
+
+
+def test_one_crop_has_no_other_to_be_near_to(scripts):
+    assert scripts.figures.mean_cosine(torch.ones(2, 3)).tolist() == [0, 0]
+
+
+def test_reconstruction_is_compared_with_predicting_the_mean(scripts):
+    truth = torch.tensor([0.0, 0.0, 1.0, 1.0]).reshape(1, 1, 4, 1, 1).repeat(4, 1, 1, 1, 1)
+    found = figures_of(scripts, restored=(truth - 0.1).abs(), truth=truth)
+    assert torch.allclose(found["l1"], torch.full((4,), 0.1))
+    assert torch.allclose(found["l1_of_mean"], torch.full((4,), 0.5))
+    assert torch.allclose(found["psnr"], torch.full((4,), 20.0), atol=1e-4)
+
+
+def test_figures_are_means_over_the_views_of_an_epoch(scripts):
+    loss, batches = scripts.losses.SSLLoss(ALL), [example(3), example(1)]
     figures = scripts.figures.SSLFigures(loss)
     for batch in batches:
         figures.update(batch)
     found, terms = figures.compute(), [loss.terms(*batch) for batch in batches]
-    assert set(found) == {*terms[0], "rotation_accuracy", "contrastive_top1"}
+    assert tuple(found) == scripts.figures.NAMES
     for name in terms[0]:
-        assert found[name] == pytest.approx((terms[0][name] + terms[1][name]).item() / 2)
+        expected = (3 * terms[0][name] + terms[1][name]).item() / 4
+        assert found[name] == pytest.approx(expected)
+    assert found["loss"] == pytest.approx(sum(found[name] for name in terms[0]))
 
 
 def test_figures_are_named_by_what_they_measure(scripts):
     pred, target = example(crops=2)
     pred["embedding"] = torch.eye(2).repeat(2, 1)
     pred["rotation"] = -torch.nn.functional.one_hot(target["rotation"], 4).float()
-    figures = scripts.figures.SSLFigures(scripts.losses.SSLLoss(ALL))
-    figures.update((pred, target))
-    found = figures.compute()
-    assert (found["rotation_accuracy"], found["contrastive_top1"]) == (0.0, 1.0)
+    pred["reconstruction"] = target["reconstruction"] + 0.01
+    found = scripts.figures.batch_figures(scripts.losses.SSLLoss(ALL), pred, target)
+    names = ("rotation_accuracy", "contrastive_top1", "mean_cosine", "l1", "psnr")
+    assert [found[name].item() for name in names] == pytest.approx([0, 1, 0, 0.01, 40], abs=1e-3)
+
+
+@pytest.mark.parametrize("cosine, warns", [(0.99, True), (0.5, False)])
+def test_a_collapse_is_told_in_words(scripts, caplog, cosine, warns):
+    engine = Engine(lambda engine, batch: None)
+    scripts.figures.CollapseWarning().attach(engine)
+    engine.state.metrics = {"mean_cosine": cosine, "contrastive_top1": 0.1}
+    engine.run([0])
+    assert ("collapsed: different volumes have a mean cosine" in caplog.text) == warns
 
 
 def test_figures_of_an_engine_are_plain_numbers_of_the_last_epoch(scripts):

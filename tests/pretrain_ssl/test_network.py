@@ -106,15 +106,51 @@ def test_validation_reaches_the_network_within_a_ddp_wrapper(build, load_scripts
         assert set(inferer(image, wrapper)) == {"rotation", "embedding", "reconstruction"}
 
 
-def test_rotation_head_sees_where_a_feature_is(load_scripts):
-    head = load_scripts("pretrain_ssl").network.RotationHead(2, [64, 64, 32])
-    features = torch.rand(1, 2, 2, 2, 1)
-    assert head(features).shape == (1, 4)
-    assert not torch.allclose(head(features), head(features.rot90(1, dims=(2, 3))))
+@pytest.mark.parametrize("heads", ["heads_paper", "heads_official"])
+def test_presets_of_the_heads_train_and_restore(build, heads):
+    network, image = build("pretrain_ssl", "train", "demo", heads), torch.rand(2, 1, *CROP)
+    output = network.train()(image)
+    assert {name: tuple(value.shape) for name, value in output.items()} == {
+        "rotation": (2, 4),
+        "embedding": (2, 512),
+        "reconstruction": (2, 1, *CROP),
+    }
+    sum(value.square().mean() for value in output.values()).backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
 
 
-def test_contrastive_head_reads_the_mean_of_all_tokens(load_scripts):
-    head = load_scripts("pretrain_ssl").network.ContrastiveHead(4, embedding_size=3).eval()
-    features = torch.rand(2, 4, 2, 2, 1)
-    assert torch.allclose(head(features), head(features.flip(2)), atol=1e-6)
-    assert head(features).shape == (2, 3)
+@pytest.mark.parametrize("heads", [(), ("heads_official",)])
+def test_chunks_change_neither_outputs_nor_gradients(build, heads):
+    network, image = build("pretrain_ssl", "train", "demo", *heads).train(), torch.rand(8, 1, *CROP)
+    outputs, gradients = [], []
+    for chunk_size in (None, 1, 3):
+        network.chunk_size = chunk_size
+        network.zero_grad()
+        outputs.append(network(image))
+        # a loss in which every view depends on every other
+        similarity = outputs[-1]["embedding"] @ outputs[-1]["embedding"].T
+        restored = outputs[-1]["reconstruction"].square().mean()
+        (similarity.logsumexp(1).mean() + outputs[-1]["rotation"].var() + restored).backward()
+        gradients.append({name: p.grad.clone() for name, p in network.named_parameters()})
+    for chunked, gradient in zip(outputs[1:], gradients[1:]):
+        for name, value in outputs[0].items():
+            assert torch.allclose(chunked[name], value, atol=1e-5)
+        for name, value in gradients[0].items():
+            assert torch.allclose(
+                gradient[name], value, rtol=1e-3, atol=1e-5 + 1e-4 * value.abs().max()
+            )
+
+
+def test_chunks_keep_the_activations_of_one_chunk_alone(build):
+    network, image = build("pretrain_ssl", "train", "demo").train(), torch.rand(8, 1, *CROP)
+
+    def saved_bytes(chunk_size):
+        kept = []
+        network.chunk_size = chunk_size
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: kept.append(tensor.nbytes) or tensor, lambda tensor: tensor
+        ):
+            network(image)
+        return sum(kept)
+
+    assert saved_bytes(1) < saved_bytes(None) / 5

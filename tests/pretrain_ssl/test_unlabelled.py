@@ -45,10 +45,18 @@ def test_at_least_one_image_trains(unlabelled, tmp_path):
     assert [len(split["training"]), len(split["validation"])] == [1, 1]
 
 
-def test_images_are_numbered_within_their_part(unlabelled, tmp_path):
+def test_all_images_come_once(unlabelled, tmp_path):
     split = unlabelled.unlabelled_split(str(corpus(tmp_path, 6)), None, 0.5, seed=0)
-    assert [item["index"] for item in split["training"]] == [0, 1, 2]
-    assert [item["index"] for item in split["validation"]] == [0, 1, 2]
+    together = unlabelled.part(split, "all")
+    assert sorted(names(together)) == [f"ct{n:02}.nii.gz" for n in range(6)]
+    assert unlabelled.part({"training": together, "validation": together}, "all") == together
+
+
+def test_unknown_and_empty_parts_are_refused(unlabelled, refusal, tmp_path):
+    with refusal("'tset' is not a part of the data; choose from training, validation, all"):
+        unlabelled.part({"training": [], "validation": []}, "tset")
+    with refusal("no image for training"):
+        unlabelled.part({"training": [], "validation": [{"image": "a"}]}, "training")
 
 
 def test_sections_of_a_datalist_decide_the_split(unlabelled, tmp_path):
@@ -70,9 +78,15 @@ def test_datalist_without_validation_is_divided(unlabelled, tmp_path):
     assert [len(split["training"]), len(split["validation"])] == [3, 1]
 
 
-def test_datalist_without_training_is_refused(unlabelled, refusal, tmp_path):
+def test_datalist_for_evaluation_needs_no_training(unlabelled, tmp_path):
     datalist = write_json(tmp_path / "datalist.json", {"validation": [{"image": "ct00.nii.gz"}]})
-    with refusal("datalist.json has no `training` images"):
+    split = unlabelled.unlabelled_split(str(corpus(tmp_path, 1)), datalist, 0.2, seed=0)
+    assert (names(split["training"]), names(split["validation"])) == ([], ["ct00.nii.gz"])
+
+
+def test_datalist_without_images_is_refused(unlabelled, refusal, tmp_path):
+    datalist = write_json(tmp_path / "datalist.json", {"test": [{"image": "ct00.nii.gz"}]})
+    with refusal("datalist.json lists no image"):
         unlabelled.unlabelled_split(str(corpus(tmp_path, 1)), datalist, 0.2, seed=0)
 
 

@@ -1,7 +1,5 @@
 """The two views: rotation about z, cutout, donors, and which draws are fixed."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -15,63 +13,83 @@ def views(scripts):
     return scripts.views
 
 
-def crops(count: int, first_index: int = 0) -> dict:
+def crops(count: int, epoch: int = 0) -> dict:
     """A batch as the data loader makes it; no two voxels are alike."""
-    image = MetaTensor(torch.rand(count, 1, *SHAPE))
-    return {"image": image, "index": torch.arange(first_index, first_index + count)}
+    draws = torch.tensor([[epoch, index, 0] for index in range(count)])
+    return {"image": MetaTensor(torch.rand(count, 1, *SHAPE)), "draw": draws}
+
+
+def dropped_share(views, rng, shape, rate) -> float:
+    boxes = views.draw_boxes(rng, shape, rate)
+    return views.dropped_voxels([boxes], shape, "cpu").float().mean().item()
 
 
 def box_view(views, turns=0, donor=0, noise_seed=0):
-    dropped = np.zeros(SHAPE, dtype=bool)
+    return views.View(turns, np.array([[[2, 3, 1], [6, 9, 4]]]), donor, noise_seed)
+
+
+def within_the_box() -> torch.Tensor:
+    dropped = torch.zeros(SHAPE, dtype=torch.bool)
     dropped[2:6, 3:9, 1:4] = True
-    return views.View(turns, dropped, donor, noise_seed)
+    return dropped
 
 
 @pytest.mark.parametrize("turns", range(4))
 def test_turning_back_by_the_label_restores_the_volume(views, turns):
-    image = torch.rand(2, *SHAPE)
-    assert torch.equal(torch.rot90(views.rotate(image, turns), -turns, dims=(1, 2)), image)
+    images = torch.rand(2, 1, *SHAPE)
+    turned = views.rotate(images, [turns, (turns + 1) % 4])
+    back = [turned[0].rot90(-turns, (1, 2)), turned[1].rot90(-turns - 1, (1, 2))]
+    assert torch.equal(torch.stack(back), images)
 
 
 @pytest.mark.parametrize("turns, place", [(0, (4, 2)), (1, (2, 4)), (2, (0, 2)), (3, (2, 0))])
 def test_rotation_is_about_z_from_x_towards_y(views, turns, place):
-    image = torch.zeros(1, 5, 5, 3)
-    image[0, 4, 2, 1] = 1  # on the +x axis seen from the centre
-    assert views.rotate(image, turns).nonzero().tolist() == [[0, *place, 1]]
+    image = torch.zeros(1, 1, 5, 5, 3)
+    image[0, 0, 4, 2, 1] = 1  # on the +x axis seen from the centre
+    assert views.rotate(image, [turns]).nonzero().tolist() == [[0, 0, *place, 1]]
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 32), (48, 40, 24), (32, 32, 32)])
 @pytest.mark.parametrize("rate", [0.05, 0.3, 0.6])
 def test_dropped_share_is_the_rate_and_less_than_one_box_more(views, shape, rate):
     for seed in range(12):
-        share = views.draw_dropped(np.random.default_rng(seed), shape, rate).mean()
+        share = dropped_share(views, np.random.default_rng(seed), shape, rate)
         assert rate <= share < rate + 0.016
 
 
 def test_nothing_is_dropped_at_rate_zero(views):
-    assert not views.draw_dropped(np.random.default_rng(0), SHAPE, 0.0).any()
+    assert dropped_share(views, np.random.default_rng(0), SHAPE, 0.0) == 0
 
 
-def test_a_dropped_region_is_a_box_of_5_to_25_percent_of_each_edge(views):
+def test_a_box_has_5_to_25_percent_of_each_edge(views):
     shape = np.array([100, 80, 40])
     for seed in range(50):
-        places = np.argwhere(views.draw_dropped(np.random.default_rng(seed), shape, 1e-9))
-        edges = np.ptp(places, axis=0) + 1
-        assert len(places) == edges.prod()
-        assert (edges >= 0.05 * shape).all() and (edges <= 0.25 * shape).all()
+        (first, end) = views.draw_boxes(np.random.default_rng(seed), shape, 1e-9)[0]
+        assert (end - first >= 0.05 * shape).all() and (end - first <= 0.25 * shape).all()
+        assert (first >= 0).all() and (end <= shape).all()
 
 
 def test_boxes_reach_every_border(views):
-    places = np.zeros((20, 20, 20), dtype=bool)
-    for seed in range(40):
-        places |= views.draw_dropped(np.random.default_rng(seed), places.shape, 0.3)
-    assert all(np.take(places, end, axis).any() for axis in range(3) for end in (0, -1))
+    drawn = [views.draw_boxes(np.random.default_rng(seed), (20,) * 3, 0.3) for seed in range(40)]
+    assert (np.concatenate(drawn)[:, 0].min(axis=0) == 0).all()
+    assert (np.concatenate(drawn)[:, 1].max(axis=0) == 20).all()
+
+
+def test_dropped_voxels_are_those_in_any_box_of_their_own_view(views):
+    rng = np.random.default_rng(0)
+    boxes = [views.draw_boxes(rng, SHAPE, rate) for rate in (0.3, 0.0, 0.6)]
+    expected = np.zeros((3, *SHAPE), dtype=bool)
+    for number, of_view in enumerate(boxes):
+        for (x0, y0, z0), (x1, y1, z1) in of_view:
+            expected[number, x0:x1, y0:y1, z0:z1] = True
+    found = views.dropped_voxels(boxes, SHAPE, "cpu")
+    assert np.array_equal(found.numpy(), expected)
 
 
 def test_a_seed_decides_the_whole_draw(views):
     def draw(seed):
         view = views.draw_view(np.random.default_rng(seed), SHAPE, 0.3, 0, 4)
-        return view.turns, view.donor, view.noise_seed, view.dropped.tobytes()
+        return view.turns, view.donor, view.noise_seed, view.boxes.tobytes()
 
     assert draw(3) == draw(3)
     assert len({draw(seed) for seed in range(20)}) == 20
@@ -86,31 +104,45 @@ def test_turns_are_uniform_and_half_of_the_views_are_filled_with_noise(views):
     assert np.allclose(donors, [1 / 8, 1 / 8, 5 / 8, 1 / 8], atol=0.03)  # 1/2 + 1/8 are its own
 
 
+def test_donors_come_from_the_crops_group_of_four(views):
+    def donors(index, batch):
+        rng = np.random.default_rng(0)
+        drawn = [views.draw_view(rng, (4, 4, 4), 0.0, index, batch) for _ in range(200)]
+        return {view.donor for view in drawn}
+
+    assert donors(2, 8) == {0, 1, 2, 3} and donors(5, 8) == {4, 5, 6, 7}
+    assert donors(4, 6) == {4, 5} and donors(0, 1) == {0}
+
+
 def test_donor_fills_exactly_the_dropped_voxels_from_the_same_place(views):
-    image, donor, view = torch.rand(1, *SHAPE), torch.rand(1, *SHAPE), box_view(views)
-    corrupted, dropped = views.corrupt(image, view, donor), torch.from_numpy(view.dropped)
-    assert torch.equal(corrupted[:, dropped], donor[:, dropped])
-    assert torch.equal(corrupted[:, ~dropped], image[:, ~dropped])
+    images, donors, dropped = torch.rand(2, 1, *SHAPE), torch.rand(2, 1, *SHAPE), within_the_box()
+    corrupted = views.corrupt(images, [box_view(views, donor=n) for n in (1, 0)], donors)
+    assert torch.equal(corrupted[0, :, dropped], donors[1, :, dropped])
+    assert torch.equal(corrupted[1, :, dropped], donors[0, :, dropped])
+    assert torch.equal(corrupted[:, :, ~dropped], images[:, :, ~dropped])
 
 
 def test_noise_fills_exactly_the_dropped_voxels_with_values_from_0_to_1(views):
-    view = box_view(views)
-    corrupted = views.corrupt(torch.full((1, *SHAPE), 7.0), view, donor=None)
-    assert torch.equal(corrupted[0] < 7, torch.from_numpy(view.dropped))
-    noise = corrupted[0][torch.from_numpy(view.dropped)]
+    images, dropped = torch.full((1, 1, *SHAPE), 7.0), within_the_box()
+    corrupted = views.corrupt(images, [box_view(views)], images)
+    assert torch.equal(corrupted[0, 0] < 7, dropped)
+    noise = corrupted[0, 0][dropped]
     assert noise.min() >= 0 and noise.max() <= 1 and noise.std() > 0.2
 
 
 def test_noise_follows_its_seed_alone(views):
-    image = torch.zeros(1, *SHAPE)
-    first = views.corrupt(image, box_view(views, noise_seed=5), None)
+    def noise(seed):
+        images = torch.zeros(1, 1, *SHAPE)
+        return views.corrupt(images, [box_view(views, noise_seed=seed)], images)
+
+    first = noise(5)
     torch.rand(10)
-    assert torch.equal(first, views.corrupt(image, box_view(views, noise_seed=5), None))
-    assert not torch.equal(first, views.corrupt(image, box_view(views, noise_seed=6), None))
+    assert torch.equal(first, noise(5))
+    assert not torch.equal(first, noise(6))
 
 
 def test_donors_are_the_original_crops_neither_corrupted_nor_turned(views):
-    images, dropped = torch.rand(2, 1, *SHAPE), torch.from_numpy(box_view(views).dropped)
+    images, dropped = torch.rand(2, 1, *SHAPE), within_the_box()
     both = [box_view(views, turns=1, donor=1), box_view(views, turns=2, donor=0)]
     corrupted, _ = views.apply_views(images, both)
     assert torch.equal(corrupted[0, :, dropped], images[1, :, dropped])
@@ -118,10 +150,11 @@ def test_donors_are_the_original_crops_neither_corrupted_nor_turned(views):
 
 
 def test_own_index_as_donor_means_noise(views):
-    images, dropped = torch.zeros(2, 1, *SHAPE), torch.from_numpy(box_view(views).dropped)
+    images, dropped = torch.zeros(2, 1, *SHAPE), within_the_box()
     corrupted, _ = views.apply_views(images, [box_view(views, donor=0), box_view(views, donor=0)])
     assert corrupted[0, 0][dropped].std() > 0.2
     assert not corrupted[1].any()
+    assert not images.any()
 
 
 def test_first_views_of_all_crops_come_before_their_second_views(views):
@@ -163,50 +196,43 @@ def test_batch_itself_stays_as_it_was(views):
 
 
 def test_crops_that_cannot_be_turned_about_z_are_refused(scripts):
-    batch = {"image": MetaTensor(torch.zeros(1, 1, 16, 8, 16)), "index": torch.tensor([0])}
+    batch = crops(1) | {"image": MetaTensor(torch.zeros(1, 1, 16, 8, 16))}
     with pytest.raises(scripts.command_line.InputError, match=r"patch_size \[16, 8, 16\]"):
         scripts.views.TwoViews(drop_rate=0.3, seed=0)(batch)
 
 
-def test_validation_sees_the_same_views_in_every_pass(views):
-    prepare, batch = views.TwoViews(drop_rate=0.3, seed=0, is_fixed=True), crops(4)
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 30])
+def test_dropping_everything_is_refused(views, refusal, rate):
+    with refusal("drop_rate"):
+        views.TwoViews(rate, seed=0)
+
+
+def test_the_same_draw_gives_the_same_views(views):
+    prepare, batch = views.TwoViews(drop_rate=0.3, seed=0), crops(4)
     first, second = prepare(batch), prepare(batch)
     assert torch.equal(first[0], second[0])
     assert torch.equal(first[1]["rotation"], second[1]["rotation"])
 
 
-def test_fixed_views_differ_between_indices_and_between_the_two_views(views):
-    batch = {"image": MetaTensor(torch.zeros(1, 1, *SHAPE)), "index": torch.tensor([0])}
-    prepare = views.TwoViews(drop_rate=0.3, seed=0, is_fixed=True)
-    seen = []
-    for index in range(4):
-        inputs, _ = prepare(batch | {"index": torch.tensor([index])})
-        seen += [view.numpy().tobytes() for view in inputs]
-    assert len(set(seen)) == 8
+def test_views_differ_between_epochs_crops_seeds_and_the_two_views(views):
+    image, seen = MetaTensor(torch.zeros(1, 1, *SHAPE)), []
+    for seed in range(2):
+        for draw in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]:
+            batch = {"image": image, "draw": torch.tensor([draw])}
+            seen += [view.numpy().tobytes() for view in views.TwoViews(0.3, seed)(batch)[0]]
+    assert len(set(seen)) == 16
 
 
-def test_fixed_rotation_belongs_to_the_crop_whatever_its_place_in_the_batch(views):
-    prepare, batch = views.TwoViews(drop_rate=0.0, seed=0, is_fixed=True), crops(8)
-    backwards = {"image": batch["image"].flip(0), "index": batch["index"].flip(0)}
-    turns = prepare(batch)[1]["rotation"].view(2, 8)
-    assert torch.equal(prepare(backwards)[1]["rotation"].view(2, 8).flip(1), turns)
-    assert len(turns.unique()) > 1
-
-
-def test_training_draws_anew_at_every_call(views):
-    prepare, batch = views.TwoViews(drop_rate=0.3, seed=0), crops(4)
-    assert not torch.equal(prepare(batch)[0], prepare(batch)[0])
-
-
-def test_training_draws_follow_seed_and_rank(views):
-    batch = crops(4)
-    draw = SimpleNamespace(
-        rank_0=views.TwoViews(0.3, seed=[7, 0])(batch)[0],
-        again=views.TwoViews(0.3, seed=[7, 0])(batch)[0],
-        rank_1=views.TwoViews(0.3, seed=[7, 1])(batch)[0],
-    )
-    assert torch.equal(draw.rank_0, draw.again)
-    assert not torch.equal(draw.rank_0, draw.rank_1)
+def test_views_do_not_depend_on_how_a_batch_is_spread_over_processes(views):
+    prepare, batch = views.TwoViews(drop_rate=0.3, seed=0), crops(8)
+    whole = prepare(batch)[0].unflatten(0, (2, 8))
+    halves = [
+        prepare({"image": batch["image"][part], "draw": batch["draw"][part]})[0].unflatten(
+            0, (2, 4)
+        )
+        for part in (slice(0, 4), slice(4, 8))
+    ]
+    assert torch.equal(torch.cat(halves, dim=1), whole)
 
 
 def test_cutout_takes_the_same_boxes_from_a_volume_every_time(views):

@@ -12,7 +12,7 @@ from .volumes import find_images, read_datalist
 def unlabelled_split(
     dataset_dir: str, datalist: str | None, validation_fraction: float, seed: int
 ) -> dict[str, list[dict]]:
-    """Images for pre-training and for its validation, as `{"image": path, "index": number}`.
+    """Images for `training` and for `validation`, as `{"image": path}`.
 
     From the datalist's sections `training` and `validation` where it has them; otherwise a seeded
     share is held out, at least one image and not all. A single image serves both, with a warning.
@@ -22,8 +22,8 @@ def unlabelled_split(
         validation = read_datalist(datalist, dataset_dir, "validation", is_labelled=False)
     else:
         training, validation = [{"image": path} for path in find_images(dataset_dir)], []
-    if not training:
-        raise InputError(f"datalist {datalist} has no `training` images; add some.")
+    if not training and not validation:
+        raise InputError(f"datalist {datalist} lists no image; add some under `training`.")
     if not validation and len(training) > 1:
         held_out = min(max(1, round(validation_fraction * len(training))), len(training) - 1)
         ratios = [len(training) - held_out, held_out]
@@ -33,6 +33,21 @@ def unlabelled_split(
         validation = training
     items = {"training": training, "validation": validation}
     return {
-        name: [{"image": check_header(item["image"]), "index": i} for i, item in enumerate(part)]
-        for name, part in items.items()
+        name: [{"image": check_header(item["image"])} for item in items_of_part]
+        for name, items_of_part in items.items()
     }
+
+
+def part(data: dict[str, list[dict]], name: str) -> list[dict]:
+    """What an engine runs on: `training`, `validation`, or `all` images once.
+
+    Raises:
+        InputError: there are none, or there is no such part.
+    """
+    once = {item["image"]: item for items in data.values() for item in items}
+    parts = data | {"all": list(once.values())}
+    if name not in parts:
+        raise InputError(f"{name!r} is not a part of the data; choose from {', '.join(parts)}.")
+    if not parts[name]:
+        raise InputError(f"the data have no image for {name}; add some, or check --datalist.")
+    return parts[name]

@@ -136,7 +136,8 @@ class TwoViews(PrepareBatch):
         seed: of the draws.
 
     Raises:
-        InputError: crops whose x and y differ in size cannot be turned about z.
+        InputError: a dropping rate of everything; crops whose x and y differ in size, which cannot
+            be turned about z.
 
     Returns (of a call):
         inputs (2B, 1, X, Y, Z), the first views of all crops and then their second views; and
@@ -144,6 +145,8 @@ class TwoViews(PrepareBatch):
     """
 
     def __init__(self, drop_rate: float, seed: int) -> None:
+        if not 0 <= drop_rate < 1:
+            raise InputError(f"drop_rate {drop_rate} is not a share; give one from 0 to below 1.")
         self.drop_rate, self.seed = drop_rate, seed
 
     def __call__(self, batchdata, device=None, non_blocking=False, **kwargs):
