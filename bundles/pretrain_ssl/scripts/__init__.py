@@ -3,6 +3,7 @@
 from . import (
     attention,
     command_line,
+    embeddings,
     figures,
     handlers,
     kernels,
@@ -22,6 +23,7 @@ from . import (
 __all__ = [
     "attention",
     "command_line",
+    "embeddings",
     "figures",
     "handlers",
     "kernels",
