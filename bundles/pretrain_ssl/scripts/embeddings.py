@@ -87,8 +87,9 @@ class EmbeddingTable:
         for case in engine.state.batch:
             name = os.path.relpath(case[self.key].meta["filename_or_obj"], self.folder)
             volume = case[self.key].as_tensor().to(device)
-            # the evaluator's own precision; its network is in evaluation mode only while it runs
-            precision = torch.autocast(device.type, enabled=engine.amp, **engine.amp_kwargs)
+            # as the evaluator runs its network: "cuda" whatever the device, evaluation mode only
+            # while it runs
+            precision = torch.autocast("cuda", enabled=engine.amp, **engine.amp_kwargs)
             with eval_mode(encoder), precision:
                 stages = embedding(encoder, volume, self.patch_size, self.batch_size)
             self.rows.append((Path(name).as_posix(), [stage.cpu() for stage in stages]))
