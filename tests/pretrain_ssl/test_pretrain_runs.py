@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from bundle_runs import copy_bundle, run, torchrun
 from monai.networks.nets import SwinUNETR
+from PIL import Image
 
 FIGURES = {"loss", "rotation_loss", "contrastive_loss", "reconstruction_loss"}
 ACCURACIES = {"rotation_accuracy", "contrastive_top1"}
@@ -71,7 +72,14 @@ def test_evaluation_repeats_the_best_validation(pretrained, phantoms):
     assert np.isclose(figures["loss"], min(map(float, losses)), rtol=1e-4)
 
 
-def test_inference_writes_corrupted_and_reconstruction_on_the_images_grid(pretrained, phantoms):
+def body_size(image: nib.Nifti1Image) -> np.ndarray:
+    """Extent of what is above -500 HU along the patient's x and y, in voxels of 5 mm."""
+    image = nib.as_closest_canonical(image)
+    places = np.argwhere(image.get_fdata() > -500)
+    return (np.ptp(places, axis=0) + 1)[:2] * image.header.get_zooms()[:2] / 5
+
+
+def test_inference_writes_volumes_on_the_images_grid_pictures_and_embeddings(pretrained, phantoms):
     run(pretrained, "inference demo", "--dataset_dir", phantoms / "corpus")
     images = sorted(path for path in (phantoms / "corpus").rglob("*.nii*"))
     assert len(images) == 4
@@ -82,6 +90,20 @@ def test_inference_writes_corrupted_and_reconstruction_on_the_images_grid(pretra
             made = nib.load(folder / f"{stem}_{kind}.nii.gz")
             assert made.shape == image.shape and np.allclose(made.affine, image.affine, atol=1e-5)
             assert -1000 <= made.get_fdata().min() and made.get_fdata().max() <= 1000
+        picture = Image.open(folder / f"{stem}_triptych.png")
+        assert picture.mode == "L" and picture.width % 3 == 0
+        for pixels, expected in zip((picture.width // 3, picture.height), body_size(image)):
+            assert abs(pixels - max(64, expected)) <= 2  # padded to a patch where it is smaller
+    with (pretrained / "predictions/embeddings.csv").open(newline="") as file:
+        header, *table = csv.reader(file)
+    columns = [f"stage{s}_{f}" for s in range(5) for f in range(12 * 2**s)]
+    assert header == ["image", *columns]
+    assert [row[0] for row in table] == [
+        path.relative_to(phantoms / "corpus").as_posix() for path in images
+    ]
+    values = np.array([row[1:] for row in table], dtype=float)
+    assert values.shape == (4, len(columns)) and np.isfinite(values).all()
+    assert len(np.unique(values, axis=0)) == 4
 
 
 def test_two_processes_train_together(phantoms, tmp_path):

@@ -1,0 +1,105 @@
+"""One embedding per volume from the encoder alone, and the table that holds them."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from ignite.engine import Engine, Events
+from monai.data.utils import dense_patch_slices
+from monai.networks.utils import eval_mode
+from torch import Tensor, nn
+
+from .files import write_text
+from .volumes import root
+
+
+def embedding(
+    encoder: nn.Module, volume: Tensor, patch_size: Sequence[int], batch_size: int = 1
+) -> list[Tensor]:
+    """Mean-pooled output of every stage of the encoder.
+
+    The volume is cut into windows of `patch_size` without overlap, the last one along an axis moved
+    back inside. All windows are of one size, and all tokens of all windows weigh the same; voxels
+    in two windows so count twice. A volume shorter than a window is cut along the other axes only.
+
+    Args:
+        encoder: in evaluation mode; gives for (B, C, X, Y, Z) a list of (B, F, …), as MONAI's
+            `SwinTransformer` does: by default five, the last with one token per 32 voxels. They
+            are what the heads and a `SwinUNETR` get, each token normalised over its F.
+        volume: (C, X, Y, Z), HU scaled to [0, 1], on the encoder's device.
+        patch_size: of a window, voxels.
+        batch_size: windows at a time.
+
+    Returns:
+        For each stage (F,) float32, on the same device.
+    """
+    windows = dense_patch_slices(volume.shape[1:], patch_size, patch_size)
+    totals: list[Tensor] = []
+    for start in range(0, len(windows), batch_size):
+        chosen = windows[start : start + batch_size]
+        stages = encoder(torch.stack([volume[:, *window] for window in chosen]))
+        sums = [stage.float().flatten(2).mean(dim=2).sum(dim=0) for stage in stages]
+        totals = [a + b for a, b in zip(totals, sums)] if totals else sums
+    return [total / len(windows) for total in totals]
+
+
+class EmbeddingTable:
+    """Evaluator's handler: one row per volume in a CSV file, written at the end of the run.
+
+    Columns are `image`, the path relative to `dataset_dir`, and `stage<s>_<f>`, number f of stage
+    s of `embedding`, six digits. Until the end there is the file of an earlier run or none.
+
+    Args:
+        path: of the CSV file; an earlier one is replaced.
+        network: with the encoder as `swinViT`; the bare network, on the evaluator's device.
+        patch_size: of a window, voxels.
+        dataset_dir: folder of the images, or the one image.
+        batch_size: windows at a time.
+        key: of the volume that is embedded, in the evaluator's batch: (C, X, Y, Z), decollated.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        network: nn.Module,
+        patch_size: Sequence[int],
+        dataset_dir: str,
+        batch_size: int = 1,
+        key: str = "intact",
+    ) -> None:
+        self.path, self.network, self.patch_size = Path(path), network, patch_size
+        self.folder, self.batch_size, self.key = root(dataset_dir), batch_size, key
+        self.rows: list[tuple[str, list[Tensor]]] = []
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self.started)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def started(self, engine: Engine) -> None:
+        self.rows = []
+
+    def iteration_completed(self, engine: Engine) -> None:
+        device, encoder = engine.state.device, self.network.swinViT
+        for case in engine.state.batch:
+            name = os.path.relpath(case[self.key].meta["filename_or_obj"], self.folder)
+            volume = case[self.key].as_tensor().to(device)
+            # as the evaluator runs its network: "cuda" whatever the device, evaluation mode only
+            # while it runs
+            precision = torch.autocast("cuda", enabled=engine.amp, **engine.amp_kwargs)
+            with eval_mode(encoder), precision:
+                stages = embedding(encoder, volume, self.patch_size, self.batch_size)
+            self.rows.append((Path(name).as_posix(), [stage.cpu() for stage in stages]))
+
+    def completed(self, engine: Engine) -> None:
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        sizes = [len(stage) for stage in self.rows[0][1]]
+        columns = [f"stage{s}_{f}" for s, size in enumerate(sizes) for f in range(size)]
+        table.writerow(["image", *columns])
+        for name, stages in self.rows:
+            table.writerow([name, *(f"{value:.6g}" for value in torch.cat(stages).tolist())])
+        write_text(self.path, text.getvalue())
