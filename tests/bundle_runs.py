@@ -43,16 +43,17 @@ def run(bundle: Path, configs: str, *flags, check: bool = True) -> subprocess.Co
         flags: what follows `--config_file` on the command line.
         check: fail the test when the command fails.
     """
-    return python(bundle, *_run_arguments(configs), *flags, check=check)
+    return python(bundle, *run_arguments(configs), *flags, check=check)
 
 
 def torchrun(bundle: Path, configs: str, *flags) -> subprocess.CompletedProcess:
     """The same by two processes, on a CPU by gloo."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    return python(bundle, *launcher, *_run_arguments(configs), *flags, threads=CORES // 2)
+    return python(bundle, *launcher, *run_arguments(configs), *flags, threads=CORES // 2)
 
 
-def _run_arguments(configs: str) -> list[str]:
+def run_arguments(configs: str) -> list[str]:
+    """Of `python`, for `monai.bundle run` with these config files."""
     files = str([f"configs/{name}.json" for name in configs.split()])
     return ["-m", "monai.bundle", "run", "--config_file", files]
 

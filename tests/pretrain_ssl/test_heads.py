@@ -36,14 +36,13 @@ def test_contrastive_head_reads_the_mean_of_all_tokens(heads):
 
 def test_projections_are_what_their_names_say(heads):
     def layers(kind):
-        made = heads.projection(kind, 4, 5, 6)
-        return [
-            type(layer).__name__ for layer in (made if isinstance(made, nn.Sequential) else [made])
-        ]
+        made = nn.Sequential(heads.projection(kind, 4, 5, 6))
+        return [type(layer).__name__ for layer in made.modules()][1:]
 
     assert layers("linear") == ["Linear"]
-    assert layers("mlp") == ["Linear", "ReLU", "Linear"]
-    assert layers("batch_norm_mlp") == ["Linear", "GatheredBatchNorm1d", "ReLU", "Linear"]
+    assert layers("mlp") == ["Sequential", "Linear", "ReLU", "Linear"]
+    hidden = ["Linear", "GatheredBatchNorm1d", "ReLU", "Linear"]
+    assert layers("batch_norm_mlp") == ["Sequential", *hidden]
 
 
 def test_unknown_projection_and_decoder_are_refused(heads):
@@ -60,8 +59,7 @@ def test_decoders_restore_the_crops_size(heads, decoder):
 
 
 def test_official_decoder_has_five_convolutions_and_a_last_one(heads):
-    convolutions = [
-        m for m in heads.ReconstructionHead(32, 1, "convolutions") if hasattr(m, "weight")
-    ]
+    layers = heads.ReconstructionHead(32, 1, "convolutions")
+    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv3d)]
     widths = [(layer.in_channels, layer.out_channels) for layer in convolutions]
     assert widths == [(32, 16), (16, 8), (8, 4), (4, 2), (2, 2), (2, 1)]

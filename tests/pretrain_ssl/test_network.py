@@ -136,9 +136,8 @@ def test_chunks_change_neither_outputs_nor_gradients(build, heads):
         for name, value in outputs[0].items():
             assert torch.allclose(chunked[name], value, atol=1e-5)
         for name, value in gradients[0].items():
-            assert torch.allclose(
-                gradient[name], value, rtol=1e-3, atol=1e-5 + 1e-4 * value.abs().max()
-            )
+            tolerance = 1e-5 + 1e-4 * value.abs().max()
+            assert torch.allclose(gradient[name], value, rtol=1e-3, atol=tolerance)
 
 
 def test_chunks_keep_the_activations_of_one_chunk_alone(build):

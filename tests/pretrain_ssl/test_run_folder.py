@@ -1,12 +1,12 @@
-"""The folder of a run, and files that are never half-written."""
+"""The folder of a run: a new one, or that of the run which a command goes on with."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
-from helpers import write_json
+from helpers import BUNDLES, write_json
 
 
 @pytest.fixture
@@ -14,72 +14,105 @@ def run_folder(scripts):
     return scripts.run_folder
 
 
-def weight(path: Path) -> float:
-    content = torch.load(path, weights_only=True)
-    return content.get("network", content)["weight"].item()
+@pytest.fixture
+def command(run_folder, tmp_path, monkeypatch):
+    """`command("--epochs", "7")` is the folder that this `monai.bundle run` trains in."""
+    config = write_json(tmp_path / "train.json", {"epochs": 5, "resume": "auto", "a": {"b": 1}})
+
+    def folder(*flags: str, resume: str = "auto") -> str:
+        arguments = ["run", "--config_file", config, *flags]
+        monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", *arguments])
+        return Path(run_folder.run_folder(str(tmp_path / "a"), resume)).name
+
+    return folder
 
 
-def test_first_run_takes_the_folder_itself(run_folder, tmp_path):
-    assert run_folder.new_run_folder(str(tmp_path / "runs/a")) == str(tmp_path / "runs/a")
+def test_first_run_takes_the_folder_itself(command):
+    assert command() == "a"
 
 
-def test_empty_folder_is_taken(run_folder, tmp_path):
-    assert run_folder.new_run_folder(str(tmp_path)) == str(tmp_path)
+def test_empty_folder_is_taken(command, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/.lock").touch()  # what a run leaves that was killed at once
+    assert command() == "a"
 
 
-def test_later_runs_are_numbered_and_nothing_is_overwritten(run_folder, tmp_path):
-    output_dir = str(tmp_path / "a")
-    first = Path(run_folder.new_run_folder(output_dir))
-    (first / "config.json").write_text("mine")
-    later = [run_folder.new_run_folder(output_dir) for _ in range(2)]
-    assert later == [f"{output_dir}-2", f"{output_dir}-3"]
-    assert (first / "config.json").read_text() == "mine"
+def test_equal_command_goes_on(command, tmp_path):
+    command("--epochs", "7")
+    before = (tmp_path / "a/config.json").read_bytes()
+    assert command("--epochs", "7") == "a"
+    assert (tmp_path / "a/config.json").read_bytes() == before
 
 
-def test_other_ranks_write_nothing(run_folder, tmp_path):
-    assert run_folder.new_run_folder(str(tmp_path / "a"), is_main=False) == str(tmp_path / "a")
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("flags", [("--num_workers", "3"), ("--resume", "auto"), ("--epochs", "5")])
+def test_what_changes_nothing_may_differ(command, flags):
+    command()
+    assert command(*flags) == "a"
 
 
-def test_run_keeps_its_configuration_and_flags(run_folder, tmp_path, monkeypatch):
-    config = write_json(tmp_path / "train.json", {"epochs": 5})
-    arguments = ["run", "--config_file", config, "--epochs", "7"]
-    monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", *arguments])
-    folder = run_folder.new_run_folder(str(tmp_path / "a"))
-    kept = json.loads((Path(folder) / "config.json").read_text())
-    assert kept == {"config": {"epochs": 5}, "flags": {"config_file": config, "epochs": 7}}
+@pytest.mark.parametrize(
+    "flags, change", [(("--epochs", "6"), "epochs was 5, is 6"), (("--a::b", "2"), "b was 1, is 2")]
+)
+def test_another_configuration_is_refused_by_name(command, refusal, flags, change):
+    command()
+    with refusal(change):
+        command(*flags)
 
 
-def test_run_from_python_has_no_flags(run_folder, tmp_path, monkeypatch):
+def test_many_changes_are_counted(command, refusal):
+    command()
+    with refusal(r"\(epochs was 5, is 6, c was None, is 1, d was None, is 1 and 1 more\)"):
+        command("--epochs", "6", "--c", "1", "--d", "1", "--e", "1")
+
+
+def test_never_starts_anew_beside_and_auto_goes_on_with_the_last(command):
+    assert [command(resume="never") for _ in range(3)] == ["a", "a-2", "a-3"]
+    assert command() == "a-3"
+
+
+def test_folder_of_something_else_is_refused(command, refusal, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/thesis.txt").write_text("mine")
+    with refusal("a is not the folder of a run"):
+        command()
+    assert command(resume="never") == "a-2"
+
+
+def test_unknown_word_for_resume_is_refused(command, refusal):
+    with refusal("--resume yes is unknown; give auto or never"):
+        command(resume="yes")
+
+
+def test_restart_by_torchrun_goes_on_even_if_the_run_began_anew(command, monkeypatch):
+    command(resume="never")
+    assert command(resume="never") == "a-2"
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert command(resume="never") == "a-2"
+
+
+def test_a_folder_in_use_is_refused_to_another_process(command, tmp_path):
+    command()
+    other = f"""
+import sys
+sys.path.insert(0, {str(BUNDLES / "pretrain_ssl")!r})
+from scripts.run_folder import run_folder
+config = {str(tmp_path / "train.json")!r}
+sys.argv = ["/x/monai/bundle/__main__.py", "run", "--config_file", config]
+run_folder({str(tmp_path / "a")!r}, "auto")
+"""
+    done = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True)
+    assert done.returncode and "a is in use by another process" in done.stderr
+
+
+def test_run_keeps_its_configuration_and_flags(command, tmp_path):
+    command("--epochs", "7")
+    kept = json.loads((tmp_path / "a/config.json").read_text())
+    assert kept["config"] == {"epochs": 7, "resume": "auto", "a": {"b": 1}}
+    assert kept["flags"]["epochs"] == 7
+
+
+def test_runs_from_python_are_always_new_and_have_no_flags(run_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/usr/bin/pytest", "x", "--secret", "1"])
-    folder = run_folder.new_run_folder(str(tmp_path / "a"))
-    assert json.loads((Path(folder) / "config.json").read_text()) == {"config": {}, "flags": {}}
-
-
-def test_replacing_makes_folders_and_leaves_one_file(run_folder, tmp_path):
-    with run_folder.replacing(tmp_path / "new/a.txt") as temporary:
-        assert temporary.parent == tmp_path / "new"
-        assert temporary.suffix == ".txt"
-        temporary.write_text("new")
-        assert not (tmp_path / "new/a.txt").exists()
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.txt"]
-    assert (tmp_path / "new/a.txt").read_text() == "new"
-
-
-def test_failed_replacing_leaves_the_old_file_alone(run_folder, tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), run_folder.replacing(path) as temporary:
-        temporary.write_text("part")
-        raise KeyboardInterrupt
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_failed_saving_leaves_the_old_weights(run_folder, tmp_path):
-    path = tmp_path / "model.pt"
-    run_folder.save_atomically({"weight": torch.ones(2)}, path)
-    with pytest.raises(Exception, match="pickle"):
-        run_folder.save_atomically({"weight": torch.zeros(2), "bad": lambda: 0}, path)
-    assert torch.equal(torch.load(path)["weight"], torch.ones(2))
-    assert list(tmp_path.iterdir()) == [path]
+    folders = [run_folder.run_folder(str(tmp_path / "a"), "auto") for _ in range(2)]
+    assert [Path(folder).name for folder in folders] == ["a", "a-2"]
+    assert json.loads((tmp_path / "a/config.json").read_text()) == {"config": {}, "flags": {}}

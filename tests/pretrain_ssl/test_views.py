@@ -226,12 +226,8 @@ def test_views_differ_between_epochs_crops_seeds_and_the_two_views(views):
 def test_views_do_not_depend_on_how_a_batch_is_spread_over_processes(views):
     prepare, batch = views.TwoViews(drop_rate=0.3, seed=0), crops(8)
     whole = prepare(batch)[0].unflatten(0, (2, 8))
-    halves = [
-        prepare({"image": batch["image"][part], "draw": batch["draw"][part]})[0].unflatten(
-            0, (2, 4)
-        )
-        for part in (slice(0, 4), slice(4, 8))
-    ]
+    parts = [{key: value[at : at + 4] for key, value in batch.items()} for at in (0, 4)]
+    halves = [prepare(part)[0].unflatten(0, (2, 4)) for part in parts]
     assert torch.equal(torch.cat(halves, dim=1), whole)
 
 

@@ -3,14 +3,12 @@
 
 import json
 import logging
-import random
 import signal
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
@@ -18,6 +16,7 @@ from ignite.engine import Engine, Events
 from .command_line import InputError, started_from_shell
 from .files import save_atomically
 from .run_folder import kept_config
+from .training_state import random_state, read_state, restore, set_random_state, training_state
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +62,7 @@ class Checkpoints:
         self.network, self.others, self.evaluator = network, others, evaluator
         self.interval, self.is_main, self.n_saved = interval, is_main, n_saved
         self.is_stopping, self.was_finished, self.group = False, False, None
+        self.saved_at = 0  # iteration of the last state
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)
@@ -107,7 +107,7 @@ class Checkpoints:
         if self.evaluator.state.best_metric_epoch < 0:
             logger.info("no validation has run: the final weights are saved as the best")
             self.save(engine, is_best=True)
-        elif self.saved()[-1:] != [self.path(engine)]:
+        elif self.saved_at != engine.state.iteration:
             self.save(engine)
 
     def exit(self, engine: Engine) -> None:
@@ -140,9 +140,11 @@ class Checkpoints:
         if self.group is not None:
             states = [None] * dist.get_world_size()
             dist.all_gather_object(states, random_state(), group=self.group)
+        self.saved_at = engine.state.iteration
         if not self.is_main:
             return
-        state = self.state(engine) | {"random": states}
+        state = training_state(engine, self.evaluator, self.network, self.others)
+        state |= {"random": states, "config": json.dumps(kept_config(self.run_folder))}
         best = [(state, self.folder / "best.pt"), (state["network"], self.model_path)]
         for content, path in [*(best if is_best else []), (state, self.path(engine))]:
             try:
@@ -158,50 +160,14 @@ class Checkpoints:
         if is_best:
             logger.info(f"best so far, epoch {engine.state.epoch}: {self.model_path}")
 
-    def state(self, engine: Engine) -> dict[str, Any]:
-        """All that the next iteration depends on, and the configuration it was made with."""
-        found = {
-            "network": self.network.state_dict(),
-            **{name: other.state_dict() for name, other in self.others.items()},
-            "iteration": engine.state.iteration,
-            "engine": {key: getattr(engine.state, key) for key in engine.state_dict_user_keys},
-            "batches": engine.data_loader.batch_sampler.state_dict(),
-            "validation": {
-                "epoch": self.evaluator.state.epoch,
-                "best_metric": float(self.evaluator.state.best_metric),
-                "best_metric_epoch": self.evaluator.state.best_metric_epoch,
-            },
-            "config": json.dumps(kept_config(self.run_folder)),
-        }
-        return found | ({"scaler": engine.scaler.state_dict()} if engine.scaler else {})
-
     def load(self, engine: Engine, saved: list[Path]) -> None:
         """Bring everything to where the last state was saved.
 
         Raises:
             InputError: it cannot be read, or the run had other data.
         """
-        path = saved[-1]
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises a different kind for each way of being broken
-            last = saved[-2] if len(saved) > 1 else "the beginning"
-            raise InputError(
-                f"{path} cannot be read, it may have been cut short; delete it, then the same "
-                f"command goes on from {last}."
-            ) from error
-        batches = engine.data_loader.batch_sampler
-        batches.load_state_dict(state["batches"])
-        batches.start = engine.state.iteration = state["iteration"]
-        engine.state.epoch = state["iteration"] // engine.state.epoch_length
-        self.network.load_state_dict(state["network"])
-        for name, other in self.others.items():
-            other.load_state_dict(state[name])
-        if engine.scaler and "scaler" in state:
-            engine.scaler.load_state_dict(state["scaler"])
-        for target, values in [(engine, state["engine"]), (self.evaluator, state["validation"])]:
-            for key, value in values.items():
-                setattr(target.state, key, value)
+        state = read_state(saved[-1], saved[-2] if len(saved) > 1 else "the beginning")
+        restore(state, engine, self.evaluator, self.network, self.others)
         set_random_state(state["random"][dist.get_rank() if self.group else 0])
         for leftover in self.folder.glob(".*") if self.is_main else ():
             leftover.unlink()  # half-written when a run was killed
@@ -209,22 +175,4 @@ class Checkpoints:
         if self.was_finished:
             logger.info(f"{self.run_folder} is finished; --resume never trains anew beside it")
         else:
-            logger.info(f"goes on from {path}")
-
-
-def random_state() -> dict[str, Any]:
-    """Random states of Python, NumPy and PyTorch, in types that `weights_only` loads."""
-    kind, words, *rest = np.random.get_state()
-    numpy = (kind, torch.from_numpy(words.astype(np.int64)), *rest)
-    found = {"python": random.getstate(), "numpy": numpy, "torch": torch.get_rng_state()}
-    return found | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
-
-
-def set_random_state(state: Mapping[str, Any]) -> None:
-    """The reverse of `random_state`."""
-    kind, words, *rest = state["numpy"]
-    np.random.set_state((kind, words.numpy().astype(np.uint32), *rest))
-    random.setstate(state["python"])
-    torch.set_rng_state(state["torch"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])
+            logger.info(f"goes on from {saved[-1]}")

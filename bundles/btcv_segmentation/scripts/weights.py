@@ -2,6 +2,7 @@
 """Weights between files and networks: exact, reported, and refused when anything is missing."""
 
 import logging
+import re
 from pathlib import Path
 
 import torch
@@ -16,10 +17,13 @@ ENCODER = "swinViT."  # SwinUNETR's name of its encoder, also that of the pre-tr
 
 
 def read_state_dict(path: str, remedy: str) -> dict[str, Tensor]:
-    """Tensors by name from a plain state dict, or from a run's checkpoint (its `network`).
+    """Tensors by SwinUNETR's names, from any file whose layout is known.
+
+    That is a plain state dict, the `network` of a run's checkpoint, or the `state_dict` of the
+    official scripts' files, `model_swinvit.pt` among them: see `swin_unetr_name`.
 
     Args:
-        path: file written by this project.
+        path: the file.
         remedy: what to do when the file is missing; closes the sentence.
 
     Raises:
@@ -31,10 +35,23 @@ def read_state_dict(path: str, remedy: str) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different kind for each way of being broken
         raise InputError(f"{path} cannot be read as weights; {remedy}") from error
-    content = content.get("network", content) if isinstance(content, dict) else {}
+    content = content if isinstance(content, dict) else {}
+    content = content.get("network", content.get("state_dict", content))
     if not content or not all(isinstance(value, Tensor) for value in content.values()):
         raise InputError(f"{path} is not a state dict of this bundle's network; {remedy}")
-    return content
+    return {swin_unetr_name(name): value for name, value in content.items()}
+
+
+def swin_unetr_name(name: str) -> str:
+    """The name in SwinUNETR's layout of a tensor in one of the official scripts' files.
+
+    `model_swinvit.pt` has `module.layers1.0.blocks.0.mlp.fc1.weight` where MONAI's network has
+    `swinViT.layers1.0.blocks.0.mlp.linear1.weight`, the pre-training script's own checkpoints
+    `swin_vit.` or `swinViT.`, with or without `module.`.
+    """
+    name = name.removeprefix("module.")
+    name = re.sub(r"^(swin_vit\.|(?=patch_embed\.|layers[1-4]\.|norm\.))", ENCODER, name)
+    return re.sub(r"\.mlp\.fc([12])\.", r".mlp.linear\1.", name)
 
 
 def load_weights(network: nn.Module, ckpt_path: str) -> None:
@@ -60,8 +77,8 @@ def load_pretrained(network: nn.Module, pretrained: str | None) -> None:
 
     Args:
         network: `SwinUNETR`, or any network with a `swinViT`.
-        pretrained: `models/encoder.pt` of `pretrain_ssl`, `models/model.pt` of a segmentation
-            bundle, or a run's checkpoint; None or "" starts from scratch.
+        pretrained: `models/encoder.pt` of `pretrain_ssl`, `models/model.pt` of any bundle, a run's
+            checkpoint, or the public `model_swinvit.pt`; None or "" starts from scratch.
 
     Raises:
         InputError: see `read_state_dict`; or an encoder tensor is missing or of another shape.
@@ -72,7 +89,12 @@ def load_pretrained(network: nn.Module, pretrained: str | None) -> None:
     remedy = "export one by configs/export_encoder.json of pretrain_ssl, for the same architecture."
     given, own = read_state_dict(pretrained, remedy), network.state_dict()
     encoder = {name: value for name, value in own.items() if name.startswith(ENCODER)}
-    found = {name: value for name, value in given.items() if name.startswith(ENCODER)}
+    # the encoder's last normalisation is without weights in MONAI's network
+    found = {
+        name: value
+        for name, value in given.items()
+        if name.startswith(ENCODER) and not name.startswith(f"{ENCODER}norm.")
+    }
     problem = _difference(found, encoder)
     if problem:
         raise InputError(f"{pretrained} does not hold this network's encoder: {problem}; {remedy}")

@@ -71,7 +71,7 @@ class TrainingLog:
         optimizer: for the learning rate.
         evaluator: the validation's engine.
         figures: scalars to follow, by name, from the trainer's output.
-        interval: iterations; None: an epoch.
+        interval: iterations, at most an epoch; None: an epoch.
         crops_per_iteration: of all processes together, for the bar's crops per second.
         is_main: whether this process writes.
     """
@@ -121,7 +121,8 @@ class TrainingLog:
         for name, value in self.figures(engine.state.output).items():
             sums[name] = sums.get(name, 0) + torch.as_tensor(value).detach().double()
         sums["iterations"] = sums.get("iterations", 0) + 1
-        if engine.state.iteration % (self.interval or engine.state.epoch_length) == 0:
+        interval = min(self.interval or engine.state.epoch_length, engine.state.epoch_length)
+        if engine.state.iteration % interval == 0:
             means = {name: value / sums["iterations"] for name, value in sums.items()}
             del means["iterations"]
             values = idist.all_reduce(torch.stack(list(means.values()))) / idist.get_world_size()

@@ -1,12 +1,14 @@
-"""One picture of a restored volume: intact, corrupted and restored side by side."""
+"""Pictures of restored volumes: intact, corrupted and restored side by side."""
 
 import logging
 
 import numpy as np
 import torch
+from ignite.engine import Engine, Events
 from monai.data import MetaTensor, PILWriter
 from monai.transforms import Transform
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from .files import replacing
 
@@ -65,6 +67,36 @@ class Triptychd(Transform):
         # of the metadata only the name: a 3D shape in it and the picture would be resampled to it
         meta = {"filename_or_obj": volumes[0].meta["filename_or_obj"]}
         return {**data, "triptych": MetaTensor(picture, meta=meta)}
+
+
+class ValidationPictures:
+    """Evaluator's handler: triptychs of the first views of every validation, for TensorBoard.
+
+    Args:
+        run_folder: `tensorboard/` in it is written to.
+        iterations_per_epoch: of the training, so that pictures and curves have the same abscissa.
+        count: how many views, one below the other.
+    """
+
+    def __init__(self, run_folder: str, iterations_per_epoch: int, count: int = 4) -> None:
+        self.folder = f"{run_folder}/tensorboard"
+        self.iterations_per_epoch, self.count = iterations_per_epoch, count
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), self.first_batch_completed)
+
+    def first_batch_completed(self, engine: Engine) -> None:
+        output = engine.state.output
+        views = [
+            output["label"]["reconstruction"],
+            output["image"],
+            output["pred"]["reconstruction"],
+        ]
+        rows = [triptych(*view) for view in zip(*(volumes[: self.count] for volumes in views))]
+        step = engine.state.epoch * self.iterations_per_epoch
+        with SummaryWriter(self.folder) as writer:
+            name = "validation/intact_corrupted_restored"
+            writer.add_image(name, np.vstack(rows), step, dataformats="HW")
 
 
 class PictureWriter(PILWriter):

@@ -1,0 +1,192 @@
+"""Runs that are killed, stopped and started again, as a user meets them: real commands."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from bundle_runs import CORES, copy_bundle, run, run_arguments, torchrun
+
+SMALL = {
+    "pretrain_ssl": ["--iterations", 12, "--iterations_per_epoch", 4, "--batch_size", 2],
+    "btcv_segmentation": ["--epochs", 4, "--val_interval", 2, "--batch_size", 1],
+}
+DATA = {"pretrain_ssl": "corpus", "btcv_segmentation": "btcv"}
+
+
+def flags(name: str, phantoms: Path) -> list:
+    extra = ["--checkpoint_interval", 1, "--run_name", "run", "--num_workers", 0]
+    return ["--dataset_dir", phantoms / DATA[name], *SMALL[name], *extra]
+
+
+def start(bundle: Path, *arguments, own_group: bool = False) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=bundle,
+        env=os.environ | {"OMP_NUM_THREADS": str(CORES)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=own_group,
+    )
+
+
+def last_iteration(bundle: Path) -> int:
+    numbers = (bundle / "runs/run/checkpoints").glob("iteration_*.pt")
+    return max((int(path.stem.split("_")[1]) for path in numbers), default=0)
+
+
+def wait_for(bundle: Path, iteration: int, process: subprocess.Popen) -> None:
+    """Until a state of this iteration or a later one is there."""
+    for _ in range(3000):
+        if last_iteration(bundle) >= iteration or process.poll() is not None:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"no state of iteration {iteration} after 150 s")
+
+
+def final(bundle: Path) -> tuple[dict, dict, str]:
+    """Final weights, deployed weights, and the curves."""
+    state = max(
+        (bundle / "runs/run/checkpoints").glob("iteration_*.pt"),
+        key=lambda path: int(path.stem.split("_")[1]),
+    )
+    network = torch.load(state, weights_only=True)["network"]
+    model = torch.load(bundle / "models/model.pt", weights_only=True)
+    return network, model, (bundle / "runs/run/metrics.csv").read_text()
+
+
+def losses(path: Path) -> dict[str, float]:
+    """`iteration name` and value of the curves that are losses."""
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    return {" ".join(row[:2]): float(row[2]) for row in rows if row[1].endswith("loss")}
+
+
+def assert_equal(found: tuple, expected: tuple) -> None:
+    for mine, other in zip(found[:2], expected[:2]):
+        assert mine.keys() == other.keys()
+        assert all(torch.equal(mine[name], other[name]) for name in mine)
+    assert found[2] == expected[2]
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory, phantoms):
+    """`uninterrupted(name)` is what that bundle's small training ends with."""
+    found = {}
+
+    def trained(name: str) -> tuple:
+        if name not in found:
+            bundle = copy_bundle(name, tmp_path_factory.mktemp(f"uninterrupted_{name}"))
+            run(bundle, "train demo", *flags(name, phantoms))
+            found[name] = final(bundle)
+        return found[name]
+
+    return trained
+
+
+def killed_at_seeded_moments(bundle: Path, name: str, phantoms: Path, kills: int) -> None:
+    """Train to the end, killed on the way after random iterations and fractions of a second."""
+    rng = random.Random(kills)
+    for _ in range(kills):
+        process = start(bundle, *run_arguments("train demo"), *flags(name, phantoms))
+        wait_for(bundle, last_iteration(bundle) + 1, process)
+        time.sleep(rng.uniform(0, 0.6))
+        process.kill()
+        process.communicate()
+    run(bundle, "train demo", *flags(name, phantoms))
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_a_run_killed_twice_ends_bit_for_bit_as_an_uninterrupted_one(
+    name, phantoms, uninterrupted, tmp_path
+):
+    bundle = copy_bundle(name, tmp_path)
+    killed_at_seeded_moments(bundle, name, phantoms, kills=2)
+    assert_equal(final(bundle), uninterrupted(name))
+
+
+@pytest.mark.slow
+def test_a_run_killed_ten_times_ends_bit_for_bit_as_an_uninterrupted_one(phantoms, tmp_path):
+    long = ["--iterations", 40, "--iterations_per_epoch", 8]
+    whole, bundle = (copy_bundle("pretrain_ssl", tmp_path / part) for part in ("whole", "killed"))
+    given = [*flags("pretrain_ssl", phantoms), *long]
+    run(whole, "train demo", *given)
+    rng, kills = random.Random(10), 0
+    while kills < 10:
+        process = start(bundle, *run_arguments("train demo"), *given)
+        wait_for(bundle, last_iteration(bundle) + rng.randint(1, 3), process)
+        time.sleep(rng.uniform(0, 0.5))
+        kills += process.poll() is None
+        process.kill()
+        process.communicate()
+    run(bundle, "train demo", *given)
+    assert_equal(final(bundle), final(whole))
+
+
+def test_sigterm_to_the_whole_group_saves_and_the_run_goes_on(phantoms, uninterrupted, tmp_path):
+    bundle, name = copy_bundle("pretrain_ssl", tmp_path), "pretrain_ssl"
+    given = [*flags(name, phantoms), "--checkpoint_interval", 500, "--num_workers", 1]
+    given += ["--val_interval", 3]
+    process = start(bundle, *run_arguments("train demo"), *given, own_group=True)
+    while "crop/s" not in (line := process.stdout.read(1000)):
+        assert line, "the training has ended without a progress bar"
+    os.killpg(process.pid, signal.SIGTERM)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 143, output[-3000:]
+    assert "asked to stop: saved in" in output
+    stopped_at = last_iteration(bundle)
+    assert 0 < stopped_at < 12
+    done = run(bundle, "train demo", *given)
+    assert f"goes on from runs/run/checkpoints/iteration_{stopped_at}.pt" in done.stdout
+    network, _, _ = final(bundle)
+    expected = uninterrupted(name)[0]
+    assert all(torch.equal(network[key], expected[key]) for key in expected)
+
+
+def test_finished_runs_say_so_and_other_configurations_are_refused(phantoms, tmp_path):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    given = ["--dataset_dir", phantoms / "corpus", "--iterations", 1, "--batch_size", 2]
+    run(bundle, "train demo", *given)
+    before = {path: path.read_bytes() for path in bundle.rglob("*.pt")}
+    assert "runs/demo is finished" in run(bundle, "train demo", *given).stdout
+    done = run(bundle, "train demo", *given, "--learning_rate", 0.5, check=False)
+    assert done.returncode
+    assert "learning_rate was 0.001, is 0.5" in done.stderr.strip().splitlines()[-1]
+    assert {path: path.read_bytes() for path in bundle.rglob("*.pt")} == before
+    run(bundle, "train demo", *given, "--learning_rate", 0.5, "--resume", "never")
+    assert (bundle / "runs/demo-2/metrics.csv").is_file()
+
+
+def test_torchrun_starts_a_killed_rank_again(phantoms, tmp_path):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    configs, given = "train demo multi_gpu_train", flags("pretrain_ssl", phantoms)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    arguments = [*launcher, "--max-restarts=1", *run_arguments(configs), *given]
+    process = start(bundle, *arguments)
+    wait_for(bundle, 2, process)
+    children = subprocess.run(
+        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
+    )
+    os.kill(int(children.stdout.split()[-1]), signal.SIGKILL)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output[-3000:]
+    assert "goes on from runs/run/checkpoints/iteration_" in output
+    assert last_iteration(bundle) == 12
+
+
+def test_two_processes_give_the_curve_of_one_with_the_doubled_batch(phantoms, tmp_path):
+    one, two = (copy_bundle("pretrain_ssl", tmp_path / name) for name in ("one", "two"))
+    given = ["--dataset_dir", phantoms / "corpus", "--iterations", 4, "--iterations_per_epoch", 2]
+    given += ["--log_interval", 1, "--warmup_iterations", 1]
+    run(one, "train demo", *given, "--batch_size", 8)
+    torchrun(two, "train demo multi_gpu_train", *given, "--batch_size", 4)
+    curves = [losses(bundle / "runs/demo/metrics.csv") for bundle in (one, two)]
+    assert len(curves[0]) == 4 * 4 + 2 * 4  # four losses: of every iteration, of two validations
+    assert curves[1] == pytest.approx(curves[0], abs=1e-4)
