@@ -1,4 +1,4 @@
-"""A trainer of one weight, fast enough for hundreds of runs, with keyed draws as the bundles have."""
+"""A trainer of one weight, for many runs a second, with keyed draws as the bundles have them."""
 
 import csv
 import json
@@ -75,9 +75,8 @@ class Toy:
         others = {"optimizer": self.optimizer, "lr_scheduler": self.scheduler}
         given = {"network": self.network, "others": others, "evaluator": self.evaluator}
         model = str(self.folder / "models/model.pt")
-        self.scripts.checkpoints.Checkpoints(str(run), model, **given, **checkpoints).attach(
-            trainer
-        )
+        keeper = self.scripts.checkpoints.Checkpoints(str(run), model, **given, **checkpoints)
+        keeper.attach(trainer)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda _: self.scheduler.step())
         if self.validate_every:
             ValidationHandler(self.validate_every, self.evaluator).attach(trainer)

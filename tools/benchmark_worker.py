@@ -106,8 +106,8 @@ def random_batch(order: dict) -> dict[str, Tensor]:
     labels = torch.randint(CLASSES, shape, generator=generator).float()
     if order["device"] == "cuda":
         images, labels = images.pin_memory(), labels.pin_memory()
-    index = torch.arange(config["batch_size"])
-    return {"image": MetaTensor(images), "label": MetaTensor(labels), "index": index}
+    draws = torch.tensor([[0, index, 0] for index in range(config["batch_size"])])
+    return {"image": MetaTensor(images), "label": MetaTensor(labels), "draw": draws}
 
 
 def ct_path(order: dict) -> str:

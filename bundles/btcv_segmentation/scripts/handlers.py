@@ -49,7 +49,8 @@ class Progress:
         self.bar.update(self.per_iteration)
 
     def exception_raised(self, engine: Engine, error: BaseException) -> None:
-        self.bar.close()
+        if self.bar is not None:  # another handler may fail before it is begun
+            self.bar.close()
         raise error  # ignite takes an exception that has a handler for handled
 
 
@@ -119,7 +120,8 @@ class TrainingLog:
     def iteration_completed(self, engine: Engine) -> None:
         sums = engine.state.log_sums
         for name, value in self.figures(engine.state.output).items():
-            sums[name] = sums.get(name, 0) + torch.as_tensor(value).detach().double()
+            plain = torch.as_tensor(value).as_subclass(Tensor)  # a MetaTensor could not be saved
+            sums[name] = sums.get(name, 0) + plain.double()
         sums["iterations"] = sums.get("iterations", 0) + 1
         interval = min(self.interval or engine.state.epoch_length, engine.state.epoch_length)
         if engine.state.iteration % interval == 0:

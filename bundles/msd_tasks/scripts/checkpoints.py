@@ -151,8 +151,9 @@ class Checkpoints:
                 save_atomically(content, path)
             except (OSError, RuntimeError) as error:
                 last = self.saved()[-1:] or ["the beginning"]
+                reason = error.__context__ or error  # what stopped PyTorch's writer
                 raise InputError(
-                    f"{path} cannot be written ({error}); make room for it, then the same command "
+                    f"{path} cannot be written ({reason}); make room for it, then the same command "
                     f"goes on from {last[0]}."
                 ) from error
         for old in self.saved()[: -self.n_saved]:

@@ -87,12 +87,9 @@ class ValidationPictures:
 
     def first_batch_completed(self, engine: Engine) -> None:
         output = engine.state.output
-        views = [
-            output["label"]["reconstruction"],
-            output["image"],
-            output["pred"]["reconstruction"],
-        ]
-        rows = [triptych(*view) for view in zip(*(volumes[: self.count] for volumes in views))]
+        intact, restored = output["label"]["reconstruction"], output["pred"]["reconstruction"]
+        views = zip(intact[: self.count], output["image"], restored)
+        rows = [triptych(*view) for view in views]
         step = engine.state.epoch * self.iterations_per_epoch
         with SummaryWriter(self.folder) as writer:
             name = "validation/intact_corrupted_restored"
