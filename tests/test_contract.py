@@ -175,6 +175,14 @@ def test_overlays_change_only_what_the_base_declares(name, overlay):
         assert not re.search(r"::\d", key), "overlays never name a list index"
 
 
+@pytest.mark.parametrize("heads", ["heads_paper", "heads_official"])
+@pytest.mark.parametrize("config", ["train", "inference"])
+def test_presets_of_the_heads_change_only_what_is_declared(config, heads):
+    base, own = load("pretrain_ssl", config), raw("pretrain_ssl", heads)
+    assert set(own) - {"_desc_"} <= set(base)
+    assert len(own) == 6
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_knobs_have_one_name_everywhere(name):
     for config in ("train", "inference"):
@@ -227,7 +235,7 @@ DOCUMENTS = [
 ]
 RUN_BY_CI = {"make demo", "make test", "make check"}
 NOT_OURS = re.compile(
-    r"(git clone|cd|pip install|python -m pip install|python3? -m venv|\. |export) ?.*"
+    r"(git clone|cd|pip install|python -m pip install|python3? -m venv|\. |export|tensorboard) ?.*"
 )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to; renamed to it when all went well, else removed.
 
-    The bundles' `scripts/run_folder.py` has the same for their users, who do not have this folder.
+    The bundles' `scripts/files.py` has the same for their users, who do not have this folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")

@@ -267,3 +267,44 @@ def test_evaluation_refuses_all_but_an_exact_fit(weights, refusal, tmp_path, oth
 def test_missing_model_says_how_to_get_one(weights, refusal, tmp_path):
     with refusal(r"model\.pt do not exist; train first \(configs/train\.json\)"):
         weights.load_weights(Toy(), str(tmp_path / "model.pt"))
+
+
+# files of the official scripts
+
+
+def official(name: str) -> str:
+    """The name in `model_swinvit.pt` of a tensor of SwinUNETR's encoder."""
+    return "module." + name.removeprefix(ENCODER).replace(".mlp.linear", ".mlp.fc")
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        official,
+        lambda name: name,
+        lambda name: "module." + name,
+        lambda name: name.replace(ENCODER, "swin_vit."),
+        lambda name: "module." + name.replace(ENCODER, "swin_vit."),
+    ],
+)
+def test_every_tensor_of_an_official_encoder_arrives(load_scripts, tmp_path, caplog, rename):
+    caplog.set_level(logging.INFO)
+    weights, network = load_scripts("btcv_segmentation").weights, built("btcv_segmentation")
+    given = {name: torch.rand_like(v.float()).to(v) for name, v in encoder_of(network).items()}
+    content = {rename(name): value for name, value in given.items()}
+    heads = {"module.rotation_head.weight": torch.rand(4, 4), "module.norm.weight": torch.rand(4)}
+    file = saved(tmp_path / "model_swinvit.pt", {"state_dict": content | heads, "epoch": 7})
+    weights.load_pretrained(network, file)
+    arrived = encoder_of(network)
+    assert all(torch.equal(arrived[name], value) for name, value in given.items())
+    assert f"encoder {len(given)} of {len(given)} tensors" in caplog.text
+    assert "2 left out" in caplog.text
+
+
+def test_names_of_the_decoder_stay_as_they_are(weights):
+    for name in (
+        "encoder1.layer.conv1.conv.weight",
+        "decoder5.transp_conv.conv.weight",
+        "out.bias",
+    ):
+        assert weights.swin_unetr_name(name) == name

@@ -130,7 +130,9 @@ def test_a_disk_that_fills_up_leaves_the_state_before_it(toy, refusal):
     )
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing fails instead of killing
     try:
-        with refusal("iteration_3.pt cannot be written .*File too large.*goes on from .*iteration_2.pt"):
+        with refusal(
+            "iteration_3.pt cannot be written .*File too large.*goes on from .*iteration_2.pt"
+        ):
             full.train(interval=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -1,7 +1,5 @@
 """The figures that tell how each of the three tasks goes."""
 
-import json
-
 import pytest
 import torch
 from ignite.engine import Engine
@@ -97,15 +95,6 @@ def test_figures_are_named_by_what_they_measure(scripts):
     assert [found[name].item() for name in names] == pytest.approx([0, 1, 0, 0.01, 40], abs=1e-3)
 
 
-@pytest.mark.parametrize("cosine, warns", [(0.99, True), (0.5, False)])
-def test_a_collapse_is_told_in_words(scripts, caplog, cosine, warns):
-    engine = Engine(lambda engine, batch: None)
-    scripts.figures.CollapseWarning().attach(engine)
-    engine.state.metrics = {"mean_cosine": cosine, "contrastive_top1": 0.1}
-    engine.run([0])
-    assert ("collapsed: different volumes have a mean cosine" in caplog.text) == warns
-
-
 def test_figures_of_an_engine_are_plain_numbers_of_the_last_epoch(scripts):
     pred, target = example()
     right = pred | {"rotation": torch.nn.functional.one_hot(target["rotation"], 4).float()}
@@ -116,13 +105,3 @@ def test_figures_of_an_engine_are_plain_numbers_of_the_last_epoch(scripts):
     engine.run([0, 1], max_epochs=2)
     assert engine.state.metrics["rotation_accuracy"] == 0.5
     assert isinstance(engine.state.metrics["contrastive_loss"], float)
-
-
-def test_figures_file_holds_the_plain_numbers(scripts, tmp_path, capsys):
-    engine = Engine(lambda engine, batch: None)
-    scripts.figures.FiguresFile(str(tmp_path / "evaluation/figures.json")).attach(engine)
-    engine.state.metrics = {"loss": torch.tensor(0.5), "accuracy": 0.25, "all": {"loss": 0.5}}
-    engine.run([0])
-    kept = json.loads((tmp_path / "evaluation/figures.json").read_text())
-    assert kept == {"loss": 0.5, "accuracy": 0.25}
-    assert capsys.readouterr().out == "loss: 0.5000\naccuracy: 0.2500\n"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sqlite3
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ from monai.networks.nets import SwinUNETR
 from PIL import Image
 
 FIGURES = {"loss", "rotation_loss", "contrastive_loss", "reconstruction_loss"}
+VALIDATION = "validation/loss"
 FIGURES |= {"rotation_accuracy", "contrastive_top1", "mean_cosine", "psnr", "l1", "l1_of_mean"}
 
 
@@ -52,11 +54,38 @@ def test_the_same_seed_trains_the_same_weights(pretrained, phantoms, tmp_path):
     assert all(torch.equal(mine["network"][k], v) for k, v in other["network"].items())
 
 
-def test_a_run_can_start_from_an_encoder(pretrained, phantoms):
-    flags = ["--iterations", 1, "--batch_size", 2, "--pretrained", "models/encoder.pt"]
-    flags += ["--run_name", "again", "--model_path", "again.pt"]
-    done = run(pretrained, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
+def test_a_run_starts_from_the_public_encoders_layout_in_chunks_with_one_task(
+    pretrained, phantoms, tmp_path
+):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    encoder = torch.load(pretrained / "models/encoder.pt", weights_only=True)
+    names = {name: f"module.{name.removeprefix('swinViT.')}" for name in encoder}
+    content = {names[name].replace(".linear", ".fc"): value for name, value in encoder.items()}
+    torch.save({"state_dict": content}, tmp_path / "model_swinvit.pt")
+    flags = ["--iterations", 1, "--batch_size", 4, "--chunk_size", 2, "--learning_rate", 0]
+    flags += ["--pretrained", tmp_path / "model_swinvit.pt"]
+    flags += ["--loss_weights", "{'rotation':0,'contrastive':0,'reconstruction':1}"]
+    done = run(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
     assert "encoder 70 of 70 tensors" in done.stdout
+    trained = torch.load(bundle / "models/model.pt", weights_only=True)
+    assert all(torch.equal(trained[name], value) for name, value in encoder.items())
+    figures = {row["name"]: row["value"] for row in rows(bundle / "runs/demo")}
+    assert figures["train/loss"] == figures["train/reconstruction_loss"]
+
+
+def test_curves_go_to_mlflow_by_monais_own_tracking(phantoms, tmp_path):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    flags = ["--iterations", 4, "--iterations_per_epoch", 2, "--batch_size", 2]
+    flags += ["--tracking", "configs/mlflow.json"]
+    run(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
+    database = sqlite3.connect(bundle / "runs/mlruns.db")
+    found = database.execute("select key, step, value from metrics").fetchall()
+    steps = {key: sorted(step for name, step, _ in found if name == key) for key, *_ in found}
+    assert steps["step_loss"] == [1, 2, 3, 4]
+    assert steps["rotation_accuracy"] == steps["contrastive_loss"] == [1, 2]
+    expected = [float(r["value"]) for r in rows(bundle / "runs/demo") if r["name"] == VALIDATION]
+    logged = [value for key, _, value in sorted(found) if key == "loss"]
+    assert np.allclose(logged, expected, rtol=1e-4)
 
 
 def test_evaluation_repeats_the_best_validation(pretrained, phantoms):

@@ -4,17 +4,16 @@
 import json
 import logging
 import signal
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 
-from .command_line import InputError, started_from_shell
+from .command_line import InputError
 from .files import save_atomically
+from .processes import Processes
 from .run_folder import kept_config
 from .training_state import random_state, read_state, restore, set_random_state, training_state
 
@@ -61,17 +60,14 @@ class Checkpoints:
         self.folder = self.run_folder / "checkpoints"
         self.network, self.others, self.evaluator = network, others, evaluator
         self.interval, self.is_main, self.n_saved = interval, is_main, n_saved
-        self.is_stopping, self.was_finished, self.group = False, False, None
+        self.processes, self.was_finished = None, False
         self.saved_at = 0  # iteration of the last state
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)
 
     def started(self, engine: Engine) -> None:
-        if dist.is_initialized():  # small things go between the processes without the devices
-            self.group = dist.new_group(backend="gloo")
-        if started_from_shell() and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self.stop)
+        self.processes = Processes()
         saved = self.saved()
         if saved:
             self.load(engine, saved)
@@ -79,11 +75,8 @@ class Checkpoints:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
-    def stop(self, *_) -> None:
-        self.is_stopping = True
-
     def iteration_completed(self, engine: Engine) -> None:
-        iteration, is_stopping = engine.state.iteration, self.is_any_stopping()
+        iteration, is_stopping = engine.state.iteration, self.processes.are_told_to_stop()
         if iteration % engine.state.epoch_length == 0:
             return  # the epoch's validation still belongs to this iteration
         if is_stopping or iteration % self.interval == 0:
@@ -92,7 +85,7 @@ class Checkpoints:
             self.exit(engine)
 
     def epoch_completed(self, engine: Engine) -> None:
-        is_stopping, state = self.is_any_stopping(), engine.state
+        is_stopping, state = self.processes.are_told_to_stop(), engine.state
         is_validated = self.evaluator.state.epoch == state.epoch
         if is_validated and self.evaluator.state.best_metric_epoch == state.epoch:
             self.save(engine, is_best=True)
@@ -114,14 +107,6 @@ class Checkpoints:
         logger.warning(f"asked to stop: saved in {self.path(engine)}; the same command goes on")
         raise SystemExit(STOPPED)
 
-    def is_any_stopping(self) -> bool:
-        """Whether SIGTERM has reached any of the processes: all of them save and exit together."""
-        if self.group is None:
-            return self.is_stopping
-        flag = torch.tensor(int(self.is_stopping))
-        dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=self.group)
-        return bool(flag)
-
     def path(self, engine: Engine) -> Path:
         return self.folder / f"iteration_{engine.state.iteration}.pt"
 
@@ -136,15 +121,12 @@ class Checkpoints:
         Raises:
             InputError: it cannot be written, because the disk is full for instance.
         """
-        states = [random_state()]
-        if self.group is not None:
-            states = [None] * dist.get_world_size()
-            dist.all_gather_object(states, random_state(), group=self.group)
+        random_states = self.processes.gather(random_state())
         self.saved_at = engine.state.iteration
         if not self.is_main:
             return
         state = training_state(engine, self.evaluator, self.network, self.others)
-        state |= {"random": states, "config": json.dumps(kept_config(self.run_folder))}
+        state |= {"random": random_states, "config": json.dumps(kept_config(self.run_folder))}
         best = [(state, self.folder / "best.pt"), (state["network"], self.model_path)]
         for content, path in [*(best if is_best else []), (state, self.path(engine))]:
             try:
@@ -169,7 +151,7 @@ class Checkpoints:
         """
         state = read_state(saved[-1], saved[-2] if len(saved) > 1 else "the beginning")
         restore(state, engine, self.evaluator, self.network, self.others)
-        set_random_state(state["random"][dist.get_rank() if self.group else 0])
+        set_random_state(state["random"][self.processes.rank])
         for leftover in self.folder.glob(".*") if self.is_main else ():
             leftover.unlink()  # half-written when a run was killed
         self.was_finished = engine.state.epoch >= engine.state.max_epochs

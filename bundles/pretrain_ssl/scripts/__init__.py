@@ -2,6 +2,7 @@
 
 from . import (
     attention,
+    boxes,
     checkpoints,
     command_line,
     draws,
@@ -16,9 +17,11 @@ from . import (
     nifti,
     performance,
     pictures,
+    processes,
     run_folder,
     training_state,
     unlabelled,
+    validation,
     views,
     volumes,
     weights,
@@ -27,6 +30,7 @@ from . import (
 
 __all__ = [
     "attention",
+    "boxes",
     "checkpoints",
     "command_line",
     "draws",
@@ -41,9 +45,11 @@ __all__ = [
     "nifti",
     "performance",
     "pictures",
+    "processes",
     "run_folder",
     "training_state",
     "unlabelled",
+    "validation",
     "views",
     "volumes",
     "weights",
