@@ -189,7 +189,7 @@ def test_two_processes_give_the_curve_of_one_with_the_doubled_batch(phantoms, tm
     given = ["--dataset_dir", phantoms / "corpus", "--iterations", 4, "--iterations_per_epoch", 2]
     given += ["--log_interval", 1, "--warmup_iterations", 1]
     run(one, "train demo", *given, "--batch_size", 8)
-    torchrun(two, "train demo multi_gpu_train", *given, "--batch_size", 4)
+    torchrun(two, "train demo multi_gpu_train", *given, "--batch_size", 4, "--chunk_size", 2)
     curves = [losses(bundle / "runs/demo/metrics.csv") for bundle in (one, two)]
     assert len(curves[0]) == 4 * 4 + 2 * 4  # four losses: of every iteration, of two validations
     assert curves[1] == pytest.approx(curves[0], abs=1e-4)

@@ -8,7 +8,7 @@ from types import ModuleType
 import torch
 from ignite.engine import Events
 from ignite.metrics import Average
-from monai.data import DataLoader, Dataset
+from monai.data import DataLoader
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import ValidationHandler
 from monai.optimizers import WarmupCosineSchedule
@@ -56,9 +56,9 @@ class Toy:
 
     def loader(self) -> DataLoader:
         items = [{"image": torch.full((1,), n / 3), "label": torch.ones(1)} for n in range(4)]
-        dataset = Dataset(items, Compose([RandGaussianNoised("image", prob=1.0)]))
+        noise = Compose([RandGaussianNoised("image", prob=1.0)])
         return DataLoader(
-            self.scripts.draws.KeyedDataset(dataset, seed=0),
+            self.scripts.draws.KeyedDataset(items, noise, seed=0),
             batch_sampler=self.scripts.draws.KeyedBatches(length=4, batch_size=2, seed=0),
         )
 

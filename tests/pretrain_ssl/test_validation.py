@@ -39,7 +39,7 @@ def test_every_view_has_a_row_with_its_image_pass_and_figures(scripts, tmp_path)
     batch = {"draw": torch.tensor([[3, 1, 0], [3, 0, 0]])}
     engine = Engine(lambda engine, _: {"pred": pred, "label": target})
     items = SimpleNamespace(data=[{"image": "a.nii"}, {"image": "b.nii"}])
-    engine.data_loader = SimpleNamespace(dataset=SimpleNamespace(dataset=items))
+    engine.data_loader = SimpleNamespace(dataset=items)
     scripts.validation.ViewsTable(str(tmp_path / "views.csv")).attach(engine)
     engine.run([batch])
     with (tmp_path / "views.csv").open(newline="") as file:

@@ -248,3 +248,14 @@ def test_cutout_keeps_what_is_needed_to_invert_the_preprocessing(views):
     image = MetaTensor(torch.rand(1, *SHAPE), affine=affine)
     corrupted = views.Cutoutd("image", 0.3, seed=1)({"image": image})["image"]
     assert torch.equal(corrupted.affine, affine)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_gpu_turns_and_cuts_as_a_cpu_does(views):
+    prepare, batch = views.TwoViews(drop_rate=0.3, seed=0), crops(8)
+    inputs, targets = prepare(batch)
+    found, of_gpu = prepare(batch, device="cuda")
+    assert torch.equal(of_gpu["reconstruction"].cpu(), targets["reconstruction"])
+    changed = found.cpu() != targets["reconstruction"]
+    assert torch.equal(changed, inputs != targets["reconstruction"])  # the noise itself may differ

@@ -7,10 +7,11 @@ on as if nothing had happened, and two processes see what one with the doubled b
 """
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from monai.data import Dataset
+from monai.data import CacheDataset
+from monai.transforms import Compose
 from torch.utils.data import Sampler
 
 from .command_line import InputError
@@ -23,28 +24,28 @@ def keyed_rng(*key: int) -> np.random.Generator:
     return np.random.default_rng(key)
 
 
-class KeyedDataset(Dataset):
-    """A data set whose random transforms draw by (seed, epoch, index).
+class KeyedDataset(CacheDataset):
+    """MONAI's cached data set, whose random transforms draw by (seed, epoch, index).
 
     Every item, or every crop of an item that is a list of crops, gets `draw`: an array of epoch,
     index and number of the crop, by which later draws can be keyed.
 
     Args:
-        dataset: with `transform`, as MONAI's data sets have it.
+        data, transform, cache_rate: see `CacheDataset`; the transform is a `Compose`.
         seed: of all draws.
     """
 
-    def __init__(self, dataset: Dataset, seed: int) -> None:
-        self.dataset, self.seed = dataset, seed
-
-    def __len__(self) -> int:
-        return len(self.dataset)
+    def __init__(
+        self, data: Sequence, transform: Compose, seed: int, cache_rate: float = 0.0
+    ) -> None:
+        super().__init__(data, transform, cache_rate=cache_rate)
+        self.seed = seed
 
     def __getitem__(self, key: Key | int) -> list[dict] | dict:
         epoch, index = key if isinstance(key, tuple) else (0, key)
         state = np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)
-        self.dataset.transform.set_random_state(seed=int(state[0]))
-        item = self.dataset[index]
+        self.transform.set_random_state(seed=int(state[0]))
+        item = super().__getitem__(index)
         if isinstance(item, Mapping):
             return {**item, "draw": np.array([epoch, index, 0])}
         return [{**crop, "draw": np.array([epoch, index, i])} for i, crop in enumerate(item)]

@@ -41,7 +41,7 @@ class Progress:
             total=total * scale,
             initial=done * scale,
             unit=self.unit,
-            unit_scale=True,
+            unit_scale=self.per_iteration > 1,
             mininterval=1,
         )
 

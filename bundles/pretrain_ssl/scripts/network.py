@@ -16,10 +16,6 @@ class SSLNetwork(nn.Module):
         encoder: MONAI's `SwinTransformer`; it is named `swinViT` as in `SwinUNETR`, so that its
             weights transfer by name.
         rotation_head, contrastive_head, reconstruction_head: take (B, F, X/32, Y/32, Z/32).
-        chunk_size: how many crops (of two views each) the encoder and the reconstruction see at a
-            time; their gradients are computed chunk by chunk in a second forward, so that the
-            batch of the contrastive loss is not bound by memory, and are exactly those of the
-            whole batch (GradCache: Gao et al. 2021). None: all at once.
     """
 
     def __init__(
@@ -28,19 +24,17 @@ class SSLNetwork(nn.Module):
         rotation_head: nn.Module,
         contrastive_head: nn.Module,
         reconstruction_head: nn.Module,
-        chunk_size: int | None = None,
     ) -> None:
         super().__init__()
         self.swinViT = encoder
         self.rotation_head = rotation_head
         self.contrastive_head = contrastive_head
         self.reconstruction_head = reconstruction_head
-        self.chunk_size = chunk_size
 
-    def forward(self, image: Tensor) -> dict[str, Tensor] | Tensor:
+    def forward(self, image: Tensor, chunk_size: int | None = None) -> dict[str, Tensor] | Tensor:
         """image: (B, C, X, Y, Z), HU scaled to [0, 1]; X, Y, Z divisible by 32."""
         if self.training:
-            return self.all_heads(image)
+            return self.all_heads(image, chunk_size)
         return self.encode_and_restore(image)[1]
 
     def encode_and_restore(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,14 +42,21 @@ class SSLNetwork(nn.Module):
         features = self.swinViT(image)[-1]
         return features, self.reconstruction_head(features)
 
-    def all_heads(self, image: Tensor) -> dict[str, Tensor]:
-        """`rotation` (B, 4) logits, `embedding` (B, D), `reconstruction` (B, C, X, Y, Z)."""
-        if self.chunk_size is None or len(image) <= 2 * self.chunk_size:
+    def all_heads(self, image: Tensor, chunk_size: int | None = None) -> dict[str, Tensor]:
+        """`rotation` (B, 4) logits, `embedding` (B, D), `reconstruction` (B, C, X, Y, Z).
+
+        Args:
+            chunk_size: how many views encoder and reconstruction see at a time. Their gradients are
+                computed chunk by chunk in a second forward, so that memory does not bound the
+                batch of the contrastive loss, and are exactly those of the whole batch (GradCache:
+                Gao et al. 2021). None: all at once.
+        """
+        if chunk_size is None or len(image) <= chunk_size:
             features, reconstruction = self.encode_and_restore(image)
         else:
             parts = [
                 checkpoint(self.encode_and_restore, chunk, use_reentrant=False)
-                for chunk in image.split(2 * self.chunk_size)
+                for chunk in image.split(chunk_size)
             ]
             features, reconstruction = map(torch.cat, zip(*parts))
         return {
@@ -63,6 +64,20 @@ class SSLNetwork(nn.Module):
             "embedding": self.contrastive_head(features),
             "reconstruction": reconstruction,
         }
+
+
+class ChunkInferer(Inferer):
+    """Inferer of the training: see `SSLNetwork.all_heads`.
+
+    Args:
+        crops: how many crops, of two views each, at a time; None: all at once.
+    """
+
+    def __init__(self, crops: int | None) -> None:
+        self.chunk_size = crops and 2 * crops
+
+    def __call__(self, inputs: Tensor, network: nn.Module) -> dict[str, Tensor]:
+        return network(inputs, chunk_size=self.chunk_size)
 
 
 class AllHeadsInferer(Inferer):

@@ -61,7 +61,7 @@ class ViewsTable:
         figures = view_figures(engine.state.output["pred"], engine.state.output["label"])
         values = list(zip(*(figure.tolist() for figure in figures.values())))
         draws = engine.state.batch["draw"].tolist()
-        items = engine.data_loader.dataset.dataset.data
+        items = engine.data_loader.dataset.data
         for i, row in enumerate(values):
             number, index, _ = draws[i % len(draws)]
             named = {"image": items[index]["image"], "pass": number, "view": i // len(draws)}
