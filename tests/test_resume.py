@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bundle_runs import CORES, copy_bundle, run, run_arguments, torchrun
+from bundle_runs import CORES, copy_bundle, last_line, run, run_arguments, torchrun
 
 SMALL = {
     "pretrain_ssl": ["--iterations", 12, "--iterations_per_epoch", 4, "--batch_size", 2],
@@ -153,7 +153,7 @@ def test_sigterm_to_the_whole_group_saves_and_the_run_goes_on(phantoms, uninterr
     assert all(torch.equal(network[key], expected[key]) for key in expected)
 
 
-def test_finished_runs_say_so_and_other_configurations_are_refused(phantoms, tmp_path):
+def test_finished_runs_say_so_and_what_cannot_go_on_is_refused(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     given = ["--dataset_dir", phantoms / "corpus", "--iterations", 1, "--batch_size", 2]
     run(bundle, "train demo", *given)
@@ -161,8 +161,13 @@ def test_finished_runs_say_so_and_other_configurations_are_refused(phantoms, tmp
     assert "runs/demo is finished" in run(bundle, "train demo", *given).stdout
     done = run(bundle, "train demo", *given, "--learning_rate", 0.5, check=False)
     assert done.returncode
-    assert "learning_rate was 0.001, is 0.5" in done.stderr.strip().splitlines()[-1]
+    assert "learning_rate was 0.001, is 0.5" in last_line(done.stderr)
     assert {path: path.read_bytes() for path in bundle.rglob("*.pt")} == before
+    state = bundle / "runs/demo/checkpoints/iteration_1.pt"
+    state.write_bytes(state.read_bytes()[:5000])
+    done = run(bundle, "train demo", *given, check=False)
+    assert done.returncode
+    assert "iteration_1.pt cannot be read, it may have been cut short" in last_line(done.stderr)
     run(bundle, "train demo", *given, "--learning_rate", 0.5, "--resume", "never")
     assert (bundle / "runs/demo-2/metrics.csv").is_file()
 

@@ -101,6 +101,19 @@ def test_random_states_are_restored(toy, tmp_path):
     assert (random.random(), np.random.rand(), torch.rand(1).item()) == expected
 
 
+def test_the_scale_of_the_loss_is_restored(toy, scripts):
+    scales = []
+    for scale in (128.0, 4.0):
+        trained = toy([0.5])
+        trained.trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        parts = trained.trainer, trained.evaluator, trained.network, {}
+        if not scales:
+            state = scripts.training_state.training_state(*parts)
+        scripts.training_state.restore(state, *parts)
+        scales.append(trained.trainer.scaler.get_scale())
+    assert scales == [128.0, 128.0]
+
+
 def test_a_finished_run_says_so_and_changes_nothing(toy, tmp_path, caplog):
     caplog.set_level("INFO")
     toy([0.5]).train()

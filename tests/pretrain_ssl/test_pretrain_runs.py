@@ -45,6 +45,17 @@ def test_exported_encoder_is_exactly_swin_unetrs(pretrained):
     assert all(torch.equal(encoder[name], trained[name]) for name in encoder)
 
 
+def test_encoder_of_any_state_loads_into_swin_unetr_with_every_tensor(pretrained, tmp_path):
+    state = pretrained / "runs/demo/checkpoints/iteration_1.pt"
+    run(pretrained, "export_encoder", "--ckpt_path", state, "--encoder_path", tmp_path / "a.pt")
+    encoder = torch.load(tmp_path / "a.pt", weights_only=True)
+    network = SwinUNETR(1, 14, feature_size=12, depths=(1, 1, 1, 1), window_size=4)
+    missing, unexpected = network.load_state_dict(encoder, strict=False)
+    assert unexpected == [] and not any(name.startswith("swinViT.") for name in missing)
+    trained = torch.load(state, weights_only=True)["network"]
+    assert all(torch.equal(network.state_dict()[n], trained[n]) for n in encoder)
+
+
 def test_the_same_seed_trains_the_same_weights(pretrained, phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     flags = ["--iterations", 2, "--iterations_per_epoch", 1, "--batch_size", 2]
