@@ -52,9 +52,9 @@ def test_crops_of_an_item_are_numbered(draws):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_workers_draw_what_one_process_draws(draws, workers):
+def test_workers_draw_what_one_process_draws(draws, scripts, workers):
     batches = draws.KeyedBatches(length=6, batch_size=2, seed=0)
-    settings = {"num_workers": workers, "worker_init_fn": draws.ignore_sigterm}
+    settings = {"num_workers": workers, "worker_init_fn": scripts.processes.leave_sigterm_to_parent}
     loader = DataLoader(noisy(draws), batch_sampler=batches, **settings)
     found = torch.cat([batch["image"] for batch in first(loader, 7)])
     expected = [noisy(draws)[key]["image"] for batch in first(batches, 7) for key in batch]

@@ -1,6 +1,7 @@
 # Shared: the original is bundles/pretrain_ssl/scripts/processes.py (see tools/vendor.py).
 """What the processes of one training agree on, be it a single one or many."""
 
+import os
 import signal
 import threading
 from typing import Any
@@ -42,3 +43,20 @@ class Processes:
         values = [None] * dist.get_world_size()
         dist.all_gather_object(values, value, group=self.group)
         return values
+
+
+def leave_sigterm_to_parent(worker: int) -> None:
+    """`worker_init_fn` of a data loader: SIGTERM to all processes of a job spares the workers.
+
+    Else PyTorch takes a worker's end for an accident, before the main process has saved. When the
+    main process itself ends a worker, it ends. (macOS cannot tell who sent a signal.)
+    """
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_exit_when_parent_asks, daemon=True).start()
+
+
+def _exit_when_parent_asks() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)

@@ -6,7 +6,6 @@ what was drawn before, nor from how many workers or processes draw. So a run tha
 on as if nothing had happened, and two processes see what one with the doubled batch would see.
 """
 
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -49,11 +48,6 @@ class KeyedDataset(CacheDataset):
         if isinstance(item, Mapping):
             return {**item, "draw": np.array([epoch, index, 0])}
         return [{**crop, "draw": np.array([epoch, index, i])} for i, crop in enumerate(item)]
-
-
-def ignore_sigterm(worker: int) -> None:
-    """`worker_init_fn`: SIGTERM to the whole group lets the main process save and stop them."""
-    signal.signal(signal.SIGTERM, lambda *_: None)
 
 
 class KeyedBatches(Sampler[list[Key]]):
