@@ -73,7 +73,7 @@ def test_foreign_checkpoint(bundles, tmp_path, phantoms):
     data = ["--dataset_dir", phantoms / "btcv"]
     sentence = refuses(bundles["btcv_segmentation"], "train demo", *data, "--pretrained", foreign)
     assert "foreign.pt does not hold this network's encoder: 69 of 70 tensors missing" in sentence
-    torch.save({"module.layers1.0.blocks.0.norm1.weight": torch.ones(12)}, foreign)
+    torch.save({"backbone.layers1.0.blocks.0.norm1.weight": torch.ones(12)}, foreign)
     sentence = refuses(bundles["btcv_segmentation"], "train demo", *data, "--pretrained", foreign)
     assert "70 of 70 tensors missing" in sentence and "export_encoder.json" in sentence
 
