@@ -55,10 +55,7 @@ def wait_for(bundle: Path, iteration: int, process: subprocess.Popen) -> None:
 
 def final(bundle: Path) -> tuple[dict, dict, str]:
     """Final weights, deployed weights, and the curves."""
-    state = max(
-        (bundle / "runs/run/checkpoints").glob("iteration_*.pt"),
-        key=lambda path: int(path.stem.split("_")[1]),
-    )
+    state = bundle / f"runs/run/checkpoints/iteration_{last_iteration(bundle)}.pt"
     network = torch.load(state, weights_only=True)["network"]
     model = torch.load(bundle / "models/model.pt", weights_only=True)
     return network, model, (bundle / "runs/run/metrics.csv").read_text()

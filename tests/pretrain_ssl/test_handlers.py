@@ -81,3 +81,4 @@ def test_one_bar_tells_loss_and_crops_per_second(toy, capsys):
     shown = capsys.readouterr().err
     assert "32.0/32.0" in shown and "crop" in shown and "loss" in shown
     assert "validation figure 0.250" in shown
+    assert "validation figure 0.500" in shown.split("\r")[-1]  # the bar's last word is the latest

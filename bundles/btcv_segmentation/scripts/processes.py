@@ -24,12 +24,15 @@ class Processes:
         self.rank = dist.get_rank() if self.group else 0
         if started_from_shell() and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self.stop)
+            # until the first iteration is done: a data loader's workers inherit it from their start
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
     def stop(self, *_) -> None:
         self.is_told_to_stop = True
 
     def are_told_to_stop(self) -> bool:
         """Whether SIGTERM has reached any of them: so all of them save and exit together."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         if self.group is None:
             return self.is_told_to_stop
         flag = torch.tensor(int(self.is_told_to_stop))

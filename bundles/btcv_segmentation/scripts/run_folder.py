@@ -55,14 +55,14 @@ def _claimed(output_dir: str, goes_on: bool) -> Path:
         if not any(folder.glob("[!.]*")):
             break
         last = folder
-    config = effective_config() if started_from_shell() else {}
+    config = effective_config()
     if goes_on and last is not None:
         _check_same(last, config)
         folder = last
     folder.mkdir(parents=True, exist_ok=True)
     _lock(folder)
     if folder != last:
-        given = flags() if started_from_shell() else {}
+        given = flags() if config else {}
         text = json.dumps({"config": config, "flags": given}, indent=2, default=str)
         write_text(folder / "config.json", text + "\n")
     logger.info(f"this run is kept in {folder}")

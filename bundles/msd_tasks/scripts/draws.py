@@ -102,7 +102,11 @@ class KeyedBatches(Sampler[list[Key]]):
         Raises:
             InputError: it had other data, another batch or another number of processes.
         """
-        words = {"length": "training images", "batch_size": "a batch", "world_size": "processes"}
+        words = {
+            "length": "training images",
+            "batch_size": "images a batch",
+            "world_size": "processes",
+        }
         for name, mine in self.state_dict().items():
             if state[name] != mine:
                 raise InputError(

@@ -90,7 +90,7 @@ class TrainingLog:
         self.folder, self.optimizer, self.evaluator = Path(run_folder), optimizer, evaluator
         self.figures, self.interval, self.is_main = figures, interval, is_main
         self.progress = Progress("crop", crops_per_iteration)
-        self.validation = ""
+        self.words: dict[str, str] = {}  # behind the bar
 
     def attach(self, engine: Engine) -> None:
         engine.state.log_sums = {}
@@ -132,16 +132,20 @@ class TrainingLog:
             figures = {f"train/{name}": float(value) for name, value in zip(means, values)}
             figures["train/learning_rate"] = self.optimizer.param_groups[0]["lr"]
             self.write(engine, figures)
-            if self.is_main:
-                text = f"loss {figures['train/loss']:.3f}{self.validation}"
-                self.progress.bar.set_postfix_str(text, refresh=False)
+            self.show("loss", figures["train/loss"])
 
     def epoch_completed(self, engine: Engine) -> None:
         if self.evaluator.state.epoch == engine.state.epoch:
             found = scalars(self.evaluator)
             key = self.evaluator.state.key_metric_name
-            self.validation = f", validation {key} {found[key]:.3f}"
             self.write(engine, {f"validation/{name}": value for name, value in found.items()})
+            self.show(f"validation {key}", found[key])
+
+    def show(self, name: str, value: float) -> None:
+        """Put a figure behind the bar, beside the latest of the others."""
+        self.words[name] = f"{name} {value:.3f}"
+        if self.is_main:
+            self.progress.bar.set_postfix_str(", ".join(self.words.values()))
 
     def write(self, engine: Engine, figures: Mapping[str, float]) -> None:
         if not self.is_main:

@@ -74,10 +74,14 @@ def merged_config() -> dict:
 
 
 def effective_config() -> dict:
-    """`merged_config` with the flags set in it: what the running command really does."""
+    """`merged_config` with the flags set in it: what the running command really does.
+
+    Returns an empty dict when the bundle is used from Python.
+    """
+    if not started_from_shell():
+        return {}
     parser = ConfigParser(merged_config())
-    given = {name: value for name, value in flags().items() if name not in RUN_ARGUMENTS}
-    parser.update(given if started_from_shell() else {})
+    parser.update({name: v for name, v in flags().items() if name not in RUN_ARGUMENTS})
     return parser.get()
 
 
