@@ -2,6 +2,7 @@
 """Files that are never half-written."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}_{path.name}")
+    # processes on several machines, each with this number, may share the folder
+    temporary = path.with_name(f".{socket.gethostname()}_{os.getpid()}_{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -1,0 +1,84 @@
+"""Volumes on the corpus' grid: RAS, one spacing, cropped to the body, int16."""
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import CropForeground, Spacing, SpatialResample
+
+from .dicom import AIR_HU, TILT_FROM_DEGREES
+from .outcome import Volume
+
+INT16 = np.iinfo(np.int16)
+NO_AIR_BELOW_HU = -1100  # noise of air reaches a little below -1024, padding lies far below
+SAME_SPACING = 1e-3  # mm
+AFFINE_DECIMALS = 4  # so that a copy in another format has the same affine
+
+
+def as_int16(volume: Volume) -> Volume:
+    """HU rounded, air where padding was, outliers at the ends of the type; RAS by turns alone."""
+    orientation = nib.io_orientation(volume.affine)
+    values = nib.apply_orientation(volume.values, orientation)
+    turned = nib.orientations.inv_ornt_aff(orientation, volume.values.shape)
+    affine = np.round(volume.affine @ turned, AFFINE_DECIMALS) + 0.0
+    repairs = list(volume.repairs)
+    if values.dtype != np.int16:
+        outliers = np.count_nonzero((values < INT16.min) | (values > INT16.max))
+        if outliers:
+            repairs.append(f"{outliers} outliers beyond int16")
+        values = np.rint(np.clip(values, INT16.min, INT16.max)).astype(np.int16)
+    padding = np.count_nonzero(values < NO_AIR_BELOW_HU)
+    if padding:
+        repairs.append(f"{padding} voxels of padding set to air")
+    return Volume(np.maximum(values, np.int16(AIR_HU)), affine, repairs)
+
+
+def tilt_degrees(affine: np.ndarray) -> float:
+    """How far the axes are from right angles: 0 for a box."""
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    cosines = np.abs((axes.T @ axes)[np.triu_indices(3, 1)]).max()
+    return float(np.degrees(np.arcsin(min(1.0, cosines))))
+
+
+def on_grid(volume: Volume, spacing_mm: float, body_above_hu: float) -> Volume:
+    """A volume of `as_int16` at one spacing, cropped to the body's bounding box.
+
+    The steps are those of the training's own transforms (configs/train.json), so that training on
+    the corpus is training on the originals. Slices that lean, as with a tilted gantry, are put
+    upright; what comes to lie outside of the scan is air.
+
+    Returns:
+        int16, clipped at -1024 HU. Empty when there is no body.
+    """
+    affine, repairs = volume.affine, list(volume.repairs)
+    image = MetaTensor(torch.from_numpy(np.ascontiguousarray(volume.values))[None], affine=affine)
+    tilt = tilt_degrees(affine)
+    if tilt >= TILT_FROM_DEGREES:
+        image = upright(image.float(), spacing_mm)
+        repairs.append(f"gantry tilt of {tilt:.1f} degrees")
+    elif np.abs(volume.spacing_mm - spacing_mm).max() > SAME_SPACING:
+        resample = Spacing(pixdim=(spacing_mm,) * 3, mode="bilinear", dtype=np.float32)
+        image = resample(image.float())
+    body = CropForeground(select_fn=lambda values: values > body_above_hu, allow_smaller=True)
+    image = body(image)
+    values = np.rint(np.clip(image.numpy()[0], AIR_HU, INT16.max)).astype(np.int16)
+    return Volume(values, image.affine.numpy(), repairs)
+
+
+def upright(image: MetaTensor, spacing_mm: float) -> MetaTensor:
+    """A volume resampled to the patient's own axes, large enough for all of it.
+
+    Args:
+        image: (1, X, Y, Z) HU.
+        spacing_mm: of the result along each axis.
+    """
+    shape = np.array(image.shape[1:])
+    corners = np.indices((2, 2, 2)).reshape(3, 8) * (shape - 1)[:, None]
+    places = (image.affine.numpy() @ np.vstack([corners, np.ones(8)]))[:3]  # mm
+    first, last = places.min(axis=1), places.max(axis=1)
+    affine = np.diag([spacing_mm] * 3 + [1.0])
+    affine[:3, 3] = first
+    size = np.floor((last - first) / spacing_mm).astype(int) + 1
+    resample = SpatialResample(mode="bilinear", padding_mode="zeros", dtype=np.float32)
+    moved = resample(image - AIR_HU, dst_affine=affine, spatial_size=size.tolist())
+    return moved + AIR_HU  # so that what was padded with 0 is air

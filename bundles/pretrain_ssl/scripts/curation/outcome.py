@@ -1,0 +1,38 @@
+"""A volume on its way into the corpus, and why one does not get there."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+class Rejected(Exception):
+    """A volume that does not belong into the corpus.
+
+    Args:
+        kind: the reason without figures or names, by which rejected volumes are counted.
+        detail: what was found, in words; may be empty.
+    """
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+        self.kind, self.detail = kind, detail
+
+
+@dataclass
+class Volume:
+    """A volume as its source has it.
+
+    Args:
+        values: (X, Y, Z), HU or what claims to be; any real type.
+        affine: 4x4, from voxel to patient coordinates in mm, RAS.
+        repairs: what was mended, in words.
+    """
+
+    values: np.ndarray
+    affine: np.ndarray
+    repairs: list[str] = field(default_factory=list)
+
+    @property
+    def spacing_mm(self) -> np.ndarray:
+        """Distance of neighbouring voxels along each axis."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)

@@ -1,0 +1,190 @@
+"""`corpus.py prepare`: scan an archive, prepare its volumes, and draw up the tables."""
+
+import csv
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..command_line import InputError
+from ..files import write_text
+from . import cluster, overview, sources, tables, units
+
+
+def prepare(
+    source: str,
+    destination: str,
+    patients: str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    validation_fraction: float = 0.05,
+    seed: int = 0,
+    spacing_mm: float = 1.5,
+    body_above_hu: float = -500,
+) -> None:
+    """Make a corpus for pre-training of an archive of CTs; what is finished is never done again.
+
+    Args:
+        source: a folder with NIfTI files and DICOM series in any order; only read.
+        destination: a folder for `volumes/`, `datalist.json`, `report.html`, and in `private/` the
+            tables `accepted.csv` and `rejected.csv`, which name sources and patients.
+        patients: CSV with the columns `source` (path of a file or folder, relative to SOURCE) and
+            `patient`, where folders and DICOM tags do not tell who is who.
+        workers: processes on this machine; as many as it has cores unless given.
+        scheduler: address or scheduler file of a Dask cluster that does the work instead.
+        validation_fraction: share of the patients whose volumes validate, 0 to 1.
+        seed: of that division.
+        spacing_mm: of the prepared volumes; the pre-training's `spacing_mm`.
+        body_above_hu: what is denser is body, to which volumes are cropped.
+
+    Raises:
+        InputError: for one of these that cannot be used.
+    """
+    settings = checked(source, destination, workers, validation_fraction, spacing_mm, body_above_hu)
+    names = read_patients(patients) if patients else {}
+    began = time.monotonic()
+    Path(destination).mkdir(parents=True, exist_ok=True)
+    with _locked(Path(destination)):
+        keep_settings(Path(destination), settings)
+        for leftover in Path(destination, "volumes").glob(".*.nii"):  # of a process that was killed
+            leftover.unlink()
+        with cluster.cluster(workers or os.cpu_count(), scheduler) as client:
+            folders = _scanned(client, destination, settings)
+            records = _prepared(client, destination, settings, folders)
+        table = tables.collect(records, folders, names)
+        tables.write(Path(destination), table, validation_fraction, seed)
+        write_text(Path(destination, "report.html"), overview.page(Path(destination), table))
+    print(summary(table, time.monotonic() - began))
+
+
+def checked(
+    source: str,
+    destination: str,
+    workers: int | None,
+    validation_fraction: float,
+    spacing_mm: float,
+    body_above_hu: float,
+) -> units.Settings:
+    """The settings, or an InputError for a value that cannot be used."""
+    origin, target = Path(source).resolve(), Path(destination).resolve()
+    if not origin.is_dir():
+        raise InputError(f"{source} is not a folder; give SOURCE the folder of the archive.")
+    if target == origin or origin in target.parents:
+        raise InputError(f"{destination} lies in {source}, which is never written to; choose another.")
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers} is no number of processes; give 1 or more.")
+    if not 0 < validation_fraction < 1:
+        raise InputError(f"--validation_fraction {validation_fraction} is not between 0 and 1.")
+    if not spacing_mm > 0:
+        raise InputError(f"--spacing_mm {spacing_mm} is no spacing; give millimetres, such as 1.5.")
+    return units.Settings(str(origin), float(spacing_mm), float(body_above_hu))
+
+
+@contextmanager
+def _locked(destination: Path) -> Iterator[None]:
+    """Hold the destination for this process; InputError where another one has it."""
+    path = destination / "private" / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{destination} is being prepared already; wait for that.") from error
+        yield
+
+
+def keep_settings(destination: Path, settings: units.Settings) -> None:
+    """Write the settings, or compare with those of an earlier preparation.
+
+    Raises:
+        InputError: they differ, so that the volumes there are others'.
+    """
+    path = destination / "private" / "settings.json"
+    if not path.is_file():
+        if any(destination.glob("volumes/*")):
+            raise InputError(f"{destination} holds volumes of something else; choose another folder.")
+        write_text(path, settings.text())
+    elif path.read_text() != settings.text():
+        before = " ".join(path.read_text().split())
+        raise InputError(
+            f"{destination} was prepared with {before}; repeat that, or choose another folder."
+        )
+
+
+def read_patients(path: str) -> dict[str, str]:
+    """Patients by path relative to the source.
+
+    Raises:
+        InputError: no such table, or it lacks a column.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+        return {os.path.normpath(row["source"]): row["patient"].strip() for row in rows}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"--patients {path} cannot be read ({type(error).__name__}: {error}); it needs the "
+            "columns source and patient."
+        ) from error
+
+
+def _scanned(client, destination: str, settings: units.Settings) -> list[dict]:
+    """What every folder of the source holds, in the order of their names."""
+    folders = [task for task in sources.folders(Path(settings.source)) if task[1]]
+    if not folders:
+        raise InputError(f"{settings.source} holds no file; give SOURCE the folder of the archive.")
+    found = []
+    with tqdm(total=len(folders), desc="scan", unit="folder") as bar:
+        arguments = (destination, settings)
+        for task, result in cluster.results(client, units.scan, folders, arguments):
+            if isinstance(result, BaseException):
+                raise InputError(f"folder {task[0]} cannot be scanned: {result}") from result
+            found.append(result)
+            bar.update()
+    return sorted(found, key=lambda item: item["folder"])
+
+
+def _prepared(client, destination: str, settings: units.Settings, folders: list[dict]) -> list[dict]:
+    """Records of all volumes, in the order of their sources."""
+    waiting, records = units_of(folders), []
+    with tqdm(total=len(waiting), desc="prepare", unit="volume") as bar:
+        tasks, arguments = ((unit,) for unit in waiting), (destination, settings)
+        for (unit,), result in cluster.results(client, units.prepare, tasks, arguments):
+            if isinstance(result, BaseException):
+                kind, detail = cluster.reason(result)
+                where = unit.get("path") or units.source_of(unit["folders"])
+                result = {"source": where, "series": "", "patient": "", "files": unit["files"]}
+                result |= {"copies": None, "kind": kind, "detail": detail}
+            records.append(result)
+            bar.update()
+    return sorted(records, key=lambda record: (record["source"], record["series"], record["files"]))
+
+
+def summary(table: tables.Table, seconds: float) -> str:
+    """What a person reads when the work is done."""
+    rejected = sum(row["files"] for row in table.rejected)
+    accepted = sum(row["files"] for row in table.accepted)
+    volumes = len(table.accepted) + len(table.rejected)
+    return (
+        f"{len(table.accepted)} volumes of {len(table.patients)} patients accepted "
+        f"({accepted} files), {len(table.rejected)} rejected ({rejected} files), "
+        f"{table.others} files are no images; {volumes / seconds:.2f} volumes a second"
+    )
+
+
+def units_of(folders: Iterable[dict]) -> list[dict]:
+    """Series, whose slices may lie in several folders, and NIfTI files."""
+    series, files = {}, []
+    for item in folders:
+        for key, count in item["series"].items():
+            unit = series.setdefault(key, {"key": key, "name": key, "folders": [], "files": 0})
+            unit["folders"].append(item["folder"])
+            unit["files"] += count
+        for name, count in item["niftis"].items():
+            path = os.path.join(item["folder"], name)
+            files.append({"path": path, "name": path, "files": count})
+    return [*series.values(), *files]
