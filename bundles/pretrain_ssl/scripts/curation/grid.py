@@ -12,6 +12,7 @@ from .outcome import Volume
 INT16 = np.iinfo(np.int16)
 NO_AIR_BELOW_HU = -1100  # noise of air reaches a little below -1024, padding lies far below
 SAME_SPACING = 1e-3  # mm
+BACKWARDS = [2, 1, 0, 3]  # columns of an affine whose voxels are (Z, Y, X)
 AFFINE_DECIMALS = 4  # so that a copy in another format has the same affine
 
 
@@ -48,11 +49,12 @@ def on_grid(volume: Volume, spacing_mm: float, body_above_hu: float) -> Volume:
     upright; what comes to lie outside of the scan is air.
 
     Returns:
-        int16, clipped at -1024 HU. Empty when there is no body.
+        int16, clipped at -1024 HU.
     """
-    affine, repairs = volume.affine, list(volume.repairs)
-    image = MetaTensor(torch.from_numpy(np.ascontiguousarray(volume.values))[None], affine=affine)
-    tilt = tilt_degrees(affine)
+    repairs, tilt = list(volume.repairs), tilt_degrees(volume.affine)
+    # axes in the order of the memory, which is NIfTI's and three times as fast to resample
+    affine = volume.affine[:, BACKWARDS]
+    image = MetaTensor(torch.from_numpy(np.ascontiguousarray(volume.values.T))[None], affine=affine)
     if tilt >= TILT_FROM_DEGREES:
         image = upright(image.float(), spacing_mm)
         repairs.append(f"gantry tilt of {tilt:.1f} degrees")
@@ -62,14 +64,14 @@ def on_grid(volume: Volume, spacing_mm: float, body_above_hu: float) -> Volume:
     body = CropForeground(select_fn=lambda values: values > body_above_hu, allow_smaller=True)
     image = body(image)
     values = np.rint(np.clip(image.numpy()[0], AIR_HU, INT16.max)).astype(np.int16)
-    return Volume(values, image.affine.numpy(), repairs)
+    return Volume(values.T, image.affine.numpy()[:, BACKWARDS], repairs)
 
 
 def upright(image: MetaTensor, spacing_mm: float) -> MetaTensor:
     """A volume resampled to the patient's own axes, large enough for all of it.
 
     Args:
-        image: (1, X, Y, Z) HU.
+        image: (1, Z, Y, X) HU.
         spacing_mm: of the result along each axis.
     """
     shape = np.array(image.shape[1:])
@@ -80,5 +82,7 @@ def upright(image: MetaTensor, spacing_mm: float) -> MetaTensor:
     affine[:3, 3] = first
     size = np.floor((last - first) / spacing_mm).astype(int) + 1
     resample = SpatialResample(mode="bilinear", padding_mode="zeros", dtype=np.float32)
-    moved = resample(image - AIR_HU, dst_affine=affine, spatial_size=size.tolist())
+    moved = resample(
+        image - AIR_HU, dst_affine=affine[:, BACKWARDS], spatial_size=size[::-1].tolist()
+    )
     return moved + AIR_HU  # so that what was padded with 0 is air

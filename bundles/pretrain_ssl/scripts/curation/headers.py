@@ -81,7 +81,7 @@ def _plain(name: str, value):
         return float(value)
     if name in ("rows", "columns", "samples", "frames", "padding"):
         return int(value)
-    return "\\".join(map(str, value)) if name == "image_type" else str(value)
+    return str(value) if isinstance(value, str) else "\\".join(map(str, value))
 
 
 def series_key(header: dict) -> str:

@@ -41,16 +41,15 @@ def check_hu(volume: Volume, body_above_hu: float) -> None:
     found = f"values from {sample.min():g} to {sample.max():g}"
     if sample.min() == sample.max():
         raise Rejected("constant image", found)
-    _check_levels(sample, found)
-    air = share(sample, *AIR_HU)
-    if air < LEAST_AIR:
-        _check_without_air(sample, found)
     _check_far_below(sample)
-    body = np.mean(sample > body_above_hu)
+    air, body = share(sample, *AIR_HU), np.mean(sample > body_above_hu)
     body_ml = body * volume.values.size * np.prod(volume.spacing_mm) / 1000
     if body < LEAST_BODY or body_ml < LEAST_BODY_ML:
         detail = f"{body:.2%} of the voxels are above {body_above_hu:g} HU, {found}"
         raise Rejected("no body", detail)
+    _check_levels(sample, found)
+    if air < LEAST_AIR:
+        _check_without_air(sample, found)
     soft = share(sample, *SOFT_TISSUE_HU) / body
     if soft < LEAST_SOFT_TISSUE:
         detail = f"{soft:.0%} of the body is soft tissue, {found}"

@@ -174,7 +174,7 @@ def _prepared(settings: Settings, unit: dict, files: list[dict]) -> tuple[Volume
     orientation = "".join(nib.aff2axcodes(volume.affine))
     shape, spacing = volume.values.shape, volume.spacing_mm
     volume = grid.as_int16(volume)
-    voxels = hashlib.sha256(np.ascontiguousarray(volume.values)).hexdigest()
+    voxels = hashlib.sha256(np.ascontiguousarray(volume.values.T)).hexdigest()
     parts = [voxels, volume.affine.tolist(), settings.of_volumes()]
     identity = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     volume = grid.on_grid(volume, settings.spacing_mm, settings.body_above_hu)
