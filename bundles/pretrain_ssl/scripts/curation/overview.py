@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from .tables import Table
+from .catalogue import Table
 from .units import HISTOGRAM_BINS, HISTOGRAM_HU, volume_path
 
 WINDOW_HU = (-1000, 1000)  # what pre-training sees

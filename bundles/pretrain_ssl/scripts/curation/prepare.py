@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..command_line import InputError
 from ..files import write_text
-from . import cluster, overview, sources, tables, units
+from . import catalogue, cluster, overview, sources, units
 
 
 def prepare(
@@ -55,8 +55,8 @@ def prepare(
         with cluster.cluster(workers or os.cpu_count(), scheduler) as client:
             folders = _scanned(client, destination, settings)
             records = _prepared(client, destination, settings, folders)
-        table = tables.collect(records, folders, names)
-        tables.write(Path(destination), table, validation_fraction, seed)
+        table = catalogue.collect(records, folders, names)
+        catalogue.write(Path(destination), table, validation_fraction, seed)
         write_text(Path(destination, "report.html"), overview.page(Path(destination), table))
     print(summary(table, time.monotonic() - began))
 
@@ -164,7 +164,7 @@ def _prepared(client, destination: str, settings: units.Settings, folders: list[
     return sorted(records, key=lambda record: (record["source"], record["series"], record["files"]))
 
 
-def summary(table: tables.Table, seconds: float) -> str:
+def summary(table: catalogue.Table, seconds: float) -> str:
     """What a person reads when the work is done."""
     rejected = sum(row["files"] for row in table.rejected)
     accepted = sum(row["files"] for row in table.accepted)
