@@ -1,0 +1,97 @@
+"""What a CT series must fulfil to be selected: collection, licence, slices, place in its study."""
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..command_line import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Of the licences in the index, those that permit commercial use; all ask to name the source. Not
+# CC BY-NC, nor the Visible Human's own terms. A licence that IDC adds is left out until read.
+COMMERCIAL = ("CC BY 3.0", "CC BY 4.0")
+# Phantoms, computed objects, meat and mice: anatomy of patients is what is to be learnt.
+NOT_PATIENTS = (
+    *("cc_radiomics_phantom", "cc_radiomics_phantom_2", "cc_radiomics_phantom_3"),
+    *("ct4harmonization_multicentric", "ct_phantom4radiomics", "dro_toolkit", "lung_phantom"),
+    *("mri_dir", "phantom_fda", "qiba_ct_1c", "qiba_ct_liver_phantom", "rider_phantom_pet_ct"),
+    "uw_cirp_mouse_pet_ct_nsclc",
+)
+
+
+def fitting(
+    series: "pd.DataFrame",
+    *,
+    collections: str | None,
+    exclude: str | None,
+    licences: str | None,
+    min_slices: int | None,
+    max_slices: int | None,
+    series_per_study: int | None,
+) -> "pd.DataFrame":
+    """The series that fit; the arguments are those of `idc.select`.
+
+    Raises:
+        InputError: an unknown collection or licence; the condition that leaves nothing.
+    """
+    slices = series["instanceCount"]
+    known, names = series["collection_id"].unique(), series["collection_id"]
+    if collections is not None:
+        named = names.isin(_collections(collections, known))
+    else:
+        named = ~names.isin(NOT_PATIENTS)
+    steps = [(f"--collections {collections}", named)]
+    if exclude is not None:
+        steps.append((f"--exclude {exclude}", ~names.isin(_collections(exclude, known))))
+    if licences is not None:
+        permitted = _licences(licences, series["license_short_name"].unique())
+        steps.append((f"--licences {licences}", series["license_short_name"].isin(permitted)))
+    if min_slices is not None:
+        steps.append((f"--min_slices {min_slices}", slices >= min_slices))
+    if max_slices is not None:
+        steps.append((f"--max_slices {max_slices}", slices <= max_slices))
+    chosen = series
+    for flag, fits in steps:
+        before, chosen = chosen, chosen[fits.loc[chosen.index]]
+        if chosen.empty:
+            raise InputError(
+                f"{flag} leaves nothing of the {len(before):,} series that fit the conditions "
+                "before it; loosen it."
+            )
+    return chosen if series_per_study is None else _most_slices(chosen, series_per_study)
+
+
+def _most_slices(series: "pd.DataFrame", count: int) -> "pd.DataFrame":
+    """At most `count` series of each study: the thinnest slices, or the longest scan."""
+    if count < 1:
+        raise InputError(f"--series_per_study takes a number from 1, not {count}.")
+    ordered = series.sort_values(
+        ["instanceCount", "SeriesInstanceUID"], ascending=[False, True], kind="stable"
+    )
+    return ordered.groupby(["collection_id", "StudyInstanceUID"], sort=False).head(count)
+
+
+def _collections(text: str, known: Iterable[str]) -> list[str]:
+    """IDC's names of collections; `LIDC-IDRI`, as TCIA writes it, is `lidc_idri`."""
+    names = [name.strip().lower().replace("-", "_").replace(" ", "_") for name in text.split(",")]
+    return [_one_of(known, name, "collection with CTs") for name in names]
+
+
+def _licences(text: str, known: Iterable[str]) -> list[str]:
+    """Licences by short name in any case; one of the names has a comma in it."""
+    if text.strip().lower() == "commercial":
+        return list(COMMERCIAL)
+    spelling = {name.lower(): name for name in known}
+    names = [text] if text.strip().lower() in spelling else text.split(",")
+    return [spelling[_one_of(spelling, name.strip().lower(), "licence")] for name in names]
+
+
+def _one_of(known: Iterable[str], name: str, what: str) -> str:
+    known = sorted(known)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        remedy = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
+        raise InputError(f"IDC's index knows no {what} called {name}; {remedy}")
+    return name
