@@ -1,7 +1,6 @@
 """Command lines that refuse a mistake in one sentence, before any work is done."""
 
 import difflib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -89,12 +88,13 @@ def _as_annotated(name: str, value: Any, annotation: Any) -> Any:
 
 
 def _complaint(stop: FireExit) -> str:
-    """fire's own words, and the option that a misspelt one resembles."""
-    words = stop.trace.elements[-1].ErrorAsStr()
-    call, option = stop.trace.GetResult(), re.search(r"--(\S+)", words)
-    known = list(signature(call._function).parameters) if isinstance(call, _Call) else []
-    name = option[1].partition("=")[0].replace("-", "_") if option else ""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"{words}; " + (
-        f"did you mean --{close[0]}?" if close else "--help lists what there is."
-    )
+    """fire's own words, and the option or command that a misspelt one resembles."""
+    words, reached = stop.trace.elements[-1].ErrorAsStr(), stop.trace.GetResult()
+    wrong = words.rpartition(" ")[2].partition("=")[0]
+    if isinstance(reached, _Call):
+        known = [f"--{name}" for name in signature(reached._function).parameters]
+        wrong = "--" + wrong.lstrip("-").replace("-", "_")
+    else:
+        known = list(reached) if isinstance(reached, dict) else []
+    close = difflib.get_close_matches(wrong, known, n=1)
+    return f"{words}; " + (f"did you mean {close[0]}?" if close else "see --help.")

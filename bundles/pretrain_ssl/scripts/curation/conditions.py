@@ -76,7 +76,13 @@ def _most_slices(series: "pd.DataFrame", count: int) -> "pd.DataFrame":
 def _collections(text: str, known: Iterable[str]) -> list[str]:
     """IDC's names of collections; `LIDC-IDRI`, as TCIA writes it, is `lidc_idri`."""
     names = [name.strip().lower().replace("-", "_").replace(" ", "_") for name in text.split(",")]
-    return [_one_of(known, name, "collection with CTs") for name in names]
+    for name in names:
+        if name not in known:
+            elsewhere = "TCIA has some that IDC has not: of restricted access, or not as DICOM."
+            raise InputError(
+                f"IDC's index has no CT collection {name}; {_closest(name, known) or elsewhere}"
+            )
+    return names
 
 
 def _licences(text: str, known: Iterable[str]) -> list[str]:
@@ -84,14 +90,18 @@ def _licences(text: str, known: Iterable[str]) -> list[str]:
     if text.strip().lower() == "commercial":
         return list(COMMERCIAL)
     spelling = {name.lower(): name for name in known}
-    names = [text] if text.strip().lower() in spelling else text.split(",")
-    return [spelling[_one_of(spelling, name.strip().lower(), "licence")] for name in names]
+    names = [text] if text.lower() in spelling else text.split(",")
+    names = [name.strip().lower() for name in names]
+    for name in names:
+        if name not in spelling:
+            listed = f"there are commercial, {', '.join(sorted(known))}."
+            raise InputError(
+                f"IDC's index has no licence {name}; {_closest(name, spelling) or listed}"
+            )
+    return [spelling[name] for name in names]
 
 
-def _one_of(known: Iterable[str], name: str, what: str) -> str:
-    known = sorted(known)
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        remedy = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
-        raise InputError(f"IDC's index knows no {what} called {name}; {remedy}")
-    return name
+def _closest(name: str, known: Iterable[str]) -> str:
+    """`did you mean …?`, or nothing where no known name resembles it."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else ""

@@ -25,12 +25,14 @@ def sample(
         seed: of the order.
 
     Raises:
-        InputError: a limit below one series.
+        InputError: a limit below one series; a negative seed.
     """
     if max_series is None and max_gb is None:
         return series
     if max_series is not None and max_series < 1:
         raise InputError(f"--max_series takes a number from 1, not {max_series}.")
+    if seed < 0:
+        raise InputError(f"--seed takes a number from 0, not {seed}.")
     chosen = _in_turns(series, seed)
     if max_gb is not None:
         gb = chosen["series_size_MB"] / 1000
