@@ -150,10 +150,13 @@ def test_a_mistake_is_told_and_nothing_written(select, refusal, tmp_path, flags,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_no_manifest(select, refusal, tmp_path):
+def test_a_manifest_needs_a_place(select, refusal, tmp_path):
     (tmp_path / "a.s5cmd").mkdir()
     with refusal("is a folder"):
         select()
+    (tmp_path / "file").touch()
+    with refusal("cannot be written: .* name another"):
+        select("file/a.s5cmd", preset="taste")
 
 
 def test_without_the_package_the_command_names_it(scripts, refusal, monkeypatch, tmp_path):

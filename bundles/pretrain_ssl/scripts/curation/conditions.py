@@ -36,31 +36,33 @@ def fitting(
     Raises:
         InputError: an unknown collection or licence; the condition that leaves nothing.
     """
-    slices = series["instanceCount"]
-    known, names = series["collection_id"].unique(), series["collection_id"]
-    if collections is not None:
-        named = names.isin(_collections(collections, known))
+    names, kinds = series["collection_id"], series["license_short_name"]
+    if collections is None:
+        fits = {"all but phantoms and animals": ~names.isin(NOT_PATIENTS)}
     else:
-        named = ~names.isin(NOT_PATIENTS)
-    steps = [(f"--collections {collections}", named)]
+        fits = {f"--collections {collections}": names.isin(_collections(collections, names))}
     if exclude is not None:
-        steps.append((f"--exclude {exclude}", ~names.isin(_collections(exclude, known))))
+        fits[f"--exclude {exclude}"] = ~names.isin(_collections(exclude, names))
     if licences is not None:
-        permitted = _licences(licences, series["license_short_name"].unique())
-        steps.append((f"--licences {licences}", series["license_short_name"].isin(permitted)))
+        fits[f"--licences {licences}"] = kinds.isin(_licences(licences, kinds.unique()))
     if min_slices is not None:
-        steps.append((f"--min_slices {min_slices}", slices >= min_slices))
+        fits[f"--min_slices {min_slices}"] = series["instanceCount"] >= min_slices
     if max_slices is not None:
-        steps.append((f"--max_slices {max_slices}", slices <= max_slices))
-    chosen = series
-    for flag, fits in steps:
-        before, chosen = chosen, chosen[fits.loc[chosen.index]]
-        if chosen.empty:
-            raise InputError(
-                f"{flag} leaves nothing of the {len(before):,} series that fit the conditions "
-                "before it; loosen it."
-            )
+        fits[f"--max_slices {max_slices}"] = series["instanceCount"] <= max_slices
+    chosen = _all_of(fits, series)
     return chosen if series_per_study is None else _most_slices(chosen, series_per_study)
+
+
+def _all_of(fits: dict[str, "pd.Series"], series: "pd.DataFrame") -> "pd.DataFrame":
+    """The series that fit every condition; `fits` has a column of true and false for each."""
+    for flag, column in fits.items():
+        count, series = len(series), series[column.loc[series.index]]
+        if series.empty:
+            raise InputError(
+                f"{flag} leaves nothing of the {count:,} series that fit the conditions before it; "
+                "loosen it."
+            )
+    return series
 
 
 def _most_slices(series: "pd.DataFrame", count: int) -> "pd.DataFrame":
@@ -73,8 +75,9 @@ def _most_slices(series: "pd.DataFrame", count: int) -> "pd.DataFrame":
     return ordered.groupby(["collection_id", "StudyInstanceUID"], sort=False).head(count)
 
 
-def _collections(text: str, known: Iterable[str]) -> list[str]:
+def _collections(text: str, column: "pd.Series") -> list[str]:
     """IDC's names of collections; `LIDC-IDRI`, as TCIA writes it, is `lidc_idri`."""
+    known = column.unique()
     names = [name.strip().lower().replace("-", "_").replace(" ", "_") for name in text.split(",")]
     for name in names:
         if name not in known:

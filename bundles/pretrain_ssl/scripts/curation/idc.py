@@ -77,23 +77,16 @@ def select(
     Raises:
         InputError: a name that the index does not know; a condition that no series fits.
     """
-    if Path(manifest).is_dir():
-        raise InputError(f"{manifest} is a folder; name a file in it.")
-    conditions = {
-        "collections": collections,
-        "exclude": exclude,
-        "licences": licences,
-        "min_slices": min_slices,
-        "max_slices": max_slices,
-        "series_per_study": series_per_study,
-    }
-    knobs = _knobs(preset, conditions | {"max_series": max_series, "max_gb": max_gb})
+    knobs = _knobs(dict(locals()))
+    path = Path(knobs.pop("manifest"))
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it.")
     series, version = read_index()
-    chosen = fitting(series, **{name: knobs[name] for name in conditions})
-    chosen = sample(chosen, knobs["max_series"], knobs["max_gb"], seed)
-    knobs = {"preset": preset, **knobs, "seed": seed}
-    said = " ".join(f"{name}={value}" for name, value in knobs.items() if value is not None)
-    return _write(Path(manifest), chosen, f"Imaging Data Commons {version}, {said}")
+    said = [f"{name}={value}" for name, value in knobs.items() if value is not None]
+    del knobs["preset"]
+    size = {name: knobs.pop(name) for name in ("max_series", "max_gb", "seed")}
+    chosen = sample(fitting(series, **knobs), **size)
+    return _write(path, chosen, f"Imaging Data Commons {version}, {' '.join(said)}")
 
 
 def read_index() -> tuple["pd.DataFrame", str]:
@@ -119,12 +112,13 @@ def read_index() -> tuple["pd.DataFrame", str]:
     return series, f"v{idc_index_data.__version__.partition('.')[0]}"
 
 
-def _knobs(preset: str | None, flags: dict) -> dict:
-    """Each knob's value: the flag's, else the preset's, else the default."""
+def _knobs(given: dict) -> dict:
+    """Each argument's value: as given, else the preset's, else the default."""
+    preset = given["preset"]
     if preset is not None and preset not in PRESETS:
         raise InputError(f"There is no preset {preset}; there are {', '.join(PRESETS)}.")
-    knobs = DEFAULTS | PRESETS.get(preset, {})
-    return {name: knobs.get(name) if flag is None else flag for name, flag in flags.items()}
+    otherwise = DEFAULTS | PRESETS.get(preset, {})
+    return {name: otherwise.get(name) if v is None else v for name, v in given.items()}
 
 
 def _write(path: Path, series: "pd.DataFrame", origin: str) -> str:
@@ -134,8 +128,11 @@ def _write(path: Path, series: "pd.DataFrame", origin: str) -> str:
     # The form of IDC's own manifests: s5cmd's commands, whose target `idc download` replaces.
     lines = [f"# {origin}", *(f"cp {url} ." for url in urls)]
     sources = path.with_name(f"{path.stem}_sources.csv")
-    write_text(sources, tables.sources(series))
-    write_text(path, "\n".join(lines) + "\n")
+    try:
+        write_text(sources, tables.sources(series))
+        write_text(path, "\n".join(lines) + "\n")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}; name another.") from None
     download = ["idc", "download", str(path), "--download-dir", "dicom", "--dir-template", FOLDERS]
     return (
         f"{tables.report(series)}\n\n{path} chooses from {origin}.\n"
