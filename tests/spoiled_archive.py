@@ -5,7 +5,6 @@
 """
 
 import gzip
-import os
 import random
 from pathlib import Path
 
@@ -227,7 +226,9 @@ def _dicoms(folder: Path) -> None:
     write_series(folder / "padding_tag", body(seed=31), change=_padding)
     write_series(folder / "tilted", body(seed=32), tilt_degrees=15)
     paths = write_series(folder / "repeated_slices", body(seed=33))
-    write_series(folder / "repeated_slices", body(seed=33), **_series_of(paths[0]), name="b{}".format)
+    write_series(
+        folder / "repeated_slices", body(seed=33), **_series_of(paths[0]), name="b{}".format
+    )
     for path in sorted((folder / "repeated_slices").glob("b*"))[4:]:
         path.unlink()
     several = folder.parent / IN_ONE_FOLDER

@@ -5,6 +5,8 @@ checked here (files, flags and config keys exist), and what the bundle commands 
 by the demo overlay, by the tests of each bundle.
 """
 
+import importlib
+import inspect
 import json
 import os
 import re
@@ -265,6 +267,8 @@ def test_documented_command(document, line):
         check_bundle_command(document, words)
     elif words[0] == "python" and words[1].endswith(".py"):
         check_tool_command(document, words)
+    elif words[0] == "idc":
+        check_idc_command(words)
     else:
         assert NOT_OURS.fullmatch(line), f"nothing checks `{line}`"
 
@@ -291,13 +295,26 @@ def check_bundle_command(document: Path, words: list[str]) -> None:
 
 
 def check_tool_command(document: Path, words: list[str]) -> None:
-    """The script exists and knows every option."""
-    bundle = document.parents[1] if document.parents[2] == BUNDLES else ROOT
-    script = bundle / words[1]
-    assert script.is_file()
-    text = script.read_text()
-    for option in (word[2:].split("=")[0] for word in words if word.startswith("--")):
-        assert re.search(rf"\b{option}: ", text), f"{words[1]} knows no --{option}"
+    """The script exists and knows every option; a bundle's also each of its commands."""
+    here = document.parents[1] if document.parents[2] == BUNDLES else ROOT
+    scripts = [folder / words[1] for folder in (here, *sorted(BUNDLES.iterdir()))]
+    script = next((script for script in scripts if script.is_file()), None)
+    assert script is not None
+    options = [word[2:].split("=")[0] for word in words if word.startswith("--")]
+    if script.parent.parent.parent == BUNDLES:
+        import_scripts(script.parent.parent.name)
+        commands = importlib.import_module(f"scripts.{script.stem}").COMMANDS
+        known = inspect.signature(commands[words[2]]).parameters
+    else:
+        known = re.findall(r"\b(\w+): ", script.read_text())
+    assert set(options) <= set(known), f"{words[1]} does not know all of {options}"
+
+
+def check_idc_command(words: list[str]) -> None:
+    """idc-index has the command and every option."""
+    shown = python(ROOT, "-m", "idc_index.cli", words[1], "--help").stdout
+    for option in (word.split("=")[0] for word in words if word.startswith("--")):
+        assert re.search(rf"^ +{option} ", shown, re.M), f"idc {words[1]} knows no {option}"
 
 
 def test_what_ci_runs_is_what_the_readme_says():

@@ -16,7 +16,7 @@ import pytest
 import spoiled_archive
 from bundle_runs import last_line, python
 from dicom_series import body, write_series
-from helpers import BUNDLES, ROOT, write_nifti
+from helpers import BUNDLES, write_nifti
 
 BUNDLE = BUNDLES / "pretrain_ssl"
 COMMAND = ["scripts/corpus.py", "prepare"]
@@ -316,7 +316,12 @@ def test_patients_are_named_by_a_table_a_withdrawn_one_disappears(tmp_path):
     (source / "b.nii").unlink()
     prepare(source, destination, "--workers", 1, "--patients", table)
     named = {row["source"]: row["patient"] for row in rows(destination, "accepted")}
-    assert named == {"a/1.nii.gz": "a", "a/2.nii.gz": "second", "c/d/e.nii": "third", "dicom": "dicom"}
+    assert named == {
+        "a/1.nii.gz": "a",
+        "a/2.nii.gz": "second",
+        "c/d/e.nii": "third",
+        "dicom": "dicom",
+    }
     assert len(list((destination / "volumes").iterdir())) == 4
 
 
@@ -338,6 +343,5 @@ def test_real_cts_and_the_same_as_dicom(tmp_path):
         "a.nii.gz"
     }
     assert [row["reason"] for row in rows(tmp_path / "corpus", "rejected")] == [
-        f"copy: of {name}/a.nii.gz"
-        for name in ("abdomen_3mm", "thorax_cta_1p5mm_lps", "torso_3mm")
+        f"copy: of {name}/a.nii.gz" for name in ("abdomen_3mm", "thorax_cta_1p5mm_lps", "torso_3mm")
     ]

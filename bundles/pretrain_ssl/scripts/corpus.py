@@ -1,18 +1,27 @@
-"""A corpus for pre-training, of any archive of CTs.
+"""A corpus for pre-training: which public CTs to get, and files that training reads fast.
 
-    python scripts/corpus.py prepare SOURCE DESTINATION
+python scripts/corpus.py select paper.s5cmd --preset paper
+python scripts/corpus.py prepare dicom corpus
 
-Needs the packages of the extra `corpus`: pydicom, python-gdcm, distributed, idc-index, matplotlib.
+Needs the packages of the extra `corpus`: pydicom, python-gdcm, dask, distributed, idc-index and
+matplotlib.
 """
 
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # `scripts` is a package of the bundle
+# Python puts scripts/ first on the path; the package `scripts` lies one folder up.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import fire
+try:
+    from scripts import commands
+    from scripts.curation.prepare import prepare
+    from scripts.idc.select import select
+except ModuleNotFoundError as error:
+    packages = "pydicom python-gdcm dask distributed idc-index matplotlib"
+    raise SystemExit(f"error: {error.name} is not installed; pip install {packages}") from None
 
-from scripts.curation.prepare import prepare
+COMMANDS = {"select": select, "prepare": prepare}
 
 if __name__ == "__main__":
-    fire.Fire({"prepare": prepare})
+    commands.run(COMMANDS)

@@ -101,8 +101,10 @@ def split(patients: Sequence[str], fraction: float, seed: int) -> set[str]:
 
 def write(destination: Path, table: Table, fraction: float, seed: int) -> None:
     """Both tables and the datalist; volumes that no longer have a source are removed."""
-    rejected = [{**row, "reason": ": ".join(filter(None, (row["kind"], row["detail"])))}
-                for row in table.rejected]
+    rejected = [
+        {**row, "reason": ": ".join(filter(None, (row["kind"], row["detail"])))}
+        for row in table.rejected
+    ]
     write_text(destination / "private" / "accepted.csv", _csv(ACCEPTED, table.accepted))
     write_text(destination / "private" / "rejected.csv", _csv(REJECTED, rejected))
     validating = split(table.patients, fraction, seed)

@@ -55,7 +55,9 @@ def _rejections(table: Table) -> list[str]:
         counts[row["kind"]][1] += row["files"]
     rows = sorted((-n, kind, files) for kind, (n, files) in counts.items())
     return _table(
-        "Not accepted", ("reason", "volumes", "files"), ((kind, -n, files) for n, kind, files in rows)
+        "Not accepted",
+        ("reason", "volumes", "files"),
+        ((kind, -n, files) for n, kind, files in rows),
     )
 
 

@@ -18,6 +18,7 @@ from . import catalogue, cluster, overview, sources, units
 def prepare(
     source: str,
     destination: str,
+    *,
     patients: str | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -25,7 +26,7 @@ def prepare(
     seed: int = 0,
     spacing_mm: float = 1.5,
     body_above_hu: float = -500,
-) -> None:
+) -> str:
     """Make a corpus for pre-training of an archive of CTs; what is finished is never done again.
 
     Args:
@@ -40,6 +41,9 @@ def prepare(
         seed: of that division.
         spacing_mm: of the prepared volumes; the pre-training's `spacing_mm`.
         body_above_hu: what is denser is body, to which volumes are cropped.
+
+    Returns:
+        What became of the source's files, and how many volumes a second.
 
     Raises:
         InputError: for one of these that cannot be used.
@@ -58,7 +62,7 @@ def prepare(
         table = catalogue.collect(records, folders, names)
         catalogue.write(Path(destination), table, validation_fraction, seed)
         write_text(Path(destination, "report.html"), overview.page(Path(destination), table))
-    print(summary(table, time.monotonic() - began))
+    return summary(table, time.monotonic() - began)
 
 
 def checked(
@@ -74,7 +78,9 @@ def checked(
     if not origin.is_dir():
         raise InputError(f"{source} is not a folder; give SOURCE the folder of the archive.")
     if target == origin or origin in target.parents:
-        raise InputError(f"{destination} lies in {source}, which is never written to; choose another.")
+        raise InputError(
+            f"{destination} lies in {source}, which is never written to; choose another."
+        )
     if workers is not None and workers < 1:
         raise InputError(f"--workers {workers} is no number of processes; give 1 or more.")
     if not 0 < validation_fraction < 1:
@@ -106,7 +112,9 @@ def keep_settings(destination: Path, settings: units.Settings) -> None:
     path = destination / "private" / "settings.json"
     if not path.is_file():
         if any(destination.glob("volumes/*")):
-            raise InputError(f"{destination} holds volumes of something else; choose another folder.")
+            raise InputError(
+                f"{destination} holds volumes of something else; choose another folder."
+            )
         write_text(path, settings.text())
     elif path.read_text() != settings.text():
         before = " ".join(path.read_text().split())
@@ -148,7 +156,9 @@ def _scanned(client, destination: str, settings: units.Settings) -> list[dict]:
     return sorted(found, key=lambda item: item["folder"])
 
 
-def _prepared(client, destination: str, settings: units.Settings, folders: list[dict]) -> list[dict]:
+def _prepared(
+    client, destination: str, settings: units.Settings, folders: list[dict]
+) -> list[dict]:
     """Records of all volumes, in the order of their sources."""
     waiting, records = units_of(folders), []
     with tqdm(total=len(waiting), desc="prepare", unit="volume") as bar:

@@ -148,7 +148,7 @@ def kind_of(path: Path) -> str:
             head = file.read(HEAD)
     except FileNotFoundError:
         return "lost"
-    except OSError as error:
+    except OSError:
         return "lost" if path.is_symlink() and not path.exists() else "unreadable"
     if not head:
         is_image = name.endswith(NIFTI_ENDINGS) or path.suffix.lower() in DICOM_SUFFIXES
