@@ -1,4 +1,4 @@
-"""An archive of CTs spoiled in every way that `corpus.py prepare` must meet, and what it should say.
+"""An archive of CTs spoiled in every way that `corpus.py prepare` must meet, and what it says.
 
 `EXPECTED` is by source: for an accepted volume what its `repairs` begin with, for others
 `Reason(…)`, what the reason begins with.

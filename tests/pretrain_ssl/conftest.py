@@ -1,5 +1,9 @@
 """The scripts of this bundle, and the sentence of a refusal."""
 
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+
 import pytest
 
 
@@ -12,3 +16,9 @@ def scripts(load_scripts):
 def refusal(scripts):
     """`with refusal("a.nii"):` the body raises an InputError whose sentence names it."""
     return lambda words: pytest.raises(scripts.command_line.InputError, match=words)
+
+
+@pytest.fixture
+def curation(scripts) -> Callable[[str], ModuleType]:
+    """`curation("grid")` is that module of `scripts.curation`."""
+    return lambda name: importlib.import_module(f"scripts.curation.{name}")

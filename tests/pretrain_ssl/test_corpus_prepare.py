@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def corpus(archive) -> Path:
     before = {path: path.lstat().st_mtime_ns for path in archive.rglob("*")}
     destination = archive.parent / "corpus"
     done = prepare(archive, destination, "--workers", 2)
-    assert "27 volumes of 2 patients" not in done.stdout or True
+    assert "27 volumes of 2 patients accepted" in done.stdout
     assert {path: path.lstat().st_mtime_ns for path in archive.rglob("*")} == before
     return destination
 
@@ -118,19 +119,16 @@ def test_volumes_are_what_training_reads_crop_by_crop(corpus):
             assert (ends > -500).any(axis=tuple(i for i in range(3) if i != axis)).all()
 
 
-def test_compressed_series_keep_their_voxels(corpus, outcomes, archive):
-    """Each is the body of its seed, so that decoding can be compared with what was written."""
+def test_compressed_series_keep_their_voxels(outcomes, tmp_path, curation):
+    """Each is the body of its seed: its id is the one that it gets uncompressed."""
+    settings = curation("records").Settings(str(tmp_path), 1.5, -500.0)
     for seed, name in enumerate(("jpeg_2000", "jpeg_lossless", "jpeg_ls", "rle", "deflated"), 23):
-        (row,) = outcomes[f"dicom/{name}"]
-        assert row["shape"] == "40 x 36 x 24" and row["orientation"] == "LPS"
-        assert row["id"] == identity_of(body(seed=seed), archive.parent / name)
-
-
-def identity_of(hu: np.ndarray, folder: Path) -> str:
-    """The id that the same volume gets as a plain DICOM series."""
-    write_series(folder / "source/series", hu)
-    prepare(folder / "source", folder / "corpus", "--workers", 1)
-    return rows(folder / "corpus", "accepted")[0]["id"]
+        paths = write_series(tmp_path / name, body(seed=seed))
+        names = [path.name for path in paths]
+        found = curation("units").scan(str(tmp_path / "corpus"), settings, name, names)
+        (unit,) = curation("prepare").units_of([found])
+        record = curation("units").prepare(str(tmp_path / "corpus"), settings, unit)
+        assert record["id"] == outcomes[f"dicom/{name}"][0]["id"]
 
 
 def test_only_private_names_sources_and_patients(archive, corpus):
@@ -266,34 +264,45 @@ def test_a_cluster_of_ones_own_survives_the_loss_of_a_worker(many, undisturbed, 
 # ---- what a user may get wrong ----
 
 
-def test_mistakes_end_in_one_sentence_and_nothing_is_written(tmp_path):
-    source = tmp_path / "source"
+def test_mistakes_end_in_one_sentence_and_nothing_is_written(tmp_path, curation):
+    prepare_here = curation("prepare").prepare
+    source, out = tmp_path / "source", tmp_path / "out"
     write_nifti(source / "a.nii.gz", body(), (3, 3, 3))
     (tmp_path / "patients.csv").write_text("path,patient\n")
-    (tmp_path / "empty").mkdir()
-    for arguments, words in [
-        ((tmp_path / "nowhere", tmp_path / "out"), "is not a folder; give SOURCE"),
-        ((tmp_path / "empty", tmp_path / "out"), "holds no file; give SOURCE"),
-        ((source, source / "corpus"), "which is never written to; choose another"),
-        ((source, tmp_path / "out", "--workers", 0), "--workers 0 is no number of processes"),
-        ((source, tmp_path / "out", "--wrokers", 1), "wrokers"),
-        ((source, tmp_path / "out", "--spacing_mm", -1), "--spacing_mm -1 is no spacing"),
-        ((source, tmp_path / "out", "--patients", tmp_path / "patients.csv"), "the columns source"),
-        ((source, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:1"), "no scheduler answers"),
+    write_nifti(tmp_path / "full/volumes/other.nii", body())
+    for arguments, options, words in [
+        ((tmp_path / "nowhere", out), {}, "is not a folder; give SOURCE"),
+        ((source, source / "corpus"), {}, "which is never written to; choose another"),
+        ((source, tmp_path / "full"), {}, "holds volumes of something else"),
+        ((source, out), {"workers": 0}, "--workers 0 is no number of processes"),
+        ((source, out), {"spacing_mm": -1.0}, "--spacing_mm -1.0 is no spacing"),
+        ((source, out), {"validation_fraction": 1.5}, "--validation_fraction 1.5 is not between"),
+        ((source, out), {"patients": str(tmp_path / "patients.csv")}, "the columns source"),
+        ((source, out), {"scheduler": "tcp://127.0.0.1:1"}, "no scheduler answers"),
     ]:
-        done = prepare(*arguments, check=False)
-        assert done.returncode != 0
-        assert words in last_line(done.stderr), done.stderr
-        assert not list(tmp_path.glob("out/volumes/*")) and not (source / "corpus").exists()
+        with pytest.raises(ValueError, match=re.escape(words)):
+            prepare_here(*map(str, arguments), **options)
+        assert not list(out.glob("volumes/*")) and not (source / "corpus").exists()
 
 
-def test_another_setting_or_source_needs_another_destination(many, undisturbed, tmp_path):
+def test_the_command_line_shows_the_sentence_alone(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = prepare(tmp_path / "empty", tmp_path / "out", "--wrokers", 1, check=False)
+    assert done.returncode != 0 and last_line(done.stderr).endswith("did you mean --workers?")
+    assert not (tmp_path / "out").exists()
+    done = prepare(tmp_path / "empty", tmp_path / "out", check=False)
+    assert done.returncode != 0
+    assert re.fullmatch("error: .* holds no file; give SOURCE .*", last_line(done.stderr))
+    assert "Traceback" not in done.stderr
+
+
+def test_another_setting_or_source_needs_another_destination(many, undisturbed, tmp_path, curation):
     destination = many.parent / "undisturbed"
-    done = prepare(many, destination, "--spacing_mm", 2.0, check=False)
-    assert done.returncode != 0 and "repeat that, or choose another" in last_line(done.stderr)
     write_nifti(tmp_path / "source/a.nii.gz", body(), (3, 3, 3))
-    done = prepare(tmp_path / "source", destination, check=False)
-    assert done.returncode != 0 and "was prepared with" in last_line(done.stderr)
+    prepare_here = curation("prepare").prepare
+    for source, options in ((many, {"spacing_mm": 2.0}), (tmp_path / "source", {})):
+        with pytest.raises(ValueError, match="was prepared with .* repeat that, or choose another"):
+            prepare_here(str(source), str(destination), **options)
     assert content(destination) == undisturbed
 
 

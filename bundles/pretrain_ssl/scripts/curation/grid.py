@@ -6,8 +6,9 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import CropForeground, Spacing, SpatialResample
 
-from .dicom import AIR_HU, TILT_FROM_DEGREES
+from .dicom import AIR_HU
 from .outcome import Volume
+from .stacking import TILT_FROM_DEGREES
 
 INT16 = np.iinfo(np.int16)
 NO_AIR_BELOW_HU = -1100  # noise of air reaches a little below -1024, padding lies far below
@@ -28,10 +29,11 @@ def as_int16(volume: Volume) -> Volume:
         if outliers:
             repairs.append(f"{outliers} outliers beyond int16")
         values = np.rint(np.clip(values, INT16.min, INT16.max)).astype(np.int16)
-    padding = np.count_nonzero(values < NO_AIR_BELOW_HU)
-    if padding:
-        repairs.append(f"{padding} voxels of padding set to air")
-    return Volume(np.maximum(values, np.int16(AIR_HU)), affine, repairs)
+    is_padding = values < NO_AIR_BELOW_HU
+    if is_padding.any():
+        repairs.append(f"{np.count_nonzero(is_padding)} voxels of padding set to air")
+        values = np.where(is_padding, np.int16(AIR_HU), values)
+    return Volume(values, affine, repairs)
 
 
 def tilt_degrees(affine: np.ndarray) -> float:

@@ -34,7 +34,7 @@ SLICE = ("instance", "position", "slope", "intercept", "padding")  # the others 
 SAME_DIRECTION = 2  # decimals of a direction's cosines: half a degree
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """A file that should be DICOM and cannot be read."""
 
 
@@ -50,7 +50,7 @@ def read(path: Path) -> dict | None:
     """What of a file's header is kept, by the names of `TAGS`; None for an object without pixels.
 
     Raises:
-        Broken: unreadable, or it ends before its series is named.
+        BrokenError: unreadable, or it ends before its series is named.
     """
     try:
         with warnings.catch_warnings():
@@ -60,14 +60,14 @@ def read(path: Path) -> dict | None:
             )
             values = {name: _plain(name, dataset.get(tag)) for name, tag in TAGS.items()}
     except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise Broken(str(error)) from error
+        raise BrokenError(str(error)) from error
     except Exception as error:  # each element has its own ways of being damaged
-        raise Broken(f"{type(error).__name__}: {error}") from error
+        raise BrokenError(f"{type(error).__name__}: {error}") from error
     if values["uid"] is None and values["modality"] is None and values["rows"] is None:
         media = str(getattr(dataset, "file_meta", {}).get("MediaStorageSOPClassUID", ""))
         if media.endswith("1.3.10"):  # a directory of a medium
             return None
-        raise Broken("its header ends early")
+        raise BrokenError("its header ends early")
     return values
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from .outcome import Rejected, Volume
+from .outcome import RejectedError, Volume
 
 MOST_NOT_FINITE = 0.01  # of the voxels; more is damage, not a blemish
 
@@ -15,25 +15,25 @@ def read_nifti(path: Path) -> Volume:
     """The volume of a file.
 
     Raises:
-        Rejected: unreadable, of another shape, without a usable affine, or largely not finite.
+        RejectedError: unreadable, of another shape, without a usable affine, or largely not finite.
     """
     try:
         image = nib.load(path)
         affine, shape, kind = image.affine, image.shape, image.get_data_dtype()
     except Exception as error:  # nibabel raises a different kind for each way of being broken
-        raise Rejected("damaged file", _sentence(error)) from error
+        raise RejectedError("damaged file", _sentence(error)) from error
     repairs = []
     if len(shape) < 3 or len(shape) > 4 or (kind.names or kind.kind == "c"):
-        raise Rejected("not a volume", f"shape {shape}, {kind}")
+        raise RejectedError("not a volume", f"shape {shape}, {kind}")
     if len(shape) == 4 and shape[3] != 1:
-        raise Rejected("several volumes in one", f"4D with {shape[3]} volumes")
+        raise RejectedError("several volumes in one", f"4D with {shape[3]} volumes")
     if len(shape) == 4:
         repairs.append("4D with one volume")
     check_affine(affine)
     try:
         values = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise Rejected("damaged file", _sentence(error)) from error
+        raise RejectedError("damaged file", _sentence(error)) from error
     values = values.reshape(shape[:3])
     if values.dtype.kind == "f":
         values = _finite(values.astype(np.float32, copy=False), repairs)
@@ -43,9 +43,9 @@ def read_nifti(path: Path) -> Volume:
 
 
 def check_affine(affine: np.ndarray) -> None:
-    """Raise Rejected for an affine that is not finite or maps to less than three dimensions."""
+    """Raise RejectedError for an affine that is not finite or flattens the volume."""
     if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-6:
-        raise Rejected("singular affine")
+        raise RejectedError("singular affine")
 
 
 def _finite(values: np.ndarray, repairs: list[str]) -> np.ndarray:
@@ -53,7 +53,7 @@ def _finite(values: np.ndarray, repairs: list[str]) -> np.ndarray:
     is_finite = np.isfinite(values)
     share = 1 - np.count_nonzero(is_finite) / values.size
     if share > MOST_NOT_FINITE:
-        raise Rejected("voxels that are not finite", f"{share:.1%}")
+        raise RejectedError("voxels that are not finite", f"{share:.1%}")
     if share:
         repairs.append(f"{values.size - np.count_nonzero(is_finite)} voxels were not finite")
         values = np.where(is_finite, values, values[is_finite].min())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
-class Rejected(Exception):
+class RejectedError(Exception):
     """A volume that does not belong into the corpus.
 
     Args:

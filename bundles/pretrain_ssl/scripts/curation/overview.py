@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
 from .catalogue import Table
-from .units import HISTOGRAM_BINS, HISTOGRAM_HU, volume_path
+from .records import volume_path
+from .units import HISTOGRAM_BINS, HISTOGRAM_HU
 
 WINDOW_HU = (-1000, 1000)  # what pre-training sees
 MOST_PICTURES = 240  # on the contact sheet; of a larger corpus an even sample

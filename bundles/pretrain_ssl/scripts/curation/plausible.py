@@ -6,8 +6,8 @@ what real archives hold: grey levels, label maps, windowed exports, rescale tags
 
 import numpy as np
 
-from .dicom import MIN_SLICES
-from .outcome import Rejected, Volume
+from .outcome import RejectedError, Volume
+from .stacking import MIN_SLICES
 
 MIN_EXTENT_MM = 40
 MAX_EXTENT_MM = 3000
@@ -23,37 +23,37 @@ FAT_HU = -30  # the darkest hundredth of a body without air reaches below
 
 
 def check_size(volume: Volume) -> None:
-    """Raise Rejected for too few voxels, too small an extent, or an impossible one."""
+    """Raise RejectedError for too few voxels, too small an extent, or an impossible one."""
     shape, extent = volume.values.shape, volume.values.shape * volume.spacing_mm
     size = " x ".join(f"{mm:.0f}" for mm in extent)
     if min(shape) < MIN_SLICES:
-        raise Rejected("too small", f"{min(shape)} slices, at least {MIN_SLICES} are needed")
+        raise RejectedError("too small", f"{min(shape)} slices, at least {MIN_SLICES} are needed")
     if min(extent) < MIN_EXTENT_MM:
-        raise Rejected("too small", f"{size} mm, at least {MIN_EXTENT_MM} are needed")
+        raise RejectedError("too small", f"{size} mm, at least {MIN_EXTENT_MM} are needed")
     if max(extent) > MAX_EXTENT_MM:
-        raise Rejected("impossible size", f"{size} mm")
+        raise RejectedError("impossible size", f"{size} mm")
 
 
 def check_hu(volume: Volume, body_above_hu: float) -> None:
-    """Raise Rejected for what is no CT in HU, or shows no body."""
+    """Raise RejectedError for what is no CT in HU, or shows no body."""
     stride = max(1, round((volume.values.size / SAMPLE) ** (1 / 3)))
     sample = volume.values[::stride, ::stride, ::stride]
     found = f"values from {sample.min():g} to {sample.max():g}"
     if sample.min() == sample.max():
-        raise Rejected("constant image", found)
+        raise RejectedError("constant image", found)
     _check_far_below(sample)
     air, body = share(sample, *AIR_HU), np.mean(sample > body_above_hu)
     body_ml = body * volume.values.size * np.prod(volume.spacing_mm) / 1000
     if body < LEAST_BODY or body_ml < LEAST_BODY_ML:
         detail = f"{body:.2%} of the voxels are above {body_above_hu:g} HU, {found}"
-        raise Rejected("no body", detail)
+        raise RejectedError("no body", detail)
     _check_levels(sample, found)
     if air < LEAST_AIR:
         _check_without_air(sample, found)
     soft = share(sample, *SOFT_TISSUE_HU) / body
     if soft < LEAST_SOFT_TISSUE:
         detail = f"{soft:.0%} of the body is soft tissue, {found}"
-        raise Rejected("wrong rescale tags", detail)
+        raise RejectedError("wrong rescale tags", detail)
 
 
 def share(values: np.ndarray, low: float, high: float) -> float:
@@ -71,8 +71,8 @@ def _check_levels(sample: np.ndarray, found: str) -> None:
     same = np.mean(pairs[0][is_inside] == pairs[1][is_inside])
     is_whole = np.array_equal(levels, np.rint(levels))
     if is_whole and levels[0] >= 0 and same > 0.5:
-        raise Rejected("label map", f"{len(levels)} different values")
-    raise Rejected("grey levels instead of HU", f"{len(levels)} different values, {found}")
+        raise RejectedError("label map", f"{len(levels)} different values")
+    raise RejectedError("grey levels instead of HU", f"{len(levels)} different values, {found}")
 
 
 def _check_without_air(sample: np.ndarray, found: str) -> None:
@@ -81,9 +81,9 @@ def _check_without_air(sample: np.ndarray, found: str) -> None:
     has_background = counts.max() / sample.size > 0.05  # noise leaves no such share to one value
     is_tissue = share(sample, *SOFT_TISSUE_HU) > 0.9 and np.ptp(np.percentile(sample, (1, 99))) > 50
     if values[0] >= 0:
-        raise Rejected("grey levels instead of HU", f"{found}, nothing below 0")
+        raise RejectedError("grey levels instead of HU", f"{found}, nothing below 0")
     if has_background or not is_tissue or np.percentile(sample, 1) > FAT_HU:
-        raise Rejected("no air near -1000 HU", found)
+        raise RejectedError("no air near -1000 HU", found)
 
 
 def _check_far_below(sample: np.ndarray) -> None:
@@ -95,4 +95,4 @@ def _check_far_below(sample: np.ndarray) -> None:
     others = (below.size - counts.max()) / sample.size
     if others > 0.01:
         detail = f"{others:.0%} of the voxels below {AIR_HU[0]} HU"
-        raise Rejected("wrong rescale tags", detail)
+        raise RejectedError("wrong rescale tags", detail)

@@ -1,11 +1,8 @@
 """`corpus.py prepare`: scan an archive, prepare its volumes, and draw up the tables."""
 
-import csv
-import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,6 +10,8 @@ from tqdm import tqdm
 from ..command_line import InputError
 from ..files import write_text
 from . import catalogue, cluster, overview, sources, units
+from .destination import checked, keep_settings, locked, read_patients, remove_leftovers
+from .records import Settings
 
 
 def prepare(
@@ -52,10 +51,9 @@ def prepare(
     names = read_patients(patients) if patients else {}
     began = time.monotonic()
     Path(destination).mkdir(parents=True, exist_ok=True)
-    with _locked(Path(destination)):
+    with locked(Path(destination)):
         keep_settings(Path(destination), settings)
-        for leftover in Path(destination, "volumes").glob(".*.nii"):  # of a process that was killed
-            leftover.unlink()
+        remove_leftovers(Path(destination))
         with cluster.cluster(workers or os.cpu_count(), scheduler) as client:
             folders = _scanned(client, destination, settings)
             records = _prepared(client, destination, settings, folders)
@@ -65,82 +63,7 @@ def prepare(
     return summary(table, time.monotonic() - began)
 
 
-def checked(
-    source: str,
-    destination: str,
-    workers: int | None,
-    validation_fraction: float,
-    spacing_mm: float,
-    body_above_hu: float,
-) -> units.Settings:
-    """The settings, or an InputError for a value that cannot be used."""
-    origin, target = Path(source).resolve(), Path(destination).resolve()
-    if not origin.is_dir():
-        raise InputError(f"{source} is not a folder; give SOURCE the folder of the archive.")
-    if target == origin or origin in target.parents:
-        raise InputError(
-            f"{destination} lies in {source}, which is never written to; choose another."
-        )
-    if workers is not None and workers < 1:
-        raise InputError(f"--workers {workers} is no number of processes; give 1 or more.")
-    if not 0 < validation_fraction < 1:
-        raise InputError(f"--validation_fraction {validation_fraction} is not between 0 and 1.")
-    if not spacing_mm > 0:
-        raise InputError(f"--spacing_mm {spacing_mm} is no spacing; give millimetres, such as 1.5.")
-    return units.Settings(str(origin), float(spacing_mm), float(body_above_hu))
-
-
-@contextmanager
-def _locked(destination: Path) -> Iterator[None]:
-    """Hold the destination for this process; InputError where another one has it."""
-    path = destination / "private" / ".lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"{destination} is being prepared already; wait for that.") from error
-        yield
-
-
-def keep_settings(destination: Path, settings: units.Settings) -> None:
-    """Write the settings, or compare with those of an earlier preparation.
-
-    Raises:
-        InputError: they differ, so that the volumes there are others'.
-    """
-    path = destination / "private" / "settings.json"
-    if not path.is_file():
-        if any(destination.glob("volumes/*")):
-            raise InputError(
-                f"{destination} holds volumes of something else; choose another folder."
-            )
-        write_text(path, settings.text())
-    elif path.read_text() != settings.text():
-        before = " ".join(path.read_text().split())
-        raise InputError(
-            f"{destination} was prepared with {before}; repeat that, or choose another folder."
-        )
-
-
-def read_patients(path: str) -> dict[str, str]:
-    """Patients by path relative to the source.
-
-    Raises:
-        InputError: no such table, or it lacks a column.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-        return {os.path.normpath(row["source"]): row["patient"].strip() for row in rows}
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"--patients {path} cannot be read ({type(error).__name__}: {error}); it needs the "
-            "columns source and patient."
-        ) from error
-
-
-def _scanned(client, destination: str, settings: units.Settings) -> list[dict]:
+def _scanned(client, destination: str, settings: Settings) -> list[dict]:
     """What every folder of the source holds, in the order of their names."""
     folders = [task for task in sources.folders(Path(settings.source)) if task[1]]
     if not folders:
@@ -156,9 +79,7 @@ def _scanned(client, destination: str, settings: units.Settings) -> list[dict]:
     return sorted(found, key=lambda item: item["folder"])
 
 
-def _prepared(
-    client, destination: str, settings: units.Settings, folders: list[dict]
-) -> list[dict]:
+def _prepared(client, destination: str, settings: Settings, folders: list[dict]) -> list[dict]:
     """Records of all volumes, in the order of their sources."""
     waiting, records = units_of(folders), []
     with tqdm(total=len(waiting), desc="prepare", unit="volume") as bar:

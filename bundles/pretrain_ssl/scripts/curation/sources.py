@@ -89,7 +89,7 @@ def scan(folder: Path, names: list[str]) -> dict:
         if kind == "dicom":
             try:
                 header = headers.read(folder / name)
-            except headers.Broken as error:
+            except headers.BrokenError as error:
                 broken.append([name, "damaged file", str(error)])
                 continue
             if header is None:  # a DICOM object that is no image, such as a DICOMDIR
