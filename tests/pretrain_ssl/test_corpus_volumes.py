@@ -89,7 +89,7 @@ def test_tilted_gantry_gives_the_upright_anatomy(curation, tmp_path):
     slices = series(curation, tmp_path, hu[::-1, ::-1].astype(np.int16), tilt_degrees=15)
     grid = curation("grid")
     volume = grid.on_grid(grid.as_int16(curation("dicom").read_series(slices)), 1.5, -500)
-    assert volume.repairs == ["gantry tilt of 15.0 degrees"]
+    assert volume.repairs == ["gantry tilt: 15.0 degrees"]
     np.testing.assert_allclose(volume.spacing_mm, 1.5)
     middle = []
     for k in range(40, volume.values.shape[2] - 40):
@@ -176,7 +176,7 @@ def test_outliers_and_padding_are_said(curation):
     values = body(seed=7).astype(np.float64)
     values[0, 0, :3], values[1, 0, :2] = 1e9, -3000
     volume = curation("grid").as_int16(curation("outcome").Volume(values, np.eye(4)))
-    assert volume.repairs == ["3 outliers beyond int16", "2 voxels of padding set to air"]
+    assert volume.repairs == ["outliers beyond int16: 3", "padding set to air: 2 voxels"]
     assert volume.values.dtype == np.int16
     assert volume.values.max() == 32767 and volume.values.min() > -1100
 

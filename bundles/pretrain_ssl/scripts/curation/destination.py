@@ -85,7 +85,10 @@ def read_patients(path: str) -> dict[str, str]:
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            if lacking := {"source", "patient"} - set(reader.fieldnames or ()):
+                raise KeyError(*lacking)
+            rows = list(reader)
         return {os.path.normpath(row["source"]): row["patient"].strip() for row in rows}
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise InputError(

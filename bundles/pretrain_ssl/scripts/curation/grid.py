@@ -27,11 +27,11 @@ def as_int16(volume: Volume) -> Volume:
     if values.dtype != np.int16:
         outliers = np.count_nonzero((values < INT16.min) | (values > INT16.max))
         if outliers:
-            repairs.append(f"{outliers} outliers beyond int16")
+            repairs.append(f"outliers beyond int16: {outliers}")
         values = np.rint(np.clip(values, INT16.min, INT16.max)).astype(np.int16)
     is_padding = values < NO_AIR_BELOW_HU
     if is_padding.any():
-        repairs.append(f"{np.count_nonzero(is_padding)} voxels of padding set to air")
+        repairs.append(f"padding set to air: {np.count_nonzero(is_padding)} voxels")
         values = np.where(is_padding, np.int16(AIR_HU), values)
     return Volume(values, affine, repairs)
 
@@ -59,7 +59,7 @@ def on_grid(volume: Volume, spacing_mm: float, body_above_hu: float) -> Volume:
     image = MetaTensor(torch.from_numpy(np.ascontiguousarray(volume.values.T))[None], affine=affine)
     if tilt >= TILT_FROM_DEGREES:
         image = upright(image.float(), spacing_mm)
-        repairs.append(f"gantry tilt of {tilt:.1f} degrees")
+        repairs.append(f"gantry tilt: {tilt:.1f} degrees")
     elif np.abs(volume.spacing_mm - spacing_mm).max() > SAME_SPACING:
         resample = Spacing(pixdim=(spacing_mm,) * 3, mode="bilinear", dtype=np.float32)
         image = resample(image.float())

@@ -55,7 +55,7 @@ def _finite(values: np.ndarray, repairs: list[str]) -> np.ndarray:
     if share > MOST_NOT_FINITE:
         raise RejectedError("voxels that are not finite", f"{share:.1%}")
     if share:
-        repairs.append(f"{values.size - np.count_nonzero(is_finite)} voxels were not finite")
+        repairs.append(f"voxels not finite: {values.size - np.count_nonzero(is_finite)}")
         values = np.where(is_finite, values, values[is_finite].min())
     return values
 

@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +24,7 @@ STYLE = (
     "color:#15181c;background:#fff}table{border-collapse:collapse}"
     "td,th{padding:.2em 1em .2em 0;text-align:left;vertical-align:top}"
     "td.n,th.n{text-align:right}img.plot{max-width:100%}"
+    ".beside{display:flex;gap:4em;font-size:13px}"
     ".sheet{display:flex;flex-wrap:wrap;gap:4px}.sheet img{height:132px;background:#000}"
 )
 
@@ -35,8 +36,11 @@ def page(destination: Path, table: Table) -> str:
         f"<p>{len(table.accepted)} volumes of {len(table.patients)} patients went in, "
         f"{len(table.rejected)} did not. The source has {files} files, {table.others} of them no "
         "images.</p>",
+        '<div class="beside"><div>',
         *_rejections(table),
+        "</div><div>",
         *_repairs(table),
+        "</div></div>",
     ]
     if table.accepted:
         parts += ["<h2>Spacing, size, HU</h2>", _plots(table), *_contact_sheet(destination, table)]
@@ -63,13 +67,11 @@ def _rejections(table: Table) -> list[str]:
 
 
 def _repairs(table: Table) -> list[str]:
-    """Counts of what was mended, figures left out of the words."""
-    counts = defaultdict(int)
-    for record in table.accepted:
-        for repair in record["repairs"]:
-            words = [w for w in repair.split() if not w.replace(".", "").isdigit()]
-            counts[" ".join(words)] += 1
-    rows = sorted(((repair, n) for repair, n in counts.items()), key=lambda row: (-row[1], row[0]))
+    """Counts of what was mended; figures are in private/accepted.csv."""
+    counts = Counter(
+        repair.partition(":")[0] for record in table.accepted for repair in record["repairs"]
+    )
+    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
     return _table("Mended", ("what", "volumes"), rows)
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from distributed import Client
 from tqdm import tqdm
 
 from ..command_line import InputError
@@ -54,20 +55,22 @@ def prepare(
     with locked(Path(destination)):
         keep_settings(Path(destination), settings)
         remove_leftovers(Path(destination))
+        folders = [task for task in sources.folders(Path(source)) if task[1]]
+        if not folders:
+            raise InputError(f"{source} holds no file; give SOURCE the folder of the archive.")
         with cluster.cluster(workers or os.cpu_count(), scheduler) as client:
-            folders = _scanned(client, destination, settings)
-            records = _prepared(client, destination, settings, folders)
-        table = catalogue.collect(records, folders, names)
+            found = _scanned(client, destination, settings, folders)
+            records = _prepared(client, destination, settings, found)
+        table = catalogue.collect(records, found, names)
         catalogue.write(Path(destination), table, validation_fraction, seed)
         write_text(Path(destination, "report.html"), overview.page(Path(destination), table))
     return summary(table, time.monotonic() - began)
 
 
-def _scanned(client, destination: str, settings: Settings) -> list[dict]:
+def _scanned(
+    client: Client, destination: str, settings: Settings, folders: list[tuple]
+) -> list[dict]:
     """What every folder of the source holds, in the order of their names."""
-    folders = [task for task in sources.folders(Path(settings.source)) if task[1]]
-    if not folders:
-        raise InputError(f"{settings.source} holds no file; give SOURCE the folder of the archive.")
     found = []
     with tqdm(total=len(folders), desc="scan", unit="folder") as bar:
         arguments = (destination, settings)
@@ -79,7 +82,9 @@ def _scanned(client, destination: str, settings: Settings) -> list[dict]:
     return sorted(found, key=lambda item: item["folder"])
 
 
-def _prepared(client, destination: str, settings: Settings, folders: list[dict]) -> list[dict]:
+def _prepared(
+    client: Client, destination: str, settings: Settings, folders: list[dict]
+) -> list[dict]:
     """Records of all volumes, in the order of their sources."""
     waiting, records = units_of(folders), []
     with tqdm(total=len(waiting), desc="prepare", unit="volume") as bar:

@@ -45,7 +45,7 @@ def without_repeats(images: list[np.ndarray], heights: np.ndarray) -> tuple[np.n
             several = Counter(np.cumsum(is_first).tolist()).most_common(1)[0][1]
             raise RejectedError("several volumes in one", f"up to {several} slices at one position")
     repeats = np.count_nonzero(~is_first)
-    repairs = [f"{repeats} repeated slices left out"] if repeats else []
+    repairs = [f"repeated slices left out: {repeats}"] if repeats else []
     return np.flatnonzero(is_first), repairs
 
 
