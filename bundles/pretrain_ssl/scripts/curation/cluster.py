@@ -3,7 +3,11 @@
 A worker that dies costs nothing but time: Dask gives its task to another one.
 """
 
+import logging
+import pickle
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -12,11 +16,14 @@ from typing import Any
 
 from dask import config
 from distributed import Client, LocalCluster, as_completed
+from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from ..command_line import InputError
 
+BUNDLE = str(Path(__file__).resolve().parents[2])
 WAITING = 4  # tasks that a worker finds waiting; more would only fill the scheduler's memory
+GONE = "the scheduler is gone; start again: what is finished is kept."
 TIMEOUT_S = 30  # to reach a scheduler
 
 
@@ -27,11 +34,12 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
     Args:
         workers: processes of a local cluster, of one thread each.
         scheduler: instead, address or scheduler file (JSON) of one that is running; its workers
-            must see the same folders and have been started in the bundle's folder.
+            must see the same folders, this bundle's among them.
 
     Raises:
-        InputError: the scheduler cannot be reached, or its workers lack the bundle's scripts.
+        InputError: the scheduler cannot be reached.
     """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if not scheduler:
         with (
             tempfile.TemporaryDirectory(prefix="corpus_") as scratch,
@@ -39,7 +47,7 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
-                memory_limit=None,  # a large volume is no reason to kill its worker
+                memory_limit=0,  # none: a large volume is no reason to kill its worker
                 dashboard_address=None,
                 local_directory=scratch,
                 silence_logs="CRITICAL",
@@ -48,12 +56,19 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
         ):
             yield client
         return
-    where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+    kind = "address" if "://" in scheduler else "scheduler_file"
+    end = time.monotonic() + TIMEOUT_S  # a scheduler that was just started writes its file late
+    while kind == "scheduler_file" and not Path(scheduler).is_file() and time.monotonic() < end:
+        time.sleep(0.5)
     try:
-        client = Client(**where, timeout=TIMEOUT_S)
+        if kind == "scheduler_file":
+            Path(scheduler).read_bytes()
+        client = Client(**{kind: scheduler}, timeout=TIMEOUT_S)
     except (OSError, ValueError) as error:
         raise InputError(f"no scheduler answers at {scheduler}: {error}; start one.") from error
     with client:
+        if not client.nthreads():
+            print(f"waiting for a worker of {scheduler}", file=sys.stderr)
         yield client
 
 
@@ -66,30 +81,52 @@ def results(
     exception as its result.
 
     Raises:
-        InputError: a task met one, or the scheduler is gone.
+        InputError: a task met one, the scheduler is gone, or workers lack this bundle.
     """
     tasks, pending = iter(tasks), {}
+
+    def call(bundle: str, payload: bytes):
+        """On a worker, which knows `scripts` only then: a function in a function travels whole."""
+        import pickle
+        import sys
+
+        if bundle not in sys.path:
+            sys.path.insert(0, bundle)
+        function, arguments = pickle.loads(payload)
+        return function(*arguments)
+
     done = as_completed(raise_errors=False)
 
     def submit() -> None:  # workers may join or leave at any time
         wanted = max(1, WAITING * sum(client.nthreads().values()))
         for task in islice(tasks, max(0, wanted - len(pending))):
-            future = client.submit(function, *arguments, *task, pure=False)
+            payload = pickle.dumps((function, (*arguments, *task)))
+            future = client.submit(call, BUNDLE, payload, pure=False)
             pending[future] = task
             done.add(future)
 
-    submit()
-    while pending:
-        future = next(done)
-        task = pending.pop(future)
-        if future.status in ("cancelled", "lost"):
-            raise InputError("the scheduler is gone; start again: what is finished is kept.")
-        result = future.exception() if future.status == "error" else future.result()
-        future.release()
+    try:
         submit()
-        if isinstance(result, InputError):
-            raise result
-        yield task, result
+        while pending:
+            future = next(done)
+            task = pending.pop(future)
+            if future.status in ("cancelled", "lost"):
+                raise InputError(GONE)
+            result = future.exception() if future.status == "error" else future.result()
+            future.release()
+            submit()
+            yield task, _checked(result)
+    except CommClosedError:
+        raise InputError(GONE) from None
+
+
+def _checked(result: Any) -> Any:
+    """A task's result, where it is no mistake that ends the work."""
+    if isinstance(result, InputError):
+        raise result
+    if isinstance(result, ModuleNotFoundError):
+        raise InputError(f"a worker has no {result.name}: it needs the packages of this process.")
+    return result
 
 
 def reason(error: BaseException) -> tuple[str, str]:
