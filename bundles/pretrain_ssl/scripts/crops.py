@@ -153,9 +153,7 @@ def draw_centre(
     return tuple(body[rng.randint(len(body))].tolist()) if len(body) else None
 
 
-def crop_around(
-    voxels: Voxels, centre: tuple[int, ...], patch_size: tuple[int, ...]
-) -> np.ndarray:
+def crop_around(voxels: Voxels, centre: tuple[int, ...], patch_size: tuple[int, ...]) -> np.ndarray:
     """HU of the patch around a voxel, (X, Y, Z) float32.
 
     A patch that would reach over an edge is moved inside. Where the volume is smaller than the
