@@ -206,6 +206,12 @@ def test_ordinary_files_are_prepared_as_before(transforms, phantoms, spacing_mm)
         assert torch.equal(scaled["image"].as_tensor(), expected.as_tensor())
 
 
+def test_transforms_reach_workers_that_are_spawned(transforms, tmp_path):
+    path = write_nifti(tmp_path / "a.nii.gz", HU, SPACING_MM)
+    expected = crop_of(transforms(), path)
+    assert np.array_equal(crop_of(pickle.loads(pickle.dumps(transforms())), path), expected)
+
+
 def dataset(scripts, transforms, paths: list[str], cache_rate: float = 0.0):
     items = [{"image": path} for path in paths]
     return scripts.draws.KeyedDataset(items, transforms(), seed=3, cache_rate=cache_rate)
