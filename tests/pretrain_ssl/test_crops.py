@@ -37,6 +37,11 @@ def crops(scripts):
 
 
 @pytest.fixture
+def volume_files(scripts):
+    return scripts.volume_files
+
+
+@pytest.fixture
 def transforms(scripts):
     """The config's own, by spacing and patch size: down to the crop in HU."""
 
@@ -69,54 +74,58 @@ def in_air(body: tuple, shape=(40, 30, 20)) -> np.ndarray:
     return hu
 
 
-def test_centres_are_spread_evenly_over_the_body(crops):
+def test_centres_are_spread_evenly_over_the_body(crops, volume_files):
     hu = in_air(np.s_[8:11, 2:4, 5:8], (12, 10, 9))
-    rng, voxels = np.random.RandomState(0), crops.Voxels(hu)
+    rng, voxels = np.random.RandomState(0), volume_files.Voxels(hu)
     centres = [crops.draw_centre(rng, voxels, -500) for _ in range(3600)]
     found, counts = np.unique(centres, axis=0, return_counts=True)
     assert np.array_equal(found, np.argwhere(hu == 50))  # all 18, both corners, and nothing else
     assert counts.min() > 140 and counts.max() < 260  # 200 expected, standard deviation 14
 
 
-def test_a_single_voxel_of_body_in_a_large_volume_is_found(crops):
+def test_a_single_voxel_of_body_in_a_large_volume_is_found(crops, volume_files):
     hu = in_air(np.s_[77, 55, 33], (100, 80, 60))
-    assert crops.draw_centre(np.random.RandomState(0), crops.Voxels(hu), -500) == (77, 55, 33)
+    assert crops.draw_centre(np.random.RandomState(0), volume_files.Voxels(hu), -500) == (
+        77,
+        55,
+        33,
+    )
 
 
-def test_threshold_is_of_hu_not_of_what_is_stored(crops):
+def test_threshold_is_of_hu_not_of_what_is_stored(crops, volume_files):
     stored = np.where(in_air(np.s_[5:9, 5:9, 5:9]) == 50, 1050, 0).astype(np.uint16)
-    voxels = crops.Voxels(stored, slope=1.0, intercept=-1000.0)
+    voxels = volume_files.Voxels(stored, slope=1.0, intercept=-1000.0)
     place = crops.draw_centre(np.random.RandomState(0), voxels, -500)
     assert stored[place] == 1050 and voxels.hu(place) == 50
 
 
-def test_crop_is_the_patch_around_its_centre(crops):
-    crop = crops.crop_around(crops.Voxels(HU), (7, 6, 5), PATCH)
+def test_crop_is_the_patch_around_its_centre(crops, volume_files):
+    crop = crops.crop_around(volume_files.Voxels(HU), (7, 6, 5), PATCH)
     assert np.array_equal(crop, HU[4:10, 3:9, 3:7]) and crop.dtype == np.float32
     assert np.array_equal(
-        crops.crop_around(crops.Voxels(HU), (7, 6, 5), (3, 3, 3)), HU[6:9, 5:8, 4:7]
+        crops.crop_around(volume_files.Voxels(HU), (7, 6, 5), (3, 3, 3)), HU[6:9, 5:8, 4:7]
     )
 
 
-def test_crop_is_moved_inside(crops):
-    voxels = crops.Voxels(HU)
+def test_crop_is_moved_inside(crops, volume_files):
+    voxels = volume_files.Voxels(HU)
     assert np.array_equal(crops.crop_around(voxels, (0, 0, 0), PATCH), HU[:6, :6, :4])
     assert np.array_equal(crops.crop_around(voxels, (13, 11, 9), PATCH), HU[-6:, -6:, -4:])
 
 
-def test_small_volume_gets_air_on_both_sides(crops):
-    crop = crops.crop_around(crops.Voxels(HU), (3, 3, 3), (6, 15, 12))
+def test_small_volume_gets_air_on_both_sides(crops, volume_files):
+    crop = crops.crop_around(volume_files.Voxels(HU), (3, 3, 3), (6, 15, 12))
     assert np.array_equal(crop[:, 1:13, 1:11], HU[:6])
     assert (np.delete(crop, np.s_[1:13], axis=1) == -1000).all()
     assert (crop[..., 0] == -1000).all() and (crop[..., 11] == -1000).all()
 
 
-def test_volume_on_the_grid_is_not_read(crops, transforms, tmp_path, monkeypatch):
+def test_volume_on_the_grid_is_not_read(volume_files, transforms, tmp_path, monkeypatch):
     path = write_nifti(tmp_path / "a.nii", HU, SPACING_MM)
     monkeypatch.setattr(nib.Nifti1Image, "get_fdata", None)
     monkeypatch.setattr("scripts.nifti.VolumeReader.get_data", None)
     opened = transforms().transforms[0]({"image": path})["image"]
-    assert isinstance(opened, crops.VolumeFile)
+    assert isinstance(opened, volume_files.VolumeFile)
     assert len(pickle.dumps(opened)) < 1000
     crop = crop_of(transforms(), path)
     assert crop.tobytes() in boxes_of(HU, PATCH)
@@ -170,9 +179,13 @@ def four_axes(path: Path) -> str:
 
 
 @pytest.mark.parametrize("write", [compressed, lps, four_axes])
-def test_other_files_give_the_same_crops_as_the_mapped_one(crops, transforms, tmp_path, write):
+def test_other_files_give_the_same_crops_as_the_mapped_one(
+    volume_files, transforms, tmp_path, write
+):
     mapped, other = write_nifti(tmp_path / "a.nii", HU, SPACING_MM), write(tmp_path / "b.nii")
-    assert not isinstance(transforms().transforms[0]({"image": other})["image"], crops.VolumeFile)
+    assert not isinstance(
+        transforms().transforms[0]({"image": other})["image"], volume_files.VolumeFile
+    )
     for seed in range(5):
         expected = crop_of(transforms(), mapped, seed)
         assert np.array_equal(crop_of(transforms(), other, seed), expected)
@@ -257,8 +270,8 @@ def test_volume_of_air_is_named(scripts, transforms, refusal, tmp_path):
         assert sentences[0] == f"{path} shows no body, no voxel is above -500 HU; remove it."
 
 
-def test_truncated_file_is_named(crops, refusal, tmp_path):
+def test_truncated_file_is_named(volume_files, refusal, tmp_path):
     path = Path(write_nifti(tmp_path / "a.nii", HU, SPACING_MM))
     path.write_bytes(path.read_bytes()[:-1])
     with refusal(f"{path} is cut short or damaged; replace or remove it."):
-        crops.open_file(str(path), SPACING_MM)
+        volume_files.open_file(str(path), SPACING_MM)

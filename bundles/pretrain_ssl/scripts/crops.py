@@ -6,52 +6,17 @@ not grow with the number of volumes, and no more of a file is read than the crop
 file goes through ordinary transforms and becomes a volume in memory, all of it for every crop.
 """
 
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import prod
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, MapTransform, Randomizable
-from nibabel.affines import voxel_sizes
-from nibabel.arrayproxy import ArrayProxy
 
 from .command_line import InputError
+from .volume_files import AIR_HU, VolumeFile, Voxels, open_file
 
-AIR_HU = -1000.0
-SPACING_TOLERANCE_MM = 1e-3
 BLOCKS, BLOCK_SIZE = 128, 32  # voxels looked at one by one before a whole volume is searched
-
-
-@dataclass(frozen=True)
-class Voxels:
-    """Stored values (X, Y, Z), mapped or in memory, and what makes HU of them."""
-
-    stored: np.ndarray
-    slope: float = 1.0
-    intercept: float = 0.0
-
-    def hu(self, index: tuple) -> np.ndarray:
-        """HU of a voxel, plane or box, float32 in C order; what is not finite is air."""
-        hu = self.stored[index].astype(np.float32, order="C")
-        if (self.slope, self.intercept) != (1, 0):
-            hu = hu * np.float32(self.slope) + np.float32(self.intercept)
-        is_exact = self.stored.dtype.kind in "iu"
-        return hu if is_exact else np.where(np.isfinite(hu), hu, np.float32(AIR_HU))
-
-
-@dataclass(frozen=True)
-class VolumeFile:
-    """A volume that stays in its file; light, and no file is open but while `voxels` are used."""
-
-    path: str
-    proxy: ArrayProxy
-
-    def voxels(self) -> Voxels:
-        return Voxels(np.asarray(self.proxy.get_unscaled()), self.proxy.slope, self.proxy.inter)
 
 
 class OpenVolumed(MapTransform):
@@ -77,21 +42,6 @@ class OpenVolumed(MapTransform):
             left_in_file = open_file(data[key], self.spacing_mm)
             data[key] = left_in_file or self.otherwise({key: data[key]})[key]
         return data
-
-
-def open_file(path: str, spacing_mm: Sequence[float]) -> VolumeFile | None:
-    """The volume in its file, of which the header is read; None where it is on another grid."""
-    image = nib.load(path, mmap="r") if str(path).endswith(".nii") else None
-    if image is None or len(image.shape) != 3 or image.dataobj.dtype.kind not in "iuf":
-        return None
-    is_ras = nib.aff2axcodes(image.affine) == ("R", "A", "S")
-    difference_mm = np.abs(voxel_sizes(image.affine) - spacing_mm).max()
-    if not is_ras or difference_mm > SPACING_TOLERANCE_MM:
-        return None
-    proxy = image.dataobj
-    if os.path.getsize(path) < proxy.offset + prod(proxy.shape) * proxy.dtype.itemsize:
-        raise InputError(f"{path} is cut short or damaged; replace or remove it.")
-    return VolumeFile(str(path), proxy)
 
 
 class RandBodyCropd(Randomizable, MapTransform):
