@@ -168,7 +168,7 @@ def run(
 
     Args:
         output_dir: folder for the two files.
-        device: cpu (15 minutes on two cores) or cuda (the paper's sizes).
+        device: cpu (17 minutes on two cores) or cuda (the paper's sizes).
         only: crops, encoder, pretrain, finetune, volume; several are separated by commas.
         size: full, or tiny to try the tool out; its times mean nothing.
         repetitions: of each measurement; without it 5, of a volume 1 on a CPU and 3 on CUDA.
