@@ -106,6 +106,15 @@ def test_volume_of_nan_is_named_whoever_reads_it(bundles, tmp_path, workers):
     assert "b.nii.gz holds no finite voxel (all NaN); replace or remove it." in sentence
 
 
+def test_volume_of_air_is_named_by_a_worker_that_reads_crops(bundles, tmp_path):
+    for name in "ab":
+        write_nifti(tmp_path / f"{name}.nii", np.full_like(HU, -1000), spacing_mm=(5, 5, 5))
+    flags = ["--dataset_dir", tmp_path, "--num_workers", 1, "--cache_rate", 0]
+    flags += ["--output_dir", tmp_path / "run"]
+    sentence = refuses(bundles["pretrain_ssl"], "train demo", *flags)
+    assert ".nii shows no body, no voxel is above -500 HU; remove it." in sentence
+
+
 def test_truncated_file(bundles, tmp_path):
     whole = nib.Nifti1Image(HU, np.eye(4)).to_bytes()
     packed = gzip.compress(whole)

@@ -128,11 +128,24 @@ def test_training_and_inference_agree(name):
     for key in set(train) & set(inference) - differing:
         if key != "network_def":
             assert train[key] == inference[key], key
-    for_images = [image_only(node) for node in train["deterministic_transforms"]]
+    for_images = [image_only(node) for node in whole_volume_transforms(train)]
     for_images = [node for node in for_images if node["keys"]]
     steps = inference["preprocessing"]["transforms"]
     steps = [step for step in steps if step["_target_"] != "EnsureTyped"]  # where they run
     assert steps[: len(for_images)] == for_images
+
+
+def whole_volume_transforms(train: dict) -> list[dict]:
+    """What training does to a whole volume; pre-training does it to files off its grid alone.
+
+    There the crop is scaled instead of the volume, by the same numbers.
+    """
+    first, *others = train["deterministic_transforms"]
+    if "otherwise" not in first:
+        return [first, *others]
+    assert first["spacing_mm"] == first["otherwise"][3]["pixdim"] and not others
+    scaled = [node for node in train["random_crop"] if node["_target_"] == "ScaleIntensityRanged"]
+    return first["otherwise"] + scaled
 
 
 def image_only(transform: dict) -> dict:

@@ -4,8 +4,9 @@
     python tools/benchmark.py run --output_dir DIR --device cuda
     python tools/benchmark.py run --output_dir DIR --only encoder,pretrain,finetune
 
-What is timed, on one batch or CT that is in memory:
+What is timed, on one batch or CT that is in memory, but for crops, which are read from files:
 
+- crops: a training crop from a corpus of CTs, on one thread;
 - encoder: a forward in evaluation;
 - pretrain: a step, from the crops to the updated weights, two corrupted views included;
 - finetune: a step, from the crops to the updated weights;
@@ -13,8 +14,9 @@ What is timed, on one batch or CT that is in memory:
 
 Each side runs in a process of its own, and they take turns. Further rows give the reference a part
 of what we do: on a CPU our allocator setting, so that what is left is the network; in `pretrain`
-our heads. Gradient checkpointing is off on a CPU; on CUDA it is what our configs declare, and on
-for the reference as in the authors' commands for one GPU.
+our heads; in `crops` we read the compressed files that the reference reads. Gradient checkpointing
+is off on a CPU; on CUDA it is what our configs declare, and on for the reference as in the authors'
+commands for one GPU.
 """
 
 import json
@@ -34,17 +36,20 @@ from fire.decorators import SetParseFn, SetParseFns
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUTS = shutil.ignore_patterns("models", "runs", "predictions", "evaluation", "__pycache__")
 SIDES = {
+    "crops": ("ours", "reference", "ours_compressed"),
     "encoder": ("ours", "reference", "reference_allocator"),
     "pretrain": ("ours", "reference", "reference_light"),
     "finetune": ("ours", "reference", "reference_allocator"),
     "volume": ("ours", "reference"),
 }
+FIRST = {"crops": "corpus", "volume": "weights"}  # what a task needs, made by a process of its own
 FACTS = {"task": "facts", "side": "ours", "device": "cpu"}
 REPETITIONS = 5
 VOLUME_REPETITIONS = {"cpu": 1, "cuda": 3}
 
 # By device, or "tiny": overrides of the configs' ids, for both sides
 CPU = {"batch_size": 1, "use_checkpoint": False}
+CROPS = {"batch_size": 1, "patch_size": [96, 96, 96]}
 CUDA = {"batch_size": 4, "feature_size": 48, "patch_size": [96, 96, 96]}
 TINY = {
     "batch_size": 1,
@@ -56,15 +61,28 @@ TINY = {
 }
 CONFIGS = {
     "cpu": {
+        "crops": CROPS,
         "encoder": CPU | {"feature_size": 48, "patch_size": [96, 96, 96]},
         "pretrain": CPU | {"feature_size": 24, "patch_size": [64, 64, 64]},
         "finetune": CPU | {"feature_size": 12, "patch_size": [96, 96, 96]},
         "volume": CPU | {"feature_size": 12, "patch_size": [96, 96, 96]},
     },
-    "cuda": dict.fromkeys(SIDES, CUDA),
+    "cuda": dict.fromkeys(SIDES, CUDA) | {"crops": CROPS},
     "tiny": dict.fromkeys(SIDES, TINY)
+    | {"crops": TINY | {"spacing_mm": [5.0, 5.0, 5.0]}}
     | {"finetune": TINY | {"patch_size": [64, 64, 32]}}
     | {"volume": TINY | {"patch_size": [64, 64, 32], "spacing_mm": [5.0, 5.0, 5.0]}},
+}
+# The CTs that crops are read from, and how many crops of ours a repetition has
+LARGE_CORPUS = {
+    "ct": {"shape": [512, 512, 300], "spacing_mm": [0.8, 0.8, 1.25]},
+    "volumes": 4,
+    "crops": 400,
+}
+SMALL_CORPUS = {
+    "ct": {"shape": [96, 80, 48], "spacing_mm": [4.5, 4.5, 6.0]},
+    "volumes": 2,
+    "crops": 4,
 }
 # The CT that is segmented, and the phantoms and crops that its network is trained on
 VOLUMES = {
@@ -126,6 +144,15 @@ def check(device: str, size: str) -> None:
         raise SystemExit("--device cuda needs a CUDA GPU, which PyTorch does not find here.")
 
 
+def first(task: str, preset: str, size: str, training_steps: int | None) -> dict:
+    """What an order says besides of a task that something is made for, see `FIRST`."""
+    if task == "crops":
+        return {"device": "cpu", "corpus": LARGE_CORPUS if size == "full" else SMALL_CORPUS}
+    plan = VOLUMES[preset]
+    steps = training_steps or plan["training"]["steps"]
+    return plan | {"training": plan["training"] | {"steps": steps}}
+
+
 # Paths stay text: fire would read a folder 2025_01 as the number 202501.
 @SetParseFn(str)
 @SetParseFns(only=parse_tasks, repetitions=parse_count, training_steps=parse_count)
@@ -141,8 +168,8 @@ def run(
 
     Args:
         output_dir: folder for the two files.
-        device: cpu (15 minutes on two cores) or cuda (the paper's sizes).
-        only: encoder, pretrain, finetune, volume; several are separated by commas.
+        device: cpu (17 minutes on two cores) or cuda (the paper's sizes).
+        only: crops, encoder, pretrain, finetune, volume; several are separated by commas.
         size: full, or tiny to try the tool out; its times mean nothing.
         repetitions: of each measurement; without it 5, of a volume 1 on a CPU and 3 on CUDA.
         training_steps: of the network whose labels are compared; without it as many as take about
@@ -155,11 +182,10 @@ def run(
         common = {"device": device, "folder": folder, "bundles": str(Path(folder, "bundles"))}
         for task in only:
             order = common | {"task": task, "config": CONFIGS[preset][task]}
-            if task == "volume":
-                order |= VOLUMES[preset]
-                order["training"]["steps"] = training_steps or order["training"]["steps"]
-                seconds = asked(order | {"task": "weights", "side": "ours"}, "go")["seconds"]
-                say(f"network trained on phantoms in {seconds:.0f} s")
+            if task in FIRST:
+                order |= first(task, preset, size, training_steps)
+                seconds = asked(order | {"task": FIRST[task], "side": "ours"}, "go")["seconds"]
+                say(f"{FIRST[task]} made in {seconds:.0f} s")
             sides = [s for s in SIDES[task] if device == "cpu" or s != "reference_allocator"]
             count = repetitions or (VOLUME_REPETITIONS[device] if task == "volume" else REPETITIONS)
             found, facts = measured([order | {"side": side} for side in sides], count)

@@ -50,6 +50,13 @@ def start(parser: ConfigParser) -> None:
         parser.get_parsed_content(f"run::{position}")
 
 
+def keep_freed_memory(parser: ConfigParser) -> None:
+    """Run the item of a config's `run` list that sets the allocator, and no other."""
+    for position, item in enumerate(parser["run"]):
+        if "keep_freed_memory" in item:
+            parser.get_parsed_content(f"run::{position}")
+
+
 def performance_handlers(handlers: list[dict]) -> list[dict]:
     """Those of a config's handlers that decide how fast a step is."""
     return [handler for handler in handlers if "scripts.performance." in handler["_target_"]]

@@ -72,7 +72,7 @@ def measured(orders: list[dict], repetitions: int) -> tuple[dict[str, dict], dic
         for number in range(repetitions):
             for name, side in sides.items():
                 answers[name].append(side.ask("go"))
-                say(f"{side.name} {number + 1}: {answers[name][-1]['seconds']:.2f} s")
+                say(f"{side.name} {number + 1}: {answers[name][-1]['seconds']:.3g} s")
     return {
         name: {
             "seconds": [answer["seconds"] for answer in given],
@@ -91,12 +91,13 @@ def work() -> None:
     """What a side's process does."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever libraries print must not look like an answer
-    import benchmark_ours  # here, because the parent stays small and starts at once
+    import benchmark_crops  # here, because the parent stays small and starts at once
+    import benchmark_ours
     import benchmark_reference
     import benchmark_worker
 
     order = json.loads(sys.stdin.readline())
-    ours = benchmark_ours.JOBS.get(order["task"])
+    ours = (benchmark_ours.JOBS | benchmark_crops.JOBS).get(order["task"])
     build = ours if order["side"] == "ours" else benchmark_reference.build
     benchmark_worker.serve(order, build, answers)
 

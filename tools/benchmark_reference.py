@@ -8,7 +8,9 @@ feature size 48, as in the authors' commands for one GPU, and off for the small 
 """
 
 import torch
-from benchmark_ours import read_config
+from benchmark_crops import official
+from benchmark_crops import ours as our_crops
+from benchmark_ours import keep_freed_memory, read_config
 from benchmark_pretraining import half_precision, light_pretrain, official_pretrain
 from benchmark_worker import CLASSES, Job, ct_path, random_batch, volume_job, weights_path
 from monai.data import DataLoader, Dataset
@@ -127,25 +129,21 @@ def build(order: dict) -> Job:
     """The job of an order whose `side` is `reference`, or a reference with a part of what we do.
 
     `reference_allocator` keeps freed memory as the bundles do; `reference_light` pre-trains our
-    heads on MONAI's encoder.
+    heads on MONAI's encoder; `ours_compressed` is no reference: our crops from the files that the
+    reference reads.
     """
+    if order["side"] == "ours_compressed":
+        return our_crops(order)
     torch.backends.cudnn.benchmark = True
     if order["side"] == "reference_allocator":
-        keep_freed_memory(order)
+        keep_freed_memory(read_config(order, "btcv_segmentation", "train"))
     if order["side"] == "reference_light":
         return light_pretrain(order)
     return JOBS[order["task"]](order)
 
 
-def keep_freed_memory(order: dict) -> None:
-    """Run the item of the bundle's `run` list that sets the allocator."""
-    parser = read_config(order, "btcv_segmentation", "train")
-    for position, item in enumerate(parser["run"]):
-        if "keep_freed_memory" in item:
-            parser.get_parsed_content(f"run::{position}")
-
-
 JOBS = {
+    "crops": official,
     "encoder": encoder,
     "pretrain": lambda order: official_pretrain(order, swin_transformer(order)),
     "finetune": finetune,

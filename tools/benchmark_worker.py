@@ -31,10 +31,12 @@ class Job:
     Args:
         step: one repetition; of a whole volume it returns the labels (1, X, Y, Z).
         warm_up: in place of a first `step` that is not counted.
+        count: how many of what is timed a step does; times are of one.
     """
 
     step: Callable[[], Tensor | None]
     warm_up: Callable[[], object] | None = None
+    count: int = 1
 
 
 def serve(order: dict, build: Callable[[dict], Job] | None, answers: TextIO) -> None:
@@ -55,7 +57,7 @@ def serve(order: dict, build: Callable[[dict], Job] | None, answers: TextIO) -> 
         result = run()
         if is_cuda:
             torch.cuda.synchronize()
-        seconds = perf_counter() - started
+        seconds = (perf_counter() - started) / job.count
         peak = max(peak, peak_bytes(order["device"]))  # handlers may reset what CUDA reports
         if isinstance(result, Tensor) and not is_warm_up:
             labels = result.cpu().numpy().astype(np.uint8)[0]

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import torch
 from bundle_runs import copy_bundle, run, torchrun
+from helpers import write_json, write_nifti
 from monai.networks.nets import SwinUNETR
 from PIL import Image
 
@@ -105,6 +106,23 @@ def test_evaluation_repeats_the_best_validation(pretrained, phantoms):
     losses = [r["value"] for r in rows(pretrained / "runs/demo") if r["name"] == "validation/loss"]
     assert set(figures) == FIGURES
     assert np.isclose(figures["loss"], min(map(float, losses)), rtol=1e-4)
+
+
+def test_a_prepared_corpus_trains_by_its_own_datalist_and_is_evaluated(tmp_path):
+    bundle, corpus = copy_bundle("pretrain_ssl", tmp_path), tmp_path / "corpus"
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        hu = rng.integers(-1000, 400, (70, 60, 40)).astype(np.int16)
+        write_nifti(corpus / f"volumes/{number}.nii", hu, spacing_mm=(5, 5, 5))
+    images = [{"image": f"volumes/{number}.nii"} for number in range(3)]
+    own = write_json(corpus / "datalist.json", {"training": images[:2], "validation": images[2:]})
+    flags = ["--dataset_dir", corpus, "--iterations", 1, "--batch_size", 2, "--num_workers", 1]
+    done = run(bundle, "train demo", *flags)
+    assert done.stdout.count(f"training and validation as in {own}") == 1
+    run(bundle, "train demo evaluate", *flags, "--evaluate_on", "all")
+    with (bundle / "evaluation/views.csv").open(newline="") as file:
+        named = [row["image"] for row in csv.DictReader(file)]
+    assert sorted(set(named)) == [str(corpus / item["image"]) for item in images]
 
 
 def body_size(image: nib.Nifti1Image) -> np.ndarray:

@@ -1,6 +1,9 @@
 """Unlabelled images, divided into training and validation."""
 
+import logging
+import os
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -88,6 +91,34 @@ def test_datalist_without_images_is_refused(unlabelled, refusal, tmp_path):
     datalist = write_json(tmp_path / "datalist.json", {"test": [{"image": "ct00.nii.gz"}]})
     with refusal("datalist.json lists no image"):
         unlabelled.unlabelled_split(str(corpus(tmp_path, 1)), datalist, 0.2, seed=0)
+
+
+def test_folders_own_datalist_counts_where_none_is_given(unlabelled, tmp_path, caplog):
+    content = {"training": [{"image": "ct01.nii.gz"}], "validation": [{"image": "ct02.nii.gz"}]}
+    own = write_json(corpus(tmp_path, 4) / "datalist.json", content)
+    with caplog.at_level(logging.INFO):
+        split = unlabelled.unlabelled_split(str(tmp_path), None, 0.5, seed=0)
+    assert (names(split["training"]), names(split["validation"])) == (
+        ["ct01.nii.gz"],
+        ["ct02.nii.gz"],
+    )
+    assert caplog.messages == [f"training and validation as in {own}"]
+    given = write_json(tmp_path / "given.json", {"training": [{"image": "ct00.nii.gz"}]})
+    with pytest.warns(UserWarning, match="only one image"):
+        split = unlabelled.unlabelled_split(str(tmp_path), given, 0.5, seed=0)
+    assert names(split["training"]) == ["ct00.nii.gz"]
+
+
+def test_headers_of_a_thousand_files_are_checked_in_seconds(unlabelled, tmp_path):
+    write_nifti(tmp_path / "volumes/0.nii", CT.astype(np.int16))
+    for number in range(1, 1000):
+        os.link(tmp_path / "volumes/0.nii", tmp_path / f"volumes/{number}.nii")
+    images = [{"image": f"volumes/{number}.nii"} for number in range(1000)]
+    write_json(tmp_path / "datalist.json", {"training": images[:900], "validation": images[900:]})
+    started = perf_counter()
+    split = unlabelled.unlabelled_split(str(tmp_path), None, 0.5, seed=0)
+    assert len(split["training"]) == 900
+    assert perf_counter() - started < 5
 
 
 def test_single_image_serves_both_with_a_warning(unlabelled, tmp_path):

@@ -1,12 +1,16 @@
 """Unlabelled images, divided into those that train and those that validate."""
 
+import logging
 import warnings
+from pathlib import Path
 
 from monai.data import partition_dataset
 
 from .command_line import InputError
 from .nifti import check_header
 from .volumes import find_images, read_datalist
+
+logger = logging.getLogger(__name__)
 
 
 def unlabelled_split(
@@ -16,7 +20,10 @@ def unlabelled_split(
 
     From the datalist's sections `training` and `validation` where it has them; otherwise a seeded
     share is held out, at least one image and not all. A single image serves both, with a warning.
+    Without a datalist given, `datalist.json` in the folder counts: a prepared corpus has one, which
+    keeps every patient on one side.
     """
+    datalist = datalist or own_datalist(dataset_dir)
     if datalist:
         training = read_datalist(datalist, dataset_dir, "training", is_labelled=False)
         validation = read_datalist(datalist, dataset_dir, "validation", is_labelled=False)
@@ -36,6 +43,15 @@ def unlabelled_split(
         name: [{"image": check_header(item["image"])} for item in items_of_part]
         for name, items_of_part in items.items()
     }
+
+
+def own_datalist(dataset_dir: str) -> str | None:
+    """Path of the folder's own `datalist.json`, said in one line; None where it has none."""
+    path = Path(dataset_dir, "datalist.json")
+    if not path.is_file():
+        return None
+    logger.info(f"training and validation as in {path}")
+    return str(path)
 
 
 def part(data: dict[str, list[dict]], name: str) -> list[dict]:
