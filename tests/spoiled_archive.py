@@ -11,8 +11,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pydicom
-from dicom_series import body, write_series
+from dicom_series import body, compress
 from helpers import write_nifti
+from phantom_dicom import write_series
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -218,7 +219,8 @@ def _dicoms(folder: Path) -> None:
         "deflated": DeflatedExplicitVRLittleEndian,
     }
     for seed, (name, syntax) in enumerate(syntaxes.items(), start=23):
-        write_series(folder / name, body(seed=seed), syntax=syntax)
+        for path in write_series(folder / name, body(seed=seed)):
+            compress(path, syntax)
     for path in write_series(folder / "part_1", body(seed=28))[10:]:
         path.rename(_made(folder / "part_2") / path.name)
     write_series(folder / "upside_down", body(seed=29), change=_upside_down)
@@ -272,7 +274,9 @@ def _spoiled_dicoms(folder: Path) -> None:
         ("cut_header", 0.01, None),
         ("empty_slice", 0, None),
     ):
-        path = write_series(folder / name, hu, syntax=syntax)[7]
+        path = write_series(folder / name, hu)[7]
+        if syntax:
+            compress(path, syntax)
         size = 150 if name == "cut_header" else int(share * path.stat().st_size)
         path.write_bytes(path.read_bytes()[:size])
 

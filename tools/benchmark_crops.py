@@ -1,12 +1,13 @@
 """Reading training crops, for tools/benchmark.py: from CTs in files to batches, on one thread.
 
-Ours is the data loader of the pre-training config without workers, once over a prepared corpus and
-once over its compressed originals; the reference is the authors' chain in code of our own
-(Project-MONAI/research-contributions, SwinUNETR/Pretrain). All files have been read before, so
-they come from the system's page cache where it holds them.
+Ours is the data loader of the pre-training config without workers, once over a corpus as
+`scripts/corpus.py prepare` makes it and once over its compressed originals; the reference is the
+authors' chain in code of our own (Project-MONAI/research-contributions, SwinUNETR/Pretrain). All
+files have been read before, so they come from the system's page cache where it holds them.
 """
 
-import json
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -41,28 +42,29 @@ def prepared(order: dict) -> Path:
 
 
 def write_corpus(order: dict) -> Job:
-    """Draw the compressed originals, and bring each to the grid that the config trains on."""
+    """Draw the compressed originals, and prepare the corpus that the config trains on."""
     parser = read_config(order, "pretrain_ssl", "train")
-    to_grid = parser.get_parsed_content("deterministic_transforms")[0].otherwise
+    bundle, spacing_mm = Path.cwd(), parser["spacing_mm"][0]
 
     def step() -> None:
-        names = [f"ct{number}.nii" for number in range(order["corpus"]["volumes"])]
-        for folder, ending in ((originals(order), ".gz"), (prepared(order), "")):
-            folder.mkdir()
-            items = [{"image": name + ending} for name in names]
-            split = {"training": items, "validation": items[:1]}
-            Path(folder, "datalist.json").write_text(json.dumps(split))
-        for number, name in enumerate(names):
-            path = str(originals(order) / f"{name}.gz")
+        for number in range(order["corpus"]["volumes"]):
+            path = originals(order) / f"ct{number}" / "ct.nii.gz"
+            path.parent.mkdir(parents=True)
             write_original(path, number, **order["corpus"]["ct"])
-            volume = to_grid({"image": path})["image"]
-            image = nib.Nifti1Image(volume[0].numpy().round().astype(np.int16), volume.affine)
-            nib.save(image, prepared(order) / name)
+        command = [
+            sys.executable,
+            "scripts/corpus.py",
+            "prepare",
+            originals(order),
+            prepared(order),
+        ]
+        options = ["--workers", "1", "--spacing_mm", str(spacing_mm)]
+        subprocess.run([*command, *options], cwd=bundle, check=True)
 
     return Job(step)
 
 
-def write_original(path: str, number: int, shape: list[int], spacing_mm: list[float]) -> None:
+def write_original(path: Path, number: int, shape: list[int], spacing_mm: list[float]) -> None:
     """A CT phantom, LPS and int16: drawn at half the resolution, with noise of the full one."""
     rng = case_rng(0, "crops", number)
     half, _ = phantom_ct(rng, [n // 2 for n in shape], [2 * mm for mm in spacing_mm])
@@ -103,7 +105,7 @@ def official(order: dict) -> Job:
             ToTensord("image"),
         ]
     )
-    paths = sorted(map(str, originals(order).glob("*.nii.gz")))
+    paths = sorted(map(str, originals(order).rglob("*.nii.gz")))
     loader = DataLoader(Dataset([{"image": path} for path in paths], transforms), shuffle=True)
     batches = (batch for _ in iter(int, 1) for batch in loader)  # one pass after another
     return job(batches, 1, CROPS_PER_VOLUME)

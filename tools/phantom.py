@@ -221,7 +221,9 @@ def btcv(out: str, count: int = 8, seed: int = 0, first: int = 1, spacing_mm: fl
         write(folder / "label" / f"label{number:04d}.nii.gz", label.to_filename)
 
 
-def corpus(out: str, count: int = 24, seed: int = 0, spacing_mm: float = 3.0) -> None:
+def corpus(
+    out: str, count: int = 24, seed: int = 0, spacing_mm: float = 3.0, dicom: bool = False
+) -> None:
     """Unlabelled CT of abdomen and lower chest in nested folders, .nii and .nii.gz mixed.
 
     Args:
@@ -229,6 +231,7 @@ def corpus(out: str, count: int = 24, seed: int = 0, spacing_mm: float = 3.0) ->
         count: number of volumes.
         seed: seed of the patients.
         spacing_mm: in-plane voxel size about which the volumes vary.
+        dicom: write a DICOM series for each instead; needs pydicom.
     """
     folder = output_folder(out, count, seed, spacing_mm)
     names = ("ct.nii.gz", "study_1/ct.nii", "study_1/series_2/ct.nii.gz")
@@ -236,8 +239,15 @@ def corpus(out: str, count: int = 24, seed: int = 0, spacing_mm: float = 3.0) ->
         rng = case_rng(seed, "corpus", number)
         task = replace(BTCV, centre_mm=(0, 0, rng.uniform(-30, 90)))
         image, _ = draw_case(rng, task, spacing_mm)
-        path = folder / f"patient_{number:04d}" / names[(number - 1) % len(names)]
-        write(path, image.to_filename)
+        patient = f"patient_{number:04d}"
+        if dicom:
+            from phantom_dicom import write_series  # pydicom is not needed for anything else here
+
+            upright = nib.as_closest_canonical(image)
+            hu, spacing = np.asarray(upright.dataobj), upright.header.get_zooms()
+            write_series(folder / patient / "study_1/series_2", hu, spacing, PatientID=patient)
+        else:
+            write(folder / patient / names[(number - 1) % len(names)], image.to_filename)
 
 
 def msd(

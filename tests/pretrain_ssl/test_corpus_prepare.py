@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import spoiled_archive
 from bundle_runs import last_line, python
-from dicom_series import body, write_series
+from dicom_series import body
 from helpers import BUNDLES, write_nifti
+from phantom_dicom import write_series
 
 BUNDLE = BUNDLES / "pretrain_ssl"
 COMMAND = ["scripts/corpus.py", "prepare"]

@@ -5,9 +5,10 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from dicom_series import body, write_series
+from dicom_series import body
 from helpers import config_files, write_nifti
 from monai.bundle import ConfigParser
+from phantom_dicom import write_series
 
 NORMAL = np.array([0.0, 0.0, 1.0])
 

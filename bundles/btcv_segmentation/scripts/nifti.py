@@ -14,6 +14,10 @@ from .files import replacing
 
 logger = logging.getLogger(__name__)
 
+# Where pydicom is installed too, MONAI looks for a GPU's DICOM decoder whenever it reads anything.
+warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
+logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
+
 NIFTI_ENDINGS = (".nii", ".nii.gz")
 AIR_BELOW_HU = -300.0  # every CT shows some air or lung; images without are probably not in HU
 

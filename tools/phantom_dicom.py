@@ -1,0 +1,67 @@
+"""Phantoms as DICOM series."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+INTERCEPT = -1024  # what is stored is HU from there, as most scanners do
+
+
+def write_series(
+    folder: Path,
+    hu: np.ndarray,
+    spacing_mm=(3.0, 3.0, 3.0),
+    change: Callable[[Dataset, int], None] | None = None,
+    name: Callable[[int], str] = "{:04d}.dcm".format,
+    tilt_degrees: float = 0.0,
+    **tags,
+) -> list[Path]:
+    """Write a series slice by slice, as a scanner's export has it; returns the files.
+
+    Args:
+        folder: made if need be.
+        hu: (X, Y, Z) in RAS, as NIfTI has it; written as LPS.
+        spacing_mm: between voxel centres.
+        change: alters a slice's data set; gets it and the slice's number, 0 at the feet.
+        name: of a slice's file by its number.
+        tilt_degrees: of the gantry, about the patient's left-right axis.
+        tags: of every slice, such as PatientID; None removes one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    planes = hu[::-1, ::-1].transpose(2, 1, 0)  # (Z, rows, columns), LPS
+    uids = {"SeriesInstanceUID": generate_uid(), "StudyInstanceUID": generate_uid()}
+    angle, paths = np.radians(tilt_degrees), []
+    for number, plane in enumerate(planes):
+        dataset = _slice(plane, spacing_mm)
+        dataset.ImagePositionPatient = [0, 0, float(number * spacing_mm[2])]
+        dataset.ImageOrientationPatient = [1, 0, 0, 0, float(np.cos(angle)), float(np.sin(angle))]
+        for tag, value in ({"PatientID": "patient"} | uids | tags).items():
+            setattr(dataset, tag, value)
+            if value is None:
+                delattr(dataset, tag)
+        if change:
+            change(dataset, number)
+        paths.append(folder / name(number))
+        dataset.save_as(paths[-1], enforce_file_format=True)
+    return paths
+
+
+def _slice(plane: np.ndarray, spacing_mm) -> Dataset:
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, generate_uid()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.Modality, dataset.ImageType = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
+    dataset.Rows, dataset.Columns = plane.shape
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.PixelSpacing = [float(spacing_mm[1]), float(spacing_mm[0])]
+    dataset.RescaleSlope, dataset.RescaleIntercept = 1, INTERCEPT
+    dataset.PixelData = (np.maximum(plane, INTERCEPT) - INTERCEPT).astype(np.uint16).tobytes()
+    return dataset
