@@ -281,7 +281,10 @@ def test_documented_command(document, line):
     elif words[0] == "python" and words[1].endswith(".py"):
         check_tool_command(document, words)
     elif words[0] == "idc":
-        check_idc_command(words)
+        check_options(words[2:], "idc_index.cli", words[1])
+    elif " -m dask " in line:
+        command = words[words.index("dask") + 1]
+        check_options([word for word in words if word != "&"], "dask", command)
     else:
         assert NOT_OURS.fullmatch(line), f"nothing checks `{line}`"
 
@@ -323,11 +326,11 @@ def check_tool_command(document: Path, words: list[str]) -> None:
     assert set(options) <= set(known), f"{words[1]} does not know all of {options}"
 
 
-def check_idc_command(words: list[str]) -> None:
-    """idc-index has the command and every option."""
-    shown = python(ROOT, "-m", "idc_index.cli", words[1], "--help").stdout
+def check_options(words: list[str], module: str, command: str) -> None:
+    """A package's own command knows every option: its help shows them."""
+    shown = python(ROOT, "-m", module, command, "--help").stdout
     for option in (word.split("=")[0] for word in words if word.startswith("--")):
-        assert re.search(rf"^ +{option} ", shown, re.M), f"idc {words[1]} knows no {option}"
+        assert re.search(rf"^ +{option} ", shown, re.M), f"{module} {command} knows no {option}"
 
 
 def test_what_ci_runs_is_what_the_readme_says():

@@ -1,7 +1,6 @@
 """`corpus.py prepare`: scan an archive, prepare its volumes, and draw up the tables."""
 
 import os
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,14 +42,13 @@ def prepare(
         body_above_hu: what is denser is body, to which volumes are cropped.
 
     Returns:
-        What became of the source's files, and how many volumes a second.
+        What became of the source's files.
 
     Raises:
         InputError: for one of these that cannot be used.
     """
     settings = checked(source, destination, workers, validation_fraction, spacing_mm, body_above_hu)
     names = read_patients(patients) if patients else {}
-    began = time.monotonic()
     Path(destination).mkdir(parents=True, exist_ok=True)
     with locked(Path(destination)):
         keep_settings(Path(destination), settings)
@@ -64,7 +62,7 @@ def prepare(
         table = catalogue.collect(records, found, names)
         catalogue.write(Path(destination), table, validation_fraction, seed)
         write_text(Path(destination, "report.html"), overview.page(Path(destination), table))
-    return summary(table, time.monotonic() - began)
+    return summary(table)
 
 
 def _scanned(
@@ -100,15 +98,14 @@ def _prepared(
     return sorted(records, key=lambda record: (record["source"], record["series"], record["files"]))
 
 
-def summary(table: catalogue.Table, seconds: float) -> str:
+def summary(table: catalogue.Table) -> str:
     """What a person reads when the work is done."""
     rejected = sum(row["files"] for row in table.rejected)
     accepted = sum(row["files"] for row in table.accepted)
-    volumes = len(table.accepted) + len(table.rejected)
     return (
         f"{len(table.accepted)} volumes of {len(table.patients)} patients accepted "
         f"({accepted} files), {len(table.rejected)} rejected ({rejected} files), "
-        f"{table.others} files are no images; {volumes / seconds:.2f} volumes a second"
+        f"{table.others} files are no images"
     )
 
 
