@@ -5,6 +5,7 @@
 """
 
 import gzip
+import os
 import random
 from pathlib import Path
 
@@ -36,6 +37,7 @@ EXPECTED = {
     "nifti/plain.nii": "",
     "nifti/packed.nii.gz": "",
     "nifti/pair.hdr": "",
+    "nifti/no_unicode_\\udcff.nii.gz": "",
     "nifti/oblique.nii.gz": "",
     "nifti/inside_the_body.nii.gz": "",
     "nifti/4d_one.nii.gz": "4D with one volume",
@@ -131,6 +133,7 @@ def _niftis(folder: Path) -> None:
     save("plain.nii", hu)
     save("plain_again.nii.gz", hu)
     save("packed.nii.gz", body(seed=2))
+    save(os.fsdecode(b"no_unicode_\xff.nii.gz"), body(seed=12))
     nib.save(nib.Nifti1Pair(body(seed=3), AFFINE), folder / "pair.hdr")
     turn = nib.eulerangles.euler2mat(0.1, 0.15, 0.2)
     save("oblique.nii.gz", body(seed=4), nib.affines.from_matvec(turn * 3, [5, 6, 7]))

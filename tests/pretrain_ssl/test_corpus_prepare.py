@@ -59,7 +59,7 @@ def corpus(archive) -> Path:
     before = {path: path.lstat().st_mtime_ns for path in archive.rglob("*")}
     destination = archive.parent / "corpus"
     done = prepare(archive, destination, "--workers", 2)
-    assert "27 volumes of 2 patients accepted" in done.stdout
+    assert "28 volumes of 2 patients accepted" in done.stdout
     assert {path: path.lstat().st_mtime_ns for path in archive.rglob("*")} == before
     return destination
 

@@ -147,21 +147,19 @@ def test_every_scale_but_hu_is_not(curation):
 
 
 def test_prepared_volume_is_what_trainings_own_transforms_give(curation, scripts, tmp_path):
-    """Inference's whole-volume steps, up to the crop to the body, of a CT in LPS at 3 mm."""
+    """A CT in LPS at another spacing, as training takes it whole, and as it is prepared."""
     hu = body((50, 46, 30), seed=5)
     affine = np.array([[-3.0, 0, 0, 90], [0, -3.0, 0, 40], [0, 0, 2.5, -7], [0, 0, 0, 1]])
     path = write_nifti(tmp_path / "ct.nii.gz", hu, affine=affine)
-    parser = ConfigParser(ConfigParser.load_config_files(config_files("pretrain_ssl", "inference")))
-    item, steps = {"image": path}, parser["preprocessing::transforms"]
-    for number in range([step["_target_"] for step in steps].index("CropForegroundd") + 1):
-        item = parser.get_parsed_content(f"preprocessing::transforms::{number}")(item)
-    expected = item["image"].numpy()[0] * 2000 - 1000
+    parser = ConfigParser(ConfigParser.load_config_files(config_files("pretrain_ssl", "train")))
+    opened = parser.get_parsed_content("deterministic_transforms")[0]({"image": path})["image"]
+    expected = opened.numpy()[0]
     grid = curation("grid")
     volume = grid.as_int16(curation("nifti_source").read_nifti(tmp_path / "ct.nii.gz"))
     volume = grid.on_grid(volume, 1.5, -500)
     assert volume.values.shape == expected.shape
-    np.testing.assert_allclose(volume.affine, item["image"].affine, atol=1e-4)
-    np.testing.assert_allclose(np.clip(volume.values, -1000, 1000), expected, atol=0.51)
+    np.testing.assert_allclose(volume.affine, opened.affine, atol=1e-4)
+    np.testing.assert_allclose(volume.values, np.maximum(expected, -1024), atol=0.51)
 
 
 def test_volume_on_the_grid_already_keeps_its_voxels(curation, tmp_path):
@@ -206,3 +204,22 @@ def test_record_of_changed_files_does_not_count(curation, tmp_path):
     assert curation("records").read_record(path, "b") is None
     path.write_text('{"signature": "a"')  # cut short
     assert curation("records").read_record(path, "a") is None
+
+
+def test_folder_that_cannot_be_opened_is_one_row(curation, tmp_path, monkeypatch):
+    write_nifti(tmp_path / "open/a.nii", body())
+    (tmp_path / "closed").mkdir()
+    scandir = curation("sources").os.scandir
+
+    def closed(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(curation("sources").os, "scandir", closed)
+    found = dict(curation("sources").folders(tmp_path))
+    assert found == {"": [], "closed": "Permission denied", "open": ["a.nii"]}
+    scanned = {"folder": "closed", **curation("sources").scan(tmp_path / "closed", found["closed"])}
+    (row,) = curation("catalogue").collect([], [scanned], {}).rejected
+    assert (row["source"], row["files"]) == ("closed/", 0)
+    assert (row["kind"], row["detail"]) == ("folder that cannot be opened", "Permission denied")

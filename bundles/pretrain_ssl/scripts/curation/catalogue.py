@@ -55,7 +55,7 @@ def collect(records: Sequence[dict], folders: Sequence[dict], patients: Mapping)
     for folder in folders:
         for name, kind, detail in folder["rejected"]:
             path = os.path.join(folder["folder"], name)
-            rejected.append(_rejection(path, 1, kind, detail))
+            rejected.append(_rejection(path, 1 if name else 0, kind, detail))
     for record in records:
         if record["copies"]:
             where, count = record["copies"]

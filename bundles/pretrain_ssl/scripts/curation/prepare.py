@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from distributed import Client
 from tqdm import tqdm
 
@@ -93,6 +94,8 @@ def _prepared(
                 where = unit.get("path") or units.source_of(unit["folders"])
                 result = {"source": where, "series": "", "patient": "", "files": unit["files"]}
                 result |= {"copies": None, "kind": kind, "detail": detail}
+            if "histogram" in result:  # lists of numbers would fill the memory of a large corpus
+                result["histogram"] = np.array(result["histogram"])
             records.append(result)
             bar.update()
     return sorted(records, key=lambda record: (record["source"], record["series"], record["files"]))

@@ -20,8 +20,10 @@ OTHER_FORMATS = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc")
 HEAD = 352  # bytes: a NIfTI header with its magic number; DICOM's stands at byte 128
 
 
-def folders(source: Path) -> Iterator[tuple[str, list[str]]]:
+def folders(source: Path) -> Iterator[tuple[str, list[str] | str]]:
     """Every folder from `source` down with the names of its files; relative, "" is `source`.
+
+    Of a folder that cannot be opened the reason takes the names' place.
 
     Links to folders are followed, but no folder is entered twice: links that loop end there, and a
     folder inside `source` is found by its own name, not by a link's.
@@ -35,8 +37,14 @@ def folders(source: Path) -> Iterator[tuple[str, list[str]]]:
             if real in seen:
                 continue
             seen.add(real)
-        with os.scandir(folder) as entries:
-            entries = sorted(entries, key=lambda entry: entry.name)
+        relative = os.path.relpath(folder, source)
+        relative = "" if relative == "." else relative
+        try:
+            with os.scandir(folder) as entries:
+                entries = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            yield relative, error.strerror
+            continue
         names = []
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -46,8 +54,7 @@ def folders(source: Path) -> Iterator[tuple[str, list[str]]]:
                 links.append((Path(entry.path), True))
             else:
                 names.append(entry.name)
-        relative = os.path.relpath(folder, source)
-        yield "" if relative == "." else relative, names
+        yield relative, names
 
 
 def _is_folder(path: str) -> bool:
@@ -57,10 +64,10 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def listing(folder: Path, names: list[str]) -> str:
+def listing(folder: Path, names: list[str] | str) -> str:
     """A hash of the files' names, sizes and times: equal as long as nothing has changed."""
     digest = hashlib.sha256()
-    for name in names:
+    for name in [names] if isinstance(names, str) else names:
         digest.update(json.dumps([name, *stamp(folder / name)]).encode())
     return digest.hexdigest()
 
@@ -74,8 +81,11 @@ def stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def scan(folder: Path, names: list[str]) -> dict:
+def scan(folder: Path, names: list[str] | str) -> dict:
     """What the files of one folder are.
+
+    Args:
+        folder, names: see `folders`.
 
     Returns:
         `series`: by key (see `headers.series_key`) its slices' headers, each with its `name`;
@@ -83,6 +93,9 @@ def scan(folder: Path, names: list[str]) -> dict:
         `others`: how many files are no images.
     """
     found = {"series": {}, "niftis": {}, "rejected": [], "others": 0}
+    if isinstance(names, str):
+        found["rejected"].append(["", "folder that cannot be opened", names])
+        return found
     slices, broken = defaultdict(list), []
     for name in names:
         kind = kind_of(folder / name)

@@ -25,7 +25,7 @@ HISTOGRAM_BINS = 80
 HIDDEN = 16  # characters of a volume's id; two of a million are alike once in 30 million corpora
 
 
-def scan(destination: str, settings: Settings, folder: str, names: list[str]) -> dict:
+def scan(destination: str, settings: Settings, folder: str, names: list[str] | str) -> dict:
     """What a folder of the source holds, from its record where nothing has changed.
 
     Returns:
