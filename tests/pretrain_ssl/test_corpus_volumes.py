@@ -209,15 +209,15 @@ def test_record_of_changed_files_does_not_count(curation, tmp_path):
 def test_folder_that_cannot_be_opened_is_one_row(curation, tmp_path, monkeypatch):
     write_nifti(tmp_path / "open/a.nii", body())
     (tmp_path / "closed").mkdir()
-    scandir = curation("sources").os.scandir
+    scandir = curation("walk").os.scandir
 
     def closed(path):
         if str(path).endswith("closed"):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr(curation("sources").os, "scandir", closed)
-    found = dict(curation("sources").folders(tmp_path))
+    monkeypatch.setattr(curation("walk").os, "scandir", closed)
+    found = dict(curation("walk").folders(tmp_path))
     assert found == {"": [], "closed": "Permission denied", "open": ["a.nii"]}
     scanned = {"folder": "closed", **curation("sources").scan(tmp_path / "closed", found["closed"])}
     (row,) = curation("catalogue").collect([], [scanned], {}).rejected

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ..command_line import InputError
 from ..files import write_text
-from . import catalogue, cluster, overview, sources, units
+from . import catalogue, cluster, overview, units, walk
 from .destination import checked, keep_settings, locked, read_patients, remove_leftovers
 from .records import Settings
 
@@ -50,13 +50,13 @@ def prepare(
     """
     settings = checked(source, destination, workers, validation_fraction, spacing_mm, body_above_hu)
     names = read_patients(patients) if patients else {}
+    folders = [task for task in walk.folders(Path(source)) if task[1]]
+    if not folders:
+        raise InputError(f"{source} holds no file; give SOURCE the folder of the archive.")
     Path(destination).mkdir(parents=True, exist_ok=True)
     with locked(Path(destination)):
         keep_settings(Path(destination), settings)
         remove_leftovers(Path(destination))
-        folders = [task for task in sources.folders(Path(source)) if task[1]]
-        if not folders:
-            raise InputError(f"{source} holds no file; give SOURCE the folder of the archive.")
         with cluster.cluster(workers or os.cpu_count(), scheduler) as client:
             found = _scanned(client, destination, settings, folders)
             records = _prepared(client, destination, settings, found)
@@ -96,9 +96,9 @@ def _prepared(
                 result |= {"copies": None, "kind": kind, "detail": detail}
             if "histogram" in result:  # lists of numbers would fill the memory of a large corpus
                 result["histogram"] = np.array(result["histogram"])
-            records.append(result)
+            records.append((result["source"], unit["name"], result))
             bar.update()
-    return sorted(records, key=lambda record: (record["source"], record["series"], record["files"]))
+    return [record for *_, record in sorted(records, key=lambda row: row[:2])]
 
 
 def summary(table: catalogue.Table) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import sources
+from . import walk
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def volume_path(destination: str, identity: str) -> Path:
 def is_whole(destination: str, record: dict) -> bool:
     """Whether the volume of a record lies in the destination in its full length."""
     n_bytes = 352 + 2 * math.prod(record["prepared_shape"])
-    return sources.stamp(volume_path(destination, record["id"]))[0] == n_bytes
+    return walk.stamp(volume_path(destination, record["id"]))[0] == n_bytes
 
 
 def files_of(destination: str, settings: Settings, unit: dict) -> list[dict]:
@@ -74,7 +74,7 @@ def files_of(destination: str, settings: Settings, unit: dict) -> list[dict]:
             files.append({**item, "name": name, "path": str(Path(settings.source, name))})
     seen = Counter()
     # of copies the largest is kept: one that was cut short is smaller
-    for item in sorted(files, key=lambda f: (-sources.stamp(Path(f["path"]))[0], f["name"])):
+    for item in sorted(files, key=lambda f: (-walk.stamp(Path(f["path"]))[0], f["name"])):
         instance = item.get("instance") or item["name"]
         item["is_copy"] = bool(seen[instance])
         seen[instance] += 1
@@ -82,5 +82,5 @@ def files_of(destination: str, settings: Settings, unit: dict) -> list[dict]:
 
 
 def signature_of(settings: Settings, files: list[dict]) -> str:
-    stamps = [[item["name"], *sources.stamp(Path(item["path"]))] for item in files]
+    stamps = [[item["name"], *walk.stamp(Path(item["path"]))] for item in files]
     return hashlib.sha256(json.dumps([settings.of_volumes(), stamps]).encode()).hexdigest()

@@ -16,7 +16,7 @@ import torch
 
 from ..command_line import InputError
 from ..files import replacing, write_text
-from . import dicom, grid, nifti_source, plausible, records, sources
+from . import dicom, grid, nifti_source, plausible, records, sources, walk
 from .outcome import RejectedError, Volume
 from .records import Settings
 
@@ -33,7 +33,7 @@ def scan(destination: str, settings: Settings, folder: str, names: list[str] | s
     """
     path = records.record_path(destination, "scan", folder)
     where = Path(settings.source, folder)
-    signature = sources.listing(where, names)
+    signature = walk.listing(where, names)
     found = records.read_record(path, signature)
     if found is None:
         found = {"signature": signature, "folder": folder, **sources.scan(where, names)}
