@@ -1,5 +1,6 @@
 """`corpus.py prepare` as a person runs it: what becomes of an archive, restarts, lost workers."""
 
+import configparser
 import csv
 import hashlib
 import json
@@ -17,7 +18,7 @@ import pytest
 import spoiled_archive
 from bundle_runs import last_line, python
 from dicom_series import body
-from helpers import BUNDLES, write_nifti
+from helpers import BUNDLES, ROOT, write_nifti
 from phantom_dicom import write_series
 
 BUNDLE = BUNDLES / "pretrain_ssl"
@@ -297,6 +298,19 @@ def test_the_command_line_shows_the_sentence_alone(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_package_that_is_missing_is_named_with_all_that_are_needed(tmp_path):
+    (tmp_path / "pydicom.py").write_text("raise ModuleNotFoundError('no', name='pydicom')\n")
+    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = ['corpus.py']\n"
+    start += "import runpy; runpy.run_path('scripts/corpus.py', run_name='__main__')"
+    done = python(BUNDLE, "-c", start, check=False)
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    extra = settings["options.extras_require"]["corpus"].split()
+    sentence = f"error: pydicom is not installed; pip install {' '.join(extra)}"
+    assert last_line(done.stderr) == sentence and done.returncode != 0
+    assert f"pip install {' '.join(extra)}\n" in (ROOT / "docs/corpus.md").read_text()
+
+
 def test_another_setting_or_source_needs_another_destination(many, undisturbed, tmp_path, curation):
     destination = many.parent / "undisturbed"
     write_nifti(tmp_path / "source/a.nii.gz", body(), (3, 3, 3))
@@ -322,9 +336,10 @@ def test_patients_are_named_by_a_table_a_withdrawn_one_disappears(tmp_path):
         "dicom": "dicom",
     }
     table = tmp_path / "patients.csv"
-    table.write_text("source,patient\na/2.nii.gz,second\nc,third\n")
+    table.write_text("source,patient\na/2.nii.gz,second\nc,third\nelsewhere,x\n")
     (source / "b.nii").unlink()
-    prepare(source, destination, "--workers", 1, "--patients", table)
+    done = prepare(source, destination, "--workers", 1, "--patients", table)
+    assert "--patients names what is no image or folder of one: elsewhere" in done.stderr
     named = {row["source"]: row["patient"] for row in rows(destination, "accepted")}
     assert named == {
         "a/1.nii.gz": "a",

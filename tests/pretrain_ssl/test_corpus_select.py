@@ -5,6 +5,7 @@ import importlib
 import logging
 import re
 import shlex
+import sys
 
 import pytest
 from bundle_runs import python
@@ -30,8 +31,11 @@ def whole_index():
 
 @pytest.fixture(scope="module")
 def ct_series():
+    path = sys.path.copy()
     import_scripts("pretrain_ssl")
-    return importlib.import_module("scripts.idc.select").read_index()
+    series = importlib.import_module("scripts.idc.select").read_index()
+    sys.path[:] = path  # no test's fixture sees what a module's has changed
+    return series
 
 
 @pytest.fixture

@@ -223,3 +223,16 @@ def test_folder_that_cannot_be_opened_is_one_row(curation, tmp_path, monkeypatch
     (row,) = curation("catalogue").collect([], [scanned], {}).rejected
     assert (row["source"], row["files"]) == ("closed/", 0)
     assert (row["kind"], row["detail"]) == ("folder that cannot be opened", "Permission denied")
+
+
+def test_full_destination_ends_the_work_and_a_failure_does_not(curation, tmp_path, refusal):
+    def full(path: str) -> None:
+        raise OSError(28, "No space left on device", path)
+
+    with refusal("cannot be written: .*No space left.*; make room"):
+        curation("units")._guarded(full, "a.nii")
+    unfinished = {"source": "a", "series": "", "files": 1, "copies": None}
+    kind, detail = curation("cluster").reason(MemoryError("of 3 GB"))
+    table = curation("catalogue").collect([unfinished | {"kind": kind, "detail": detail}], [], {})
+    assert detail == "MemoryError: of 3 GB"
+    assert "1 could not be finished: start again" in curation("prepare").summary(table)

@@ -68,6 +68,9 @@ def collect(records: Sequence[dict], folders: Sequence[dict], patients: Mapping)
         else:
             first[record["voxels"]] = record["source"]
             accepted.append({**record, "patient": patient_of(record, patients)})
+    unused = sorted(set(patients) - {named_place(record, patients) for record in records})
+    if unused:
+        logger.warning(f"--patients names what is no image or folder of one: {', '.join(unused)}")
     rejected.sort(key=lambda row: (row["source"], row["series"], row["kind"]))
     return Table(accepted, rejected, sum(folder["others"] for folder in folders))
 
@@ -76,12 +79,17 @@ def _rejection(source: str, files: int, kind: str, detail: str) -> dict:
     return {"source": source, "series": "", "files": files, "kind": kind, "detail": detail}
 
 
+def named_place(record: dict, patients: Mapping[str, str]) -> str | None:
+    """The file, or the innermost folder around it, that the given table names."""
+    path = Path(record["source"].split(" + ")[0])
+    return next((str(place) for place in (path, *path.parents) if str(place) in patients), None)
+
+
 def patient_of(record: dict, patients: Mapping[str, str]) -> str:
     """Who it is: from the given table, DICOM's tag, the top folder, or the file's own name."""
     path = Path(record["source"].split(" + ")[0])
-    for place in (path, *path.parents):
-        if str(place) in patients:
-            return patients[str(place)]
+    if named := named_place(record, patients):
+        return patients[named]
     if record["patient"]:
         return record["patient"]
     if record["series"]:

@@ -24,6 +24,7 @@ from ..command_line import InputError
 BUNDLE = str(Path(__file__).resolve().parents[2])
 WAITING = 4  # tasks that a worker finds waiting; more would only fill the scheduler's memory
 GONE = "the scheduler is gone; start again: what is finished is kept."
+NOT_FINISHED = "not finished"
 TIMEOUT_S = 30  # to reach a scheduler
 
 
@@ -132,5 +133,5 @@ def _checked(result: Any) -> Any:
 def reason(error: BaseException) -> tuple[str, str]:
     """Kind and detail of a volume on which the work failed."""
     if isinstance(error, KilledWorker):
-        return "not finished", "the processes that worked on it died, of too little memory perhaps"
-    return "not finished", f"{type(error).__name__}: {error}".splitlines()[0]
+        return NOT_FINISHED, "the processes that worked on it died, of too little memory perhaps"
+    return NOT_FINISHED, f"{type(error).__name__}: {error}".splitlines()[0]

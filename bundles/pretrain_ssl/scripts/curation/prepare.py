@@ -105,10 +105,12 @@ def summary(table: catalogue.Table) -> str:
     """What a person reads when the work is done."""
     rejected = sum(row["files"] for row in table.rejected)
     accepted = sum(row["files"] for row in table.accepted)
+    unfinished = sum(row["kind"] == cluster.NOT_FINISHED for row in table.rejected)
     return (
         f"{len(table.accepted)} volumes of {len(table.patients)} patients accepted "
         f"({accepted} files), {len(table.rejected)} rejected ({rejected} files), "
         f"{table.others} files are no images"
+        + (f"; {unfinished} could not be finished: start again for these" if unfinished else "")
     )
 
 
