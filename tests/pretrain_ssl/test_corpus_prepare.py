@@ -225,6 +225,7 @@ def test_killed_it_goes_on_and_the_result_is_the_same(many, undisturbed, tmp_pat
     assert content(tmp_path / "corpus") == undisturbed
 
 
+@pytest.mark.slow
 def test_a_killed_local_worker_loses_no_volume(many, undisturbed, tmp_path):
     process = started(many, tmp_path / "corpus", "--workers", 2)
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
@@ -350,6 +351,7 @@ def test_patients_are_named_by_a_table_a_withdrawn_one_disappears(tmp_path):
     assert len(list((destination / "volumes").iterdir())) == 4
 
 
+@pytest.mark.slow
 def test_real_cts_and_the_same_as_dicom(tmp_path):
     """Both prepared alike: the DICOM series are copies of the NIfTI files."""
     data = Path(os.environ.get("REAL_DATA_DIR", ""), "real_ct")
