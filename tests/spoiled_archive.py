@@ -292,8 +292,7 @@ def _others(root: Path) -> None:
     (root / "nifti/.DS_Store").touch()
     (root / "nifti/_SUCCESS").touch()
     (root / "dicom/plain/VERSION").touch()
-    _made(root / ".hidden")
-    with gzip.open(root / ".hidden/x.nii.gz", "wb") as file:
+    with gzip.open(_made(root / ".hidden/deeper") / "x.nii.gz", "wb") as file:
         file.write(bytes(400))
     (root / "numbers.csv").write_text("a,b\n")
     (root / "nifti/loop").symlink_to(root, target_is_directory=True)

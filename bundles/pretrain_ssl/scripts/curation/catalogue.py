@@ -79,15 +79,20 @@ def _rejection(source: str, files: int, kind: str, detail: str) -> dict:
     return {"source": source, "series": "", "files": files, "kind": kind, "detail": detail}
 
 
+def _first_place(record: dict) -> Path:
+    """The file, or the first of the folders over which a series is spread."""
+    return Path(record["source"].split(" + ")[0])
+
+
 def named_place(record: dict, patients: Mapping[str, str]) -> str | None:
     """The file, or the innermost folder around it, that the given table names."""
-    path = Path(record["source"].split(" + ")[0])
+    path = _first_place(record)
     return next((str(place) for place in (path, *path.parents) if str(place) in patients), None)
 
 
 def patient_of(record: dict, patients: Mapping[str, str]) -> str:
     """Who it is: from the given table, DICOM's tag, the top folder, or the file's own name."""
-    path = Path(record["source"].split(" + ")[0])
+    path = _first_place(record)
     if named := named_place(record, patients):
         return patients[named]
     if record["patient"]:

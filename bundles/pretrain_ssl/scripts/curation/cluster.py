@@ -20,6 +20,7 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from ..command_line import InputError
+from .outcome import first_line
 
 BUNDLE = str(Path(__file__).resolve().parents[2])
 WAITING = 4  # tasks that a worker finds waiting; more would only fill the scheduler's memory
@@ -41,36 +42,50 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
         InputError: the scheduler cannot be reached.
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    if not scheduler:
-        with (
-            tempfile.TemporaryDirectory(prefix="corpus_") as scratch,
-            config.set({"distributed.worker.memory.terminate": False}),
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=0,  # none: a large volume is no reason to kill its worker
-                dashboard_address=None,
-                local_directory=scratch,
-                silence_logs="CRITICAL",
-            ) as local,
-            Client(local) as client,
-        ):
-            yield client
-        return
-    kind = "address" if "://" in scheduler else "scheduler_file"
-    end = time.monotonic() + TIMEOUT_S  # a scheduler that was just started writes its file late
-    while kind == "scheduler_file" and not Path(scheduler).is_file() and time.monotonic() < end:
-        time.sleep(0.5)
+    with _running(scheduler) if scheduler else _local(workers) as client:
+        yield client
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Client]:
+    """A cluster of processes of this machine, which ends with the work."""
+    with (
+        tempfile.TemporaryDirectory(prefix="corpus_") as scratch,
+        config.set({"distributed.worker.memory.terminate": False}),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,  # none: a large volume is no reason to kill its worker
+            dashboard_address=None,
+            local_directory=scratch,
+            silence_logs="CRITICAL",
+        ) as local,
+        Client(local) as client,
+    ):
+        yield client
+
+
+def _running(scheduler: str) -> Client:
+    """A client of a cluster that was started by others."""
     try:
-        if kind == "scheduler_file":
-            Path(scheduler).read_bytes()
-        client = Client(**{kind: scheduler}, timeout=TIMEOUT_S)
+        if "://" in scheduler:
+            client = Client(scheduler, timeout=TIMEOUT_S)
+        else:
+            _await(Path(scheduler))
+            client = Client(scheduler_file=scheduler, timeout=TIMEOUT_S)
     except (OSError, ValueError) as error:
         raise InputError(f"no scheduler answers at {scheduler}: {error}; start one.") from error
-    with client:
-        if not client.nthreads():
-            print(f"waiting for a worker of {scheduler}", file=sys.stderr)
-        yield client
+    if not client.nthreads():
+        print(f"waiting for a worker of {scheduler}", file=sys.stderr)
+    return client
+
+
+def _await(file: Path) -> None:
+    """A scheduler that was just started writes its file late; OSError when none comes."""
+    end = time.monotonic() + TIMEOUT_S
+    while not file.is_file() and time.monotonic() < end:
+        time.sleep(0.5)
+    file.read_bytes()
 
 
 def results(
@@ -134,4 +149,4 @@ def reason(error: BaseException) -> tuple[str, str]:
     """Kind and detail of a volume on which the work failed."""
     if isinstance(error, KilledWorker):
         return NOT_FINISHED, "the processes that worked on it died, of too little memory perhaps"
-    return NOT_FINISHED, f"{type(error).__name__}: {error}".splitlines()[0]
+    return NOT_FINISHED, first_line(error)

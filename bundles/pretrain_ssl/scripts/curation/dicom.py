@@ -12,7 +12,7 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from . import headers, stacking
-from .outcome import RejectedError, Volume
+from .outcome import RejectedError, Volume, check_slices
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 AIR_HU = -1024
@@ -68,10 +68,8 @@ def check_series(slices: list[dict]) -> None:
         raise RejectedError("pictures instead of HU", f"{first['photometric']}")
     if not first["frames"] and any(not stacking.is_placed(item) for item in whole):
         raise RejectedError("no position in the patient")
-    if not first["frames"] and len(slices) < stacking.MIN_SLICES:
-        raise RejectedError(
-            "too small", f"{len(slices)} slices, at least {stacking.MIN_SLICES} are needed"
-        )
+    if not first["frames"]:
+        check_slices(len(slices))
     if any(item["slope"] is None or item["intercept"] is None for item in whole):
         raise RejectedError("no rescale tags", "slope and intercept are needed for HU")
     if any(item["slope"] == 0 for item in whole):

@@ -8,7 +8,8 @@ import warnings
 from pathlib import Path
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+
+from .outcome import first_line
 
 TAGS = {
     "patient": "PatientID",
@@ -30,7 +31,6 @@ TAGS = {
     "padding": "PixelPaddingValue",
 }
 NUMBERS = {"position", "orientation", "pixel_spacing"}
-SLICE = ("instance", "position", "slope", "intercept", "padding")  # the others are the series'
 SAME_DIRECTION = 2  # decimals of a direction's cosines: half a degree
 
 
@@ -47,7 +47,7 @@ def starts_without_preamble(head: bytes) -> bool:
 
 
 def read(path: Path) -> dict | None:
-    """What of a file's header is kept, by the names of `TAGS`; None for an object without pixels.
+    """What of a file's header is kept, by the names of `TAGS`; None for a DICOMDIR.
 
     Raises:
         BrokenError: unreadable, or it ends before its series is named.
@@ -59,13 +59,11 @@ def read(path: Path) -> dict | None:
                 path, force=True, stop_before_pixels=True, specific_tags=[*TAGS.values()]
             )
             values = {name: _plain(name, dataset.get(tag)) for name, tag in TAGS.items()}
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise BrokenError(str(error)) from error
     except Exception as error:  # each element has its own ways of being damaged
-        raise BrokenError(f"{type(error).__name__}: {error}") from error
+        raise BrokenError(first_line(error)) from error
     if values["uid"] is None and values["modality"] is None and values["rows"] is None:
         media = str(getattr(dataset, "file_meta", {}).get("MediaStorageSOPClassUID", ""))
-        if media.endswith("1.3.10"):  # a directory of a medium
+        if media.endswith("1.3.10"):  # the directory of a medium, named as it likes
             return None
         raise BrokenError("its header ends early")
     return values

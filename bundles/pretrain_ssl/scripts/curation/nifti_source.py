@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from .outcome import RejectedError, Volume
+from .outcome import RejectedError, Volume, first_line
 
 MOST_NOT_FINITE = 0.01  # of the voxels; more is damage, not a blemish
 
@@ -21,7 +21,7 @@ def read_nifti(path: Path) -> Volume:
         image = nib.load(path)
         affine, shape, kind = image.affine, image.shape, image.get_data_dtype()
     except Exception as error:  # nibabel raises a different kind for each way of being broken
-        raise RejectedError("damaged file", _sentence(error)) from error
+        raise RejectedError("damaged file", first_line(error)) from error
     repairs = []
     if len(shape) < 3 or len(shape) > 4 or (kind.names or kind.kind == "c"):
         raise RejectedError("not a volume", f"shape {shape}, {kind}")
@@ -33,7 +33,7 @@ def read_nifti(path: Path) -> Volume:
     try:
         values = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise RejectedError("damaged file", _sentence(error)) from error
+        raise RejectedError("damaged file", first_line(error)) from error
     values = values.reshape(shape[:3])
     if values.dtype.kind == "f":
         values = _finite(values.astype(np.float32, copy=False), repairs)
@@ -58,8 +58,3 @@ def _finite(values: np.ndarray, repairs: list[str]) -> np.ndarray:
         repairs.append(f"voxels not finite: {values.size - np.count_nonzero(is_finite)}")
         values = np.where(is_finite, values, values[is_finite].min())
     return values
-
-
-def _sentence(error: Exception) -> str:
-    """The first line of an error, which may hold a path: it goes to the private tables alone."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]

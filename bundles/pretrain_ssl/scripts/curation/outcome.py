@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+MIN_SLICES = 16
+
 
 class RejectedError(Exception):
     """A volume that does not belong into the corpus.
@@ -36,3 +38,14 @@ class Volume:
     def spacing_mm(self) -> np.ndarray:
         """Distance of neighbouring voxels along each axis."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+
+def check_slices(count: int) -> None:
+    """Raise RejectedError for fewer slices than a volume needs."""
+    if count < MIN_SLICES:
+        raise RejectedError("too small", f"{count} slices, at least {MIN_SLICES} are needed")
+
+
+def first_line(error: BaseException) -> str:
+    """An error in one line; it may hold a path, so that it goes to the private tables alone."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]

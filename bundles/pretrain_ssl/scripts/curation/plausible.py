@@ -6,8 +6,7 @@ what real archives hold: grey levels, label maps, windowed exports, rescale tags
 
 import numpy as np
 
-from .outcome import RejectedError, Volume
-from .stacking import MIN_SLICES
+from .outcome import RejectedError, Volume, check_slices
 
 MIN_EXTENT_MM = 40
 MAX_EXTENT_MM = 3000
@@ -26,8 +25,7 @@ def check_size(volume: Volume) -> None:
     """Raise RejectedError for too few voxels, too small an extent, or an impossible one."""
     shape, extent = volume.values.shape, volume.values.shape * volume.spacing_mm
     size = " x ".join(f"{mm:.0f}" for mm in extent)
-    if min(shape) < MIN_SLICES:
-        raise RejectedError("too small", f"{min(shape)} slices, at least {MIN_SLICES} are needed")
+    check_slices(min(shape))
     if min(extent) < MIN_EXTENT_MM:
         raise RejectedError("too small", f"{size} mm, at least {MIN_EXTENT_MM} are needed")
     if max(extent) > MAX_EXTENT_MM:

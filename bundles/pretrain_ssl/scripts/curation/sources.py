@@ -12,11 +12,11 @@ OTHER_FORMATS = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc")
 HEAD = 352  # bytes: a NIfTI header with its magic number; DICOM's stands at byte 128
 
 
-def scan(folder: Path, names: list[str] | str) -> dict:
-    """What the files of one folder are.
+def scan(source: Path, folder: str, names: list[str] | str) -> dict:
+    """What the files of one folder of the source are.
 
     Args:
-        folder, names: see `walk.folders`.
+        source, folder, names: see `walk.folders`.
 
     Returns:
         `series`: by key (see `headers.series_key`) its slices' headers, each with its `name`;
@@ -27,12 +27,16 @@ def scan(folder: Path, names: list[str] | str) -> dict:
     if isinstance(names, str):
         found["rejected"].append(["", "folder that cannot be opened", names])
         return found
+    if any(part.startswith(".") for part in Path(folder).parts):
+        found["others"] = len(names)
+        return found
     slices, broken = defaultdict(list), []
     for name in names:
-        kind = kind_of(folder / name)
+        path = source / folder / name
+        kind = kind_of(path)
         if kind == "dicom":
             try:
-                header = headers.read(folder / name)
+                header = headers.read(path)
             except headers.BrokenError as error:
                 broken.append([name, "damaged file", str(error)])
                 continue
@@ -85,8 +89,8 @@ REASONS = {
 def kind_of(path: Path) -> str:
     """`nifti`, `dicom`, `other` (no image), or a key of `REASONS`."""
     name = path.name.lower()
-    if name == "dicomdir" or any(part.startswith(".") for part in path.parts[-2:]):
-        return "other"  # hidden; macOS' doubles of files carry their names, endings included
+    if name == "dicomdir" or name.startswith("."):
+        return "other"  # macOS' hidden doubles of files carry their names, endings included
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)

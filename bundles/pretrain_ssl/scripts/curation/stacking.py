@@ -4,9 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from .outcome import RejectedError
+from .outcome import RejectedError, check_slices
 
-MIN_SLICES = 16
 GAP_TOLERANCE_MM = 0.15  # positions may be written with one decimal
 GAP_TOLERANCE = 0.05  # of the gap
 LINE_TOLERANCE_MM = 1.0  # of a slice beside the line through the others
@@ -59,11 +58,8 @@ def step(positions: np.ndarray, normal: np.ndarray) -> np.ndarray:
     Raises:
         RejectedError: the slices are not evenly spaced on a line.
     """
+    check_slices(len(positions))
     gaps = np.diff(positions @ normal)
-    if len(positions) < MIN_SLICES:
-        raise RejectedError(
-            "too small", f"{len(positions)} slices, at least {MIN_SLICES} are needed"
-        )
     gap = np.median(gaps)
     tolerance = max(GAP_TOLERANCE_MM, GAP_TOLERANCE * gap)
     if (np.abs(gaps - gap) > tolerance).any():

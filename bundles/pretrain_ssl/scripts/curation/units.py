@@ -7,7 +7,6 @@ so that the work can be anywhere.
 
 import hashlib
 import json
-from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
@@ -22,7 +21,7 @@ from .records import Settings
 
 HISTOGRAM_HU = (-1024, 1536)
 HISTOGRAM_BINS = 80
-HIDDEN = 16  # characters of a volume's id; two of a million are alike once in 30 million corpora
+ID_LENGTH = 16  # hexadecimal digits: 64 bits tell a million volumes apart, and names stay short
 
 
 def scan(destination: str, settings: Settings, folder: str, names: list[str] | str) -> dict:
@@ -32,12 +31,12 @@ def scan(destination: str, settings: Settings, folder: str, names: list[str] | s
         `folder`, and what `sources.scan` gives, of `series` the number of slices alone.
     """
     path = records.record_path(destination, "scan", folder)
-    where = Path(settings.source, folder)
-    signature = walk.listing(where, names)
+    source = Path(settings.source)
+    signature = walk.listing(source / folder, names)
     found = records.read_record(path, signature)
     if found is None:
-        found = {"signature": signature, "folder": folder, **sources.scan(where, names)}
-        write_text(path, json.dumps(found))
+        found = {"signature": signature, "folder": folder, **sources.scan(source, folder, names)}
+        _guarded(write_text, path, json.dumps(found))
     return {**found, "series": {key: len(slices) for key, slices in found["series"].items()}}
 
 
@@ -79,14 +78,16 @@ def source_of(folders: list[str]) -> str:
 def _described(unit: dict, files: list[dict]) -> dict:
     """What the tables say of the unit, whatever becomes of it."""
     header = next((item for item in files if "uid" in item), {})
-    kept = Counter(str(Path(item["name"]).parent) for item in files if not item.get("is_copy"))
-    copies = Counter(str(Path(item["name"]).parent) for item in files if item.get("is_copy"))
+    kept, copies = (
+        [str(Path(item["name"]).parent) for item in files if item.get("is_copy", False) is is_copy]
+        for is_copy in (False, True)
+    )
     return {
-        "source": unit.get("path") or source_of(sorted(kept)),
+        "source": unit.get("path") or source_of(sorted(set(kept))),
         "series": header.get("uid") or "",
         "patient": header.get("patient") or "",
-        "files": unit["files"] - copies.total(),
-        "copies": [source_of(sorted(copies)), copies.total()] if copies else None,
+        "files": unit["files"] - len(copies),
+        "copies": [source_of(sorted(set(copies))), len(copies)] if copies else None,
     }
 
 
@@ -108,7 +109,7 @@ def _prepared(settings: Settings, unit: dict, files: list[dict]) -> tuple[Volume
     values = volume.values
     counts = np.histogram(values, HISTOGRAM_BINS, HISTOGRAM_HU)[0]
     return volume, {
-        "id": identity[:HIDDEN],
+        "id": identity[:ID_LENGTH],
         "voxels": voxels,
         "shape": list(shape),
         "spacing_mm": [round(float(mm), 4) for mm in spacing],

@@ -37,18 +37,11 @@ def folders(source: Path) -> Iterator[tuple[str, list[str] | str]]:
             if entry.is_dir(follow_symlinks=False):
                 seen.add(os.path.realpath(entry.path))
                 waiting.append((Path(entry.path), False))
-            elif _is_folder(entry.path):
+            elif os.path.isdir(entry.path):
                 links.append((Path(entry.path), True))
             else:
                 names.append(entry.name)
         yield relative, names
-
-
-def _is_folder(path: str) -> bool:
-    try:
-        return os.path.isdir(path)
-    except OSError:
-        return False
 
 
 def listing(folder: Path, names: list[str] | str) -> str:
