@@ -219,7 +219,7 @@ def test_folder_that_cannot_be_opened_is_one_row(curation, tmp_path, monkeypatch
     monkeypatch.setattr(curation("walk").os, "scandir", closed)
     found = dict(curation("walk").folders(tmp_path))
     assert found == {"": [], "closed": "Permission denied", "open": ["a.nii"]}
-    scanned = {"folder": "closed", **curation("sources").scan(tmp_path / "closed", found["closed"])}
+    scanned = {"folder": "closed", **curation("sources").scan(tmp_path, "closed", found["closed"])}
     (row,) = curation("catalogue").collect([], [scanned], {}).rejected
     assert (row["source"], row["files"]) == ("closed/", 0)
     assert (row["kind"], row["detail"]) == ("folder that cannot be opened", "Permission denied")
