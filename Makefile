@@ -46,7 +46,7 @@ endif
 	  --open_browser
 
 test: setup
-	python -m pytest
+	python -m pytest --numprocesses 2 --dist loadfile
 
 test-slow: setup
 	python -m pytest -m slow

@@ -14,11 +14,12 @@ import pytest
 from helpers import BUNDLES
 
 CORES = 2  # more threads than cores make a run many times slower
+THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else CORES  # of a run: others run beside it
 OUTPUTS = shutil.ignore_patterns("models", "runs", "predictions", "evaluation", "__pycache__")
 
 
 def python(
-    folder: Path, *arguments, check: bool = True, threads: int = CORES
+    folder: Path, *arguments, check: bool = True, threads: int = THREADS
 ) -> subprocess.CompletedProcess:
     """`python ARGUMENTS` in a folder; with `check`, failing fails the test and shows the output."""
     done = subprocess.run(
@@ -49,7 +50,7 @@ def run(bundle: Path, configs: str, *flags, check: bool = True) -> subprocess.Co
 def torchrun(bundle: Path, configs: str, *flags) -> subprocess.CompletedProcess:
     """The same by two processes, on a CPU by gloo."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    return python(bundle, *launcher, *run_arguments(configs), *flags, threads=CORES // 2)
+    return python(bundle, *launcher, *run_arguments(configs), *flags, threads=1)
 
 
 def run_arguments(configs: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bundle_runs import CORES, copy_bundle, last_line, run, run_arguments, torchrun
+from bundle_runs import THREADS, copy_bundle, last_line, run, run_arguments, torchrun
 
 SMALL = {
     "pretrain_ssl": ["--iterations", 12, "--iterations_per_epoch", 4, "--batch_size", 2],
@@ -31,7 +31,7 @@ def start(bundle: Path, *arguments, own_group: bool = False, **environment) -> s
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=bundle,
-        env=os.environ | {"OMP_NUM_THREADS": str(CORES)} | environment,
+        env=os.environ | {"OMP_NUM_THREADS": str(THREADS)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

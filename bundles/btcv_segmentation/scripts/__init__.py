@@ -2,9 +2,9 @@
 
 from . import (
     attention,
+    cases,
     checkpoints,
     command_line,
-    datalist,
     draws,
     files,
     handlers,
@@ -17,16 +17,16 @@ from . import (
     processes,
     run_folder,
     training_state,
+    transfer,
     volumes,
-    weights,
     windows,
 )
 
 __all__ = [
     "attention",
+    "cases",
     "checkpoints",
     "command_line",
-    "datalist",
     "draws",
     "files",
     "handlers",
@@ -39,7 +39,7 @@ __all__ = [
     "processes",
     "run_folder",
     "training_state",
+    "transfer",
     "volumes",
-    "weights",
     "windows",
 ]

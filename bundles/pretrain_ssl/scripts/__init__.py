@@ -21,12 +21,12 @@ from . import (
     processes,
     run_folder,
     training_state,
+    transfer,
     unlabelled,
     validation,
     views,
     volume_files,
     volumes,
-    weights,
     windows,
 )
 
@@ -51,11 +51,11 @@ __all__ = [
     "processes",
     "run_folder",
     "training_state",
+    "transfer",
     "unlabelled",
     "validation",
     "views",
     "volume_files",
     "volumes",
-    "weights",
     "windows",
 ]

@@ -1,3 +1,4 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/commands.py (see tools/vendor.py).
 """Command lines that refuse a mistake in one sentence, before any work is done."""
 
 import difflib

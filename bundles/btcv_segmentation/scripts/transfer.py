@@ -1,4 +1,4 @@
-# Shared: the original is bundles/btcv_segmentation/scripts/weights.py (see tools/vendor.py).
+# Shared: the original is bundles/btcv_segmentation/scripts/transfer.py (see tools/vendor.py).
 """Weights between files and networks: exact, reported, and refused when anything is missing."""
 
 import logging

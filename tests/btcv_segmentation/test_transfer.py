@@ -14,7 +14,7 @@ ENCODER = "swinViT."
 
 @pytest.fixture
 def weights(scripts):
-    return scripts.weights
+    return scripts.transfer
 
 
 class Toy(nn.Module):
@@ -66,18 +66,18 @@ def test_encoder_moves_bit_for_bit_and_nothing_else_changes(load_scripts, tmp_pa
     for value in source.state_dict().values():  # buffers too, so that each can be told apart
         value.copy_(torch.rand(value.shape)) if value.is_floating_point() else value.fill_(7)
     checkpoint = saved(tmp_path / "best.pt", {"network": source.state_dict(), "trainer": {"a": 1}})
-    pretraining.weights.export_encoder(checkpoint, str(tmp_path / "models/encoder.pt"))
+    pretraining.transfer.export_encoder(checkpoint, str(tmp_path / "models/encoder.pt"))
 
     finetuning = load_scripts("btcv_segmentation")
     network = built("btcv_segmentation")
     before, encoder = copy(network), encoder_of(source)
-    finetuning.weights.load_pretrained(network, str(tmp_path / "models/encoder.pt"))
+    finetuning.transfer.load_pretrained(network, str(tmp_path / "models/encoder.pt"))
     assert changed(network, before) == encoder_of(network).keys() == encoder.keys()
     assert all(torch.equal(network.state_dict()[name], encoder[name]) for name in encoder)
 
 
 def test_pre_training_starts_from_an_encoder(load_scripts, tmp_path):
-    weights = load_scripts("pretrain_ssl").weights
+    weights = load_scripts("pretrain_ssl").transfer
     source, network = built("pretrain_ssl"), built("pretrain_ssl")
     before = copy(network)
     weights.load_pretrained(network, saved(tmp_path / "encoder.pt", encoder_of(source)))
@@ -87,7 +87,7 @@ def test_pre_training_starts_from_an_encoder(load_scripts, tmp_path):
 
 
 def test_swin_unetr_keeps_its_decoder_for_other_classes(load_scripts, tmp_path):
-    weights = load_scripts("btcv_segmentation").weights
+    weights = load_scripts("btcv_segmentation").transfer
     source, network = built("btcv_segmentation"), built("btcv_segmentation", out_channels=3)
     before, given = copy(network), copy(source)
     weights.load_pretrained(network, saved(tmp_path / "model.pt", given))
@@ -289,7 +289,7 @@ def official(name: str) -> str:
 )
 def test_every_tensor_of_an_official_encoder_arrives(load_scripts, tmp_path, caplog, rename):
     caplog.set_level(logging.INFO)
-    weights, network = load_scripts("btcv_segmentation").weights, built("btcv_segmentation")
+    weights, network = load_scripts("btcv_segmentation").transfer, built("btcv_segmentation")
     given = {name: torch.rand_like(v.float()).to(v) for name, v in encoder_of(network).items()}
     content = {rename(name): value for name, value in given.items()}
     heads = {"module.rotation_head.weight": torch.rand(4, 4), "module.norm.weight": torch.rand(4)}

@@ -20,7 +20,7 @@ ARCHIVES = {
 @pytest.fixture
 def cases(scripts):
     """`labelled_cases` of a folder given as a path."""
-    return lambda folder, *args, **kwargs: scripts.datalist.labelled_cases(
+    return lambda folder, *args, **kwargs: scripts.cases.labelled_cases(
         str(folder), *args, **kwargs
     )
 
@@ -28,7 +28,7 @@ def cases(scripts):
 @pytest.fixture
 def part(scripts):
     """`part`, by default of fold 0 and seed 0."""
-    return lambda found, name, fold=0, seed=0: scripts.datalist.part(found, name, fold, seed)
+    return lambda found, name, fold=0, seed=0: scripts.cases.part(found, name, fold, seed)
 
 
 def archive(folder: Path, count: int = 5, kind: str = "MSD") -> Path:

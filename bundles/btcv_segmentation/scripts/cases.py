@@ -1,4 +1,4 @@
-# Shared: the original is bundles/btcv_segmentation/scripts/datalist.py (see tools/vendor.py).
+# Shared: the original is bundles/btcv_segmentation/scripts/cases.py (see tools/vendor.py).
 """Which labelled images train, validate and evaluate a network."""
 
 from pathlib import Path
