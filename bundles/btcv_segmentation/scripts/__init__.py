@@ -2,6 +2,7 @@
 
 from . import (
     attention,
+    boxplots,
     cases,
     checkpoints,
     command_line,
@@ -15,7 +16,10 @@ from . import (
     nifti,
     performance,
     processes,
+    results,
     run_folder,
+    summary,
+    surfaces,
     training_state,
     transfer,
     volumes,
@@ -24,6 +28,7 @@ from . import (
 
 __all__ = [
     "attention",
+    "boxplots",
     "cases",
     "checkpoints",
     "command_line",
@@ -37,7 +42,10 @@ __all__ = [
     "nifti",
     "performance",
     "processes",
+    "results",
     "run_folder",
+    "summary",
+    "surfaces",
     "training_state",
     "transfer",
     "volumes",
