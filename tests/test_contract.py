@@ -182,7 +182,7 @@ def test_btcv_and_msd_differ_only_in_the_task():
 @pytest.mark.parametrize("overlay", ["demo", "multi_gpu_train", "evaluate"])
 def test_overlays_change_only_what_the_base_declares(name, overlay):
     base, own = load(name, "train"), raw(name, overlay)
-    new_knobs = {"ckpt_path", "evaluate_on", "evaluation_dir", "label_names"}
+    new_knobs = {"ckpt_path", "evaluate_on", "evaluation_dir", "label_names", "tolerances_mm"}
     allowed = {"_desc_", "initialize", "finalize"} | (new_knobs if overlay == "evaluate" else set())
     command_line = import_scripts(name).command_line
     for key in set(own) - allowed:

@@ -1,8 +1,7 @@
-"""Evaluation figures by hand-computed masks, and the table they are written to."""
+"""Evaluation figures by hand-computed masks, and the rows they make."""
 
 import csv
-import json
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import torch
 from ignite.engine import Engine
 from monai.data import MetaTensor
 
-NAMES = {"0": "background", "1": "spleen", "2": "liver", "3": "aorta"}
+LABELS = {"0": "background", "1": "spleen", "2": "liver", "3": "aorta"}
+AXES_MM = np.eye(3)
 LEFT = np.array([1, 1, 1, 1, 0, 0, 0, 0], dtype=bool)
 MIDDLE = np.array([0, 0, 1, 1, 1, 1, 0, 0], dtype=bool)
 INNER = np.array([0, 0, 0, 1, 0, 0, 0, 0], dtype=bool)
@@ -19,19 +19,19 @@ NONE = np.zeros(8, dtype=bool)
 
 
 @pytest.fixture
-def metrics(load_scripts):
-    return load_scripts("btcv_segmentation").metrics
+def metrics(scripts):
+    return scripts.metrics
 
 
 @pytest.fixture
 def table(metrics, tmp_path):
-    return metrics.EvaluationTable(str(tmp_path), NAMES)
+    return metrics.EvaluationTable(str(tmp_path), LABELS)
 
 
 def labels(*counts: int) -> np.ndarray:
     """A label map of 24 voxels: so many of label 1, then of label 2, … and background."""
     values = [value for value, count in enumerate(counts, start=1) for _ in range(count)]
-    return np.array([*values, *[0] * (24 - len(values))]).reshape(2, 3, 4)
+    return np.array([*values, *[0] * (24 - len(values))]).astype(np.uint8).reshape(2, 3, 4)
 
 
 def evaluate(table, cases: list[dict]) -> list[list[str]]:
@@ -45,6 +45,11 @@ def evaluate(table, cases: list[dict]) -> list[list[str]]:
 
 def case(prediction, reference, name="a", spacing_mm=(1.0, 1.0, 1.0)) -> dict:
     affine = torch.diag(torch.tensor([*spacing_mm, 1.0], dtype=torch.float64))
+    return item(prediction, reference, affine, name)
+
+
+def item(prediction, reference, affine, name="a") -> dict:
+    """What an evaluator's postprocessing leaves of a case."""
     return {
         "pred": MetaTensor(torch.from_numpy(prediction)[None].float(), affine=affine),
         "label": MetaTensor(torch.from_numpy(reference)[None].float(), affine=affine),
@@ -67,7 +72,7 @@ def test_dice_is_undefined_without_a_reference(metrics, prediction):
 
 
 def test_each_organ_of_a_case_gets_a_row(table):
-    table.add("a", labels(4, 2, 0), labels(2, 4, 3), voxel_ml=1.0)
+    table.add("a", labels(4, 2, 0), labels(2, 4, 3), AXES_MM)
     assert [(row["label"], row["name"]) for row in table.rows] == [
         (1, "spleen"),
         (2, "liver"),
@@ -77,82 +82,109 @@ def test_each_organ_of_a_case_gets_a_row(table):
     assert [row["dice"] for row in table.rows] == [pytest.approx(2 / 3, abs=1e-4)] * 2 + [0.0]
 
 
+def test_channels_are_the_numbers_in_ascending_order(metrics, tmp_path):
+    own = {"0": "background", "200": "tumour", "7": "spleen", "30": "liver"}
+    table = metrics.EvaluationTable(str(tmp_path), own)
+    table.add("a", labels(1, 2, 3), labels(1, 2, 3), np.diag([10, 10, 10]))
+    found = [(row["label"], row["name"], row["volume_ml"]) for row in table.rows]
+    assert found == [(7, "spleen", 1.0), (30, "liver", 2.0), (200, "tumour", 3.0)]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"1": "spleen"}, {"0": "background"}, {"0": "background", "1": "lesion", "2": "lesion"}],
+    ids=["no background", "nothing else", "one name twice"],
+)
+def test_labels_that_make_no_table_are_refused(metrics, refusal, tmp_path, own):
+    with refusal("need 0, the background"):
+        metrics.EvaluationTable(str(tmp_path), own)
+
+
 def test_volumes_are_in_millilitres(table):
-    table.add("a", labels(4), labels(8), voxel_ml=0.5)
+    table.add("a", labels(4), labels(8), np.diag([10, 10, 5]))
     assert (table.rows[0]["volume_ml"], table.rows[0]["reference_volume_ml"]) == (2.0, 4.0)
 
 
 def test_rows_of_the_file(table):
-    rows = evaluate(table, [case(labels(4, 2), labels(4, 4), "img0001")])
-    assert rows == [
-        ["case", "label", "name", "dice", "volume_ml", "reference_volume_ml"],
-        ["img0001", "1", "spleen", "1.0", "0.004", "0.004"],
-        ["img0001", "2", "liver", "0.6667", "0.002", "0.004"],
-        ["img0001", "3", "aorta", "", "0.0", "0.0"],
+    rows = evaluate(table, [case(labels(4, 2), labels(4, 4, 0), "img0001")])
+    assert rows[:2] == [
+        "case,label,name,dice,nsd_1mm,nsd_2mm,hd95_mm,volume_ml,reference_volume_ml".split(","),
+        "img0001,1,spleen,1.0,1.0,1.0,0.0,0.004,0.004".split(","),
     ]
+    assert rows[2][:4] == ["img0001", "2", "liver", "0.6667"] and rows[2][7:] == ["0.002", "0.004"]
+    assert rows[3] == ["img0001", "3", "aorta", "", "", "", "", "0.0", "0.0"]
 
 
-@pytest.mark.parametrize("spacing_mm", [(2.0, 5.0, 10.0), (-2.0, 5.0, 10.0)])
-def test_voxels_volume_is_that_of_an_anisotropic_grid(table, spacing_mm):
-    (_, spleen, *_) = evaluate(table, [case(labels(4), labels(8), spacing_mm=spacing_mm)])
-    assert spleen[-2:] == ["0.4", "0.8"]  # 2 * 5 * 10 mm³ are 0.1 ml
+# two voxels, one beside the other along an axis of 1, 2 and 5 mm: half of their surfaces is common
+STEPS = [((1, 0, 0), 1.0, 1.0, 1.0), ((0, 1, 0), 0.5, 1.0, 2.0), ((0, 0, 1), 0.5, 0.5, 5.0)]
+TURN = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])
+PERMUTATION = np.array([[0, 0, -1], [1, 0, 0], [0, 1, 0]])
 
 
-def test_summary_means_over_the_cases_that_show_an_organ(table):
-    table.add("a", labels(4, 4), labels(4, 4), 1.0)
-    table.add("b", labels(0, 4), labels(0, 2), 1.0)  # no spleen; liver 2 * 2 / (4 + 2)
-    table.add("c", labels(4), labels(2), 1.0)  # no liver; spleen 2 * 2 / (4 + 2)
-    means = {"spleen": (1 + 2 / 3) / 2, "liver": (1 + 2 / 3) / 2}
-    found = table.summary()
-    assert found["cases"] == 3
-    assert found["dice"] == {name: pytest.approx(v, abs=1e-4) for name, v in means.items()} | {
-        "aorta": None
-    }
+@pytest.mark.parametrize("rotation", [np.eye(3), TURN, PERMUTATION, np.diag([-1, -1, 1])], ids=str)
+@pytest.mark.parametrize("step, nsd_1mm, nsd_2mm, hd95_mm", STEPS)
+def test_surfaces_are_measured_along_the_grids_own_axes(
+    table, rotation, step, nsd_1mm, nsd_2mm, hd95_mm
+):
+    voxel, next_voxel = np.zeros((2, 3, 3, 3), np.uint8)
+    voxel[1, 1, 1] = next_voxel[tuple(np.add(1, step))] = 1
+    affine = torch.eye(4, dtype=torch.float64)
+    affine[:3, :3] = torch.from_numpy(rotation @ np.diag([1.0, 2.0, 5.0]))
+    (_, row, *_) = evaluate(table, [item(voxel, next_voxel, affine)])
+    assert [float(text) for text in row[3:]] == [0, nsd_1mm, nsd_2mm, hd95_mm, 0.01, 0.01]
 
 
-def test_mean_of_the_organs_weighs_each_organ_once(table):
-    table.add("a", labels(4, 4), labels(4, 4), 1.0)
-    table.add("b", labels(4), labels(4), 1.0)
-    table.add("c", labels(0, 0), labels(0, 4), 1.0)  # spleen 1 in two cases, liver 1 and 0
-    assert table.summary()["mean_dice"] == pytest.approx((1 + 0.5) / 2)
+def test_volumes_on_a_sheared_grid_are_those_of_its_voxels(table):
+    sheared = np.array([[10.0, 4, 0], [0, 10, 3], [0, 0, 10]])
+    table.add("a", labels(4), labels(4), sheared)
+    assert table.rows[0]["volume_ml"] == 4.0
 
 
-def test_summary_is_written_and_shown(table, tmp_path, capsys):
-    evaluate(table, [case(labels(4, 2), labels(4, 4))])
-    summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary == {
-        "cases": 1,
-        "mean_dice": pytest.approx(5 / 6, abs=1e-4),
-        "dice": {"spleen": 1.0, "liver": 0.6667, "aorta": None},
-    }
-    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == [
-        "1.000",
-        "0.667",
-        "-",
-        "0.833",
-    ]
+def test_distances_far_beyond_both_organs_boxes_are_found(table):
+    prediction, reference = np.zeros((2, 40, 3, 3), np.uint8)
+    prediction[38, 1, 1] = reference[1, 1, 1] = 2
+    table.add("a", prediction, reference, AXES_MM)
+    assert table.rows[1]["hd95_mm"] == 37.0 and table.rows[1]["nsd_2mm"] == 0.0
 
 
-def test_evaluation_without_any_organ_still_ends_with_its_files(table, tmp_path):
-    rows = evaluate(table, [case(labels(4), labels())])
-    assert [row[3] for row in rows[1:]] == ["", "", ""]
-    assert json.loads((tmp_path / "summary.json").read_text())["mean_dice"] is None
+@pytest.mark.parametrize(
+    "prediction, reference, expected",
+    [(NONE, NONE, [nan] * 4), (LEFT, NONE, [nan] * 4), (NONE, LEFT, [0, 0, 0, nan])],
+    ids=["both empty", "false positive", "missed"],
+)
+def test_figures_of_empty_masks(metrics, prediction, reference, expected):
+    masks = [each.reshape(2, 2, 2) for each in (prediction, reference)]
+    found = metrics.organ_figures(*masks, (1, 1, 1), (1, 2))
+    assert list(found) == ["dice", "nsd_1mm", "nsd_2mm", "hd95_mm"]
+    assert list(found.values()) == pytest.approx(expected, nan_ok=True)
+
+
+def test_columns_follow_the_tolerances(metrics, tmp_path):
+    table = metrics.EvaluationTable(str(tmp_path), LABELS, tolerances_mm=[3, 0.5, 3])
+    table.add("a", labels(4), labels(4), AXES_MM)
+    assert list(table.rows[0])[3:7] == ["dice", "nsd_0.5mm", "nsd_3mm", "hd95_mm"]
+
+
+@pytest.mark.parametrize("tolerances", [[0], [1, -2], ["2"], [True], [float("nan")], "1,2", None])
+def test_tolerances_that_are_no_numbers_above_0_are_refused(metrics, refusal, tmp_path, tolerances):
+    with refusal("--tolerances_mm has .*it takes numbers above 0"):
+        metrics.EvaluationTable(str(tmp_path), LABELS, tolerances)
 
 
 def test_cases_of_one_name_in_two_folders_are_two_cases(table):
-    evaluate(table, [case(labels(4), labels(4), name) for name in ("p1/ct", "p2/ct")])
-    assert table.summary()["cases"] == 2
+    rows = evaluate(table, [case(labels(4), labels(4), name) for name in ("p1/ct", "p2/ct")])
+    assert {row[0] for row in rows[1:]} == {"p1/ct", "p2/ct"}
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_cases_on_a_gpu_are_measured_too(table):
-    item = case(labels(4), labels(4))
-    rows = evaluate(table, [{name: value.to("cuda") for name, value in item.items()}])
+    on_cpu = case(labels(4), labels(4))
+    rows = evaluate(table, [{name: value.to("cuda") for name, value in on_cpu.items()}])
     assert rows[1][3] == "1.0"
 
 
 def test_names_of_files_lose_their_ending_alone(table):
-    item = case(labels(4), labels(4), "patient.7_ct")
-    assert Path(item["image"].meta["filename_or_obj"]).name == "patient.7_ct.nii.gz"
-    assert evaluate(table, [item])[1][0] == "patient.7_ct"
+    dotted = case(labels(4), labels(4), "patient.7_ct")
+    assert Path(dotted["image"].meta["filename_or_obj"]).name == "patient.7_ct.nii.gz"
+    assert evaluate(table, [dotted])[1][0] == "patient.7_ct"

@@ -2,6 +2,7 @@
 
 from . import (
     attention,
+    boxplots,
     cases,
     checkpoints,
     command_line,
@@ -16,7 +17,10 @@ from . import (
     performance,
     previews,
     processes,
+    results,
     run_folder,
+    summary,
+    surfaces,
     training_state,
     transfer,
     volumes,
@@ -25,6 +29,7 @@ from . import (
 
 __all__ = [
     "attention",
+    "boxplots",
     "cases",
     "checkpoints",
     "command_line",
@@ -39,7 +44,10 @@ __all__ = [
     "performance",
     "previews",
     "processes",
+    "results",
     "run_folder",
+    "summary",
+    "surfaces",
     "training_state",
     "transfer",
     "volumes",

@@ -1,39 +1,82 @@
 # Shared: the original is bundles/btcv_segmentation/scripts/metrics.py (see tools/vendor.py).
 """Evaluation figures per case and organ, on the image's own grid."""
 
-import csv
-import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from ignite.engine import Engine, Events
+from scipy.ndimage import find_objects
 
-from .files import replacing, write_text
+from . import results
+from .command_line import InputError
+from .surfaces import hd95, nsd, surfaces
 
-COLUMNS = ["case", "label", "name", "dice", "volume_ml", "reference_volume_ml"]
+NAN = float("nan")
 
 
 def dice(prediction: np.ndarray, reference: np.ndarray) -> float:
     """2 |P ∩ R| / (|P| + |R|) of two bool masks of one shape; NaN when the reference is empty."""
     if not reference.any():
-        return float("nan")
-    return 2 * np.sum(prediction & reference) / (np.sum(prediction) + np.sum(reference))
+        return NAN
+    return float(2 * np.sum(prediction & reference) / (np.sum(prediction) + np.sum(reference)))
+
+
+def organ_figures(
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing_mm: Sequence[float],
+    tolerances_mm: Sequence[float],
+) -> dict[str, float]:
+    """`dice`, `nsd_<tolerance>mm` for each tolerance, and `hd95_mm` of one organ.
+
+    All are NaN when the reference is empty. When the prediction alone is empty, Dice and NSD are 0
+    and HD95 is NaN: there is no surface to measure from.
+
+    Args:
+        prediction, reference: (X, Y, Z) bool.
+        spacing_mm: distance of neighbouring voxels along each axis.
+        tolerances_mm: of the NSD.
+    """
+    figures = {"dice": round(dice(prediction, reference), 4)}
+    columns = [results.nsd_column(tolerance) for tolerance in tolerances_mm]
+    if reference.any() and prediction.any():
+        pair = surfaces(prediction, reference, spacing_mm)
+        for column, tolerance in zip(columns, tolerances_mm):
+            figures[column] = round(nsd(pair, tolerance), 4)
+        return figures | {"hd95_mm": round(hd95(pair), 3)}
+    return figures | dict.fromkeys(columns, figures["dice"]) | {"hd95_mm": NAN}
 
 
 class EvaluationTable:
-    """Evaluator's handler: `metrics.csv` (a row per case and organ) and `summary.json`.
+    """Evaluator's handler: writes the folder of an evaluation (see `results`), prints its table.
 
-    Organs that a reference does not show have an empty Dice and stay out of the means.
+    It takes masks of channel numbers: channel i is the i-th smallest number of `labels`, and
+    channel 0 the background.
 
     Args:
-        folder: where the two files go.
-        label_names: names by label value as text, `{"0": "background", "1": "spleen", …}`.
+        folder: where the files go; they replace those of an earlier evaluation, all at the end.
+        labels: names by number in label files, `{"0": "background", "1": "spleen", …}`.
+        tolerances_mm: of the NSD; a column for each, in ascending order.
+
+    Raises:
+        InputError: no background or nothing else, two labels of one name, or a tolerance that is
+            no number above 0.
     """
 
-    def __init__(self, folder: str, label_names: dict[str, str]) -> None:
+    def __init__(
+        self, folder: str, labels: dict[str, str], tolerances_mm: Sequence[float] = (1, 2)
+    ) -> None:
         self.folder = Path(folder)
-        self.names = {int(value): name for value, name in label_names.items() if int(value)}
+        self.tolerances_mm = results.checked_tolerances(tolerances_mm)
+        names = {int(number): name for number, name in labels.items()}
+        if 0 not in names or len(names) < 2 or len(set(names.values())) < len(names):
+            raise InputError(
+                f"labels {labels} need 0, the background, and others, each with a name of its own; "
+                "mend them."
+            )
+        self.organs = list(enumerate(sorted(names.items())))[1:]  # (channel, (number, name))
         self.rows: list[dict] = []
 
     def attach(self, engine: Engine) -> None:
@@ -42,31 +85,38 @@ class EvaluationTable:
 
     def iteration_completed(self, engine: Engine) -> None:
         for item in engine.state.output:
-            prediction, label = item["pred"], item["label"]
-            voxel_ml = abs(np.linalg.det(label.affine[:3, :3].cpu().numpy())) / 1000
             case = item["image"].meta["filename_or_obj"].removesuffix(".gz").removesuffix(".nii")
-            self.add(case, prediction[0].cpu().numpy(), label[0].cpu().numpy(), voxel_ml)
+            prediction, reference = (
+                item[key][0].cpu().numpy().astype(np.uint8) for key in ("pred", "label")
+            )
+            self.add(case, prediction, reference, item["label"].affine[:3, :3].cpu().numpy())
 
-    def add(self, case: str, prediction: np.ndarray, reference: np.ndarray, voxel_ml: float):
-        """Rows of one case: its path, label maps of one shape, volume of a voxel in millilitres."""
-        for value, name in self.names.items():
-            found, truth = prediction == value, reference == value
-            volumes = [round(np.sum(mask) * voxel_ml, 3) for mask in (found, truth)]
-            row = [case, value, name, round(dice(found, truth), 4), *volumes]
-            self.rows.append(dict(zip(COLUMNS, row)))
+    def add(
+        self, case: str, prediction: np.ndarray, reference: np.ndarray, axes_mm: np.ndarray
+    ) -> None:
+        """Rows of one case.
+
+        Args:
+            case: path of its image.
+            prediction, reference: (X, Y, Z) uint8, channel numbers.
+            axes_mm: (3, 3), the affine's: a column is the way from a voxel to the next along one
+                axis, in mm. Distances on a sheared grid are measured as if its axes were square.
+        """
+        spacing_mm = np.linalg.norm(axes_mm, axis=0)
+        voxel_ml = abs(np.linalg.det(axes_mm)) / 1000
+        boxes = [find_objects(mask, len(self.organs)) for mask in (prediction, reference)]
+        for channel, (number, name) in self.organs:
+            box = _around([found[channel - 1] for found in boxes])
+            masks = [mask[box] == channel for mask in (prediction, reference)]
+            volumes = [results.volume(np.sum(mask) * voxel_ml) for mask in masks]
+            row = {"case": case, "label": number, "name": name}
+            row |= organ_figures(*masks, spacing_mm, self.tolerances_mm)
+            self.rows.append(row | dict(zip(("volume_ml", "reference_volume_ml"), volumes)))
 
     def completed(self, engine: Engine) -> None:
-        with replacing(self.folder / "metrics.csv") as path, path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            names = self.case_names()
-            for row in self.rows:
-                value = "" if np.isnan(row["dice"]) else row["dice"]
-                writer.writerow(row | {"case": names[row["case"]], "dice": value})
-        summary = self.summary()
-        write_text(self.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-        for name, value in [*summary["dice"].items(), ("mean of the organs", summary["mean_dice"])]:
-            print(f"{name:28} Dice {'-' if value is None else format(value, '.3f')}")
+        names = self.case_names()
+        rows = [row | {"case": names[row["case"]]} for row in self.rows]
+        results.write_and_print(self.folder, rows)
 
     def case_names(self) -> dict[str, str]:
         """A name per path: the file's, or the path below what all share where files' names do."""
@@ -76,14 +126,13 @@ class EvaluationTable:
             names = [os.path.relpath(path, os.path.commonpath(paths)) for path in paths]
         return dict(zip(paths, names))
 
-    def summary(self) -> dict:
-        """Mean Dice per organ over the cases that show it (None: no case does), and their mean."""
-        means = {}
-        for name in self.names.values():
-            values = [row["dice"] for row in self.rows if row["name"] == name]
-            shown = [value for value in values if not np.isnan(value)]
-            means[name] = round(float(np.mean(shown)), 4) if shown else None
-        defined = [value for value in means.values() if value is not None]
-        cases = len({row["case"] for row in self.rows})
-        mean = round(float(np.mean(defined)), 4) if defined else None
-        return {"cases": cases, "mean_dice": mean, "dice": means}
+
+def _around(boxes: list[tuple[slice, ...] | None]) -> tuple[slice, ...]:
+    """The smallest box around those that are there; an empty one when there is none."""
+    found = [box for box in boxes if box]
+    if not found:
+        return (slice(0, 0),) * 3
+    return tuple(
+        slice(min(part.start for part in parts), max(part.stop for part in parts))
+        for parts in zip(*found)
+    )
