@@ -183,6 +183,7 @@ def test_btcv_and_msd_differ_only_in_the_task():
 def test_overlays_change_only_what_the_base_declares(name, overlay):
     base, own = load(name, "train"), raw(name, overlay)
     new_knobs = {"ckpt_path", "evaluate_on", "evaluation_dir", "label_names", "tolerances_mm"}
+    new_knobs |= {"flip_axes", "largest_component"}
     allowed = {"_desc_", "initialize", "finalize"} | (new_knobs if overlay == "evaluate" else set())
     command_line = import_scripts(name).command_line
     for key in set(own) - allowed:

@@ -107,11 +107,16 @@ def _is_declared(flag: str, config: dict) -> bool:
 
 def _show_sentence(kind: type, error: BaseException, trace) -> None:
     """Excepthook: the sentence of an `InputError` in the chain, else the usual traceback."""
-    sentence = next(_sentences(error), None)
+    sentence = sentence_of(error)
     if sentence is None or MONAIEnvVars.debug():
         sys.__excepthook__(kind, error, trace)
     if sentence is not None:
         print(f"error: {sentence}", file=sys.stderr)
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """The sentence of the first `InputError` in an exception's chain; None: a bug, or bad luck."""
+    return next(_sentences(error), None)
 
 
 def _sentences(error: BaseException | None) -> Iterator[str]:

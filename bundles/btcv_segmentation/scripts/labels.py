@@ -8,6 +8,8 @@ from monai.transforms import MapTransform
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from .probabilities import in_steps
+
 
 class LabelsOnInputGridd(MapTransform):
     """Scores on the network's grid to labels on the image's own grid.
@@ -20,11 +22,19 @@ class LabelsOnInputGridd(MapTransform):
         keys: scores (classes, x, y, z); become labels (1, X, Y, Z), uint8, on the CPU.
         orig_keys: the preprocessed image, whose affine and original affine say how the grids lie.
         slab_gb: bound on what one slab takes, in 1e9 bytes.
+        probabilities: item that the probabilities on the image's grid become, (classes, X, Y, Z),
+            uint8 in steps of 1/255; None makes none.
     """
 
-    def __init__(self, keys, orig_keys: str = "image", slab_gb: float = 0.25) -> None:
+    def __init__(
+        self,
+        keys,
+        orig_keys: str = "image",
+        slab_gb: float = 0.25,
+        probabilities: str | None = None,
+    ) -> None:
         super().__init__(keys)
-        self.orig_key, self.slab_gb = orig_keys, slab_gb
+        self.orig_key, self.slab_gb, self.probabilities = orig_keys, slab_gb, probabilities
 
     def __call__(self, data):
         data = dict(data)
@@ -34,13 +44,22 @@ class LabelsOnInputGridd(MapTransform):
         to_network = torch.linalg.solve(image.affine.cpu().double(), affine)
         for key in self.key_iterator(data):
             scores = data[key].as_tensor() if isinstance(data[key], MetaTensor) else data[key]
-            labels = labels_on_grid(scores, to_network.numpy(), shape, self.slab_gb * 1e9)
-            data[key] = MetaTensor(labels[None], meta=dict(image.meta) | {"affine": affine})
+            meta = dict(image.meta) | {"affine": affine}
+            steps = None
+            if self.probabilities:
+                steps = torch.empty(len(scores), *shape, dtype=torch.uint8)
+                data[self.probabilities] = MetaTensor(steps, meta=meta)
+            labels = labels_on_grid(scores, to_network.numpy(), shape, self.slab_gb * 1e9, steps)
+            data[key] = MetaTensor(labels[None], meta=meta)
         return data
 
 
 def labels_on_grid(
-    scores: Tensor, to_network: np.ndarray, shape: tuple[int, int, int], slab_bytes: float
+    scores: Tensor,
+    to_network: np.ndarray,
+    shape: tuple[int, int, int],
+    slab_bytes: float,
+    steps: Tensor | None = None,
 ) -> Tensor:
     """Most probable class at each voxel of another grid, 0 beyond the scores: uint8, on the CPU.
 
@@ -49,6 +68,7 @@ def labels_on_grid(
         to_network: (4, 4), voxel of the other grid to voxel of the scores' grid.
         shape: (X, Y, Z) of the other grid.
         slab_bytes: bound on the probabilities that exist on the other grid at once.
+        steps: (classes, X, Y, Z), uint8; is filled with the probabilities, see `in_steps`.
     """
     for plane in scores.unbind(1):
         plane.copy_(plane.softmax(0))
@@ -69,6 +89,8 @@ def labels_on_grid(
         else:
             values = sampled(scores, to_network, places)
         slab.copy_(values.argmax(0))
+        if steps is not None:
+            steps[:, start : start + len(slab)] = in_steps(values)
     return labels
 
 

@@ -8,6 +8,7 @@ import zlib
 import nibabel as nib
 import numpy as np
 from monai.data import NibabelReader, NibabelWriter
+from monai.utils import ensure_tuple
 
 from .command_line import InputError
 from .files import replacing
@@ -50,19 +51,29 @@ class VolumeReader(NibabelReader):
     Args:
         modality: "CT" warns about an image that does not look like Hounsfield units; "label" and
             "MRI" have no such scale.
+        channels: of an image; more than one are the fourth axis of its file.
 
     Raises:
-        InputError: truncated or unreadable, or not one finite voxel. A few voxels that are not
-            finite become the smallest finite value, with a warning.
+        InputError: see `check_header`; truncated or unreadable, or not one finite voxel. A few
+            voxels that are not finite become the smallest finite value, with a warning.
     """
 
-    def __init__(self, modality: str = "CT") -> None:
+    def __init__(self, modality: str = "CT", channels: int = 1) -> None:
         super().__init__()
-        self.modality = modality
+        self.modality, self.channels = modality, channels
+
+    def read(self, data, **kwargs) -> tuple[str, ...]:
+        """The paths alone: where this raises, `LoadImaged` tries readers that refuse nothing."""
+        return ensure_tuple(data)
+
+    def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict]:
+        paths = [check_header(path, self.channels) for path in img]
+        return super().get_data(super().read(paths))
 
     def _get_array_data(self, img, filename) -> np.ndarray:
-        try:
-            data = np.asanyarray(img.dataobj)
+        is_scaled = (img.dataobj.slope, img.dataobj.inter) != (1, 0)
+        try:  # by itself nibabel scales to float64, which takes twice the memory
+            data = np.asanyarray(img.dataobj, np.float32 if is_scaled else None)
         except (OSError, EOFError, ValueError, zlib.error) as error:
             raise InputError(
                 f"{filename} is cut short or damaged; replace or remove it."
@@ -99,8 +110,22 @@ class VolumeWriter(NibabelWriter):
         _, self.affine, _ = self.get_meta_info(meta_dict)
 
     def write(self, filename, verbose: bool = False, **kwargs) -> None:
-        """Write beside the target under a temporary name, then rename; with `verbose`, say so."""
-        with replacing(filename) as temporary:
-            super().write(temporary, verbose=False, **kwargs)
+        """Write beside the target under a temporary name, then rename; with `verbose`, say so.
+
+        Raises:
+            InputError: it cannot be written, because the disk is full for instance.
+        """
+        try:
+            with replacing(filename) as temporary:
+                self.save(temporary, **kwargs)
+        except OSError as error:
+            raise InputError(
+                f"{filename} cannot be written ({error.strerror or error}); make room, or mend the "
+                "folder's rights."
+            ) from error
         if verbose:
             logger.info(f"written: {filename}")
+
+    def save(self, path, **kwargs) -> None:
+        """Write the file."""
+        super().write(path, verbose=False, **kwargs)

@@ -1,3 +1,4 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/curation/dicom.py (see tools/vendor.py).
 """A DICOM series as a volume: which slices, in which order, with which geometry.
 
 The geometry is that of DICOM PS3.3, C.7.6.2.1.1; patient coordinates turn from LPS to RAS.
@@ -12,22 +13,23 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from . import headers, stacking
-from .outcome import RejectedError, Volume, check_slices
+from .outcome import MIN_SLICES, RejectedError, Volume, check_slices
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 AIR_HU = -1024
 
 
-def read_series(slices: list[dict]) -> Volume:
+def read_series(slices: list[dict], least: int = MIN_SLICES) -> Volume:
     """The volume of a series.
 
     Args:
         slices: as `headers.read` gives them, each with its `path`; every instance once.
+        least: slices that a volume needs.
 
     Raises:
         RejectedError: no CT, or it cannot be put together without guessing.
     """
-    check_series(slices)
+    check_series(slices, least)
     if slices[0]["frames"]:
         raise RejectedError("multi-frame DICOM", "convert it to single frames or to NIfTI")
     positions = np.array([item["position"] for item in slices])
@@ -37,7 +39,7 @@ def read_series(slices: list[dict]) -> Volume:
     images = [pixels(slices[number]) for number in order]
     kept, repairs = stacking.without_repeats(images, positions[order] @ normal)
     images, positions = [images[number] for number in kept], positions[order][kept]
-    step = stacking.step(positions, normal)
+    step = stacking.step(positions, normal, least)
     row_mm, column_mm = slices[0]["pixel_spacing"]
     affine = np.eye(4)
     affine[:3] = np.column_stack([rows * column_mm, columns * row_mm, step, positions[0]])
@@ -45,7 +47,7 @@ def read_series(slices: list[dict]) -> Volume:
     return Volume(values, LPS_TO_RAS @ affine, repairs)
 
 
-def check_series(slices: list[dict]) -> None:
+def check_series(slices: list[dict], least: int = MIN_SLICES) -> None:
     """What the headers alone tell.
 
     Raises:
@@ -69,7 +71,7 @@ def check_series(slices: list[dict]) -> None:
     if not first["frames"] and any(not stacking.is_placed(item) for item in whole):
         raise RejectedError("no position in the patient")
     if not first["frames"]:
-        check_slices(len(slices))
+        check_slices(len(slices), least)
     if any(item["slope"] is None or item["intercept"] is None for item in whole):
         raise RejectedError("no rescale tags", "slope and intercept are needed for HU")
     if any(item["slope"] == 0 for item in whole):

@@ -1,3 +1,4 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/curation/headers.py (see tools/vendor.py).
 """Headers of DICOM files: what of them is kept, and which slices belong to one series.
 
 Terms and units as in DICOM PS3.3, C.7.6.2 (image plane) and C.8.2.1 (CT image).

@@ -1,10 +1,11 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/curation/outcome.py (see tools/vendor.py).
 """A volume on its way into the corpus, and why one does not get there."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-MIN_SLICES = 16
+MIN_SLICES = 16  # of a volume in a corpus
 
 
 class RejectedError(Exception):
@@ -40,10 +41,10 @@ class Volume:
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
 
-def check_slices(count: int) -> None:
+def check_slices(count: int, least: int = MIN_SLICES) -> None:
     """Raise RejectedError for fewer slices than a volume needs."""
-    if count < MIN_SLICES:
-        raise RejectedError("too small", f"{count} slices, at least {MIN_SLICES} are needed")
+    if count < least:
+        raise RejectedError("too small", f"{count} slices, at least {least} are needed")
 
 
 def first_line(error: BaseException) -> str:

@@ -1,3 +1,4 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/curation/sources.py (see tools/vendor.py).
 """Which files of an archive are images: one folder at a time, by content."""
 
 from collections import defaultdict

@@ -1,10 +1,11 @@
+# Shared: the original is bundles/pretrain_ssl/scripts/curation/stacking.py (see tools/vendor.py).
 """How the slices of a series lie on each other: evenly, and on a line, or not at all."""
 
 from collections import Counter
 
 import numpy as np
 
-from .outcome import RejectedError, check_slices
+from .outcome import MIN_SLICES, RejectedError, check_slices
 
 GAP_TOLERANCE_MM = 0.15  # positions may be written with one decimal
 GAP_TOLERANCE = 0.05  # of the gap
@@ -48,17 +49,18 @@ def without_repeats(images: list[np.ndarray], heights: np.ndarray) -> tuple[np.n
     return np.flatnonzero(is_first), repairs
 
 
-def step(positions: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def step(positions: np.ndarray, normal: np.ndarray, least: int = MIN_SLICES) -> np.ndarray:
     """From one slice to the next, in mm: (3,), along the normal unless the gantry was tilted.
 
     Args:
         positions: (Z, 3) mm, in order along the normal.
         normal: (3,), of length 1.
+        least: slices that a volume needs.
 
     Raises:
         RejectedError: the slices are not evenly spaced on a line.
     """
-    check_slices(len(positions))
+    check_slices(len(positions), least)
     gaps = np.diff(positions @ normal)
     gap = np.median(gaps)
     tolerance = max(GAP_TOLERANCE_MM, GAP_TOLERANCE * gap)
