@@ -116,7 +116,7 @@ def _reason(name: str, given: State, own: State) -> str:
     if known:
         return f"of {known}"
     if name in own and name.startswith("out."):
-        return f"of the output layer (of {_classes(given)} classes, here {_classes(own)})"
+        return f"of the output layer (classes: {_classes(given)}, here {_classes(own)})"
     if name in own:
         return "of another shape (such as {})"
     what = "unknown" if part(name) == "heads" else f"of the {part(name)} that have no place here"

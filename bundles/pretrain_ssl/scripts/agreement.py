@@ -49,7 +49,7 @@ def in_words(trained_with: Mapping[str, Any]) -> dict[str, str]:
     )
     intensity = "normalised by each image" if low is None else f"{low:g} to {high:g}"
     if mean is not None:
-        intensity += f" (mean {mean:g}, sd {sd:g})"
+        intensity += f", mean {mean:g}, sd {sd:g}"
     spacing = " x ".join(f"{mm:g}" for mm in trained_with["spacing_mm"])
     return {"spacing": f"{spacing} mm", "intensity": intensity}
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from . import agreement, coverage
 from .architecture import architecture, difference
 from .command_line import InputError
-from .files import save_atomically
 from .input_channels import inflated
 from .layouts import read_weights
 from .parameters import is_frozen
@@ -137,16 +136,3 @@ def _check_encoder(
             f"{path} does not hold this network's encoder: {problem}; "
             "--allow_partial True takes what fits, or give other weights."
         )
-
-
-def export_encoder(ckpt_path: str, encoder_path: str) -> None:
-    """Write the encoder of a pre-training checkpoint as `swinViT.*`, SwinUNETR's key layout.
-
-    Raises:
-        InputError: see `layouts.read_weights`.
-    """
-    remedy = "pre-train first (configs/train.json), or give a checkpoint by --ckpt_path."
-    weights = read_weights(ckpt_path, remedy)
-    encoder = coverage.encoder_of(weights.tensors)
-    save_atomically(agreement.noted(encoder, weights.trained_with), encoder_path)
-    print(f"encoder: {len(encoder)} tensors of {ckpt_path} in {encoder_path}")

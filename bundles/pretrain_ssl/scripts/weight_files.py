@@ -66,7 +66,7 @@ def _complaint(path: str, error: str, remedy: str) -> str:
     code = re.search(r"GLOBAL (\S+)", error)
     if code:
         return (
-            f"holds a {code[1]} beside tensors, and loading that could run code, so it is not "
+            f"holds {code[1]} beside tensors, and loading that could run code, so it is not "
             "loaded; if you trust its source, load it once by torch.load(..., weights_only=False) "
             "and save its state dict alone."
         )
