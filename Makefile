@@ -23,7 +23,7 @@ setup: .venv/ready
 # Everything happens in demo/, on a copy of the bundles: your own models and runs stay untouched.
 demo: setup
 	rm -rf demo && mkdir demo
-	tar -c --exclude models --exclude runs --exclude predictions --exclude evaluation bundles | tar -x -C demo
+	tar -c --exclude models --exclude runs --exclude pretrained --exclude predictions --exclude evaluation bundles | tar -x -C demo
 	python tools/phantom.py corpus demo/corpus --count 24
 	python tools/phantom.py btcv demo/btcv --count 24
 	python tools/phantom.py btcv demo/unseen --count 4 --first 101

@@ -15,7 +15,9 @@ from helpers import BUNDLES
 
 CORES = 2  # more threads than cores make a run many times slower
 THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else CORES  # of a run: others run beside it
-OUTPUTS = shutil.ignore_patterns("models", "runs", "predictions", "evaluation", "__pycache__")
+OUTPUTS = shutil.ignore_patterns(
+    *("models", "runs", "pretrained", "predictions", "evaluation", "__pycache__")
+)
 
 
 def python(

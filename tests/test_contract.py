@@ -126,13 +126,19 @@ def test_training_and_inference_agree(name):
     assert train["network_def"] == inference["network_def"]
     differing = {"_desc_", "dataset_dir", "output_dir", "run", "use_checkpoint", "crop_to_body"}
     for key in set(train) & set(inference) - differing:
-        if key != "network_def":
-            assert train[key] == inference[key], key
+        assert without_freezing(train[key]) == inference[key], key
     for_images = [image_only(node) for node in whole_volume_transforms(train)]
     for_images = [node for node in for_images if node["keys"]]
     steps = inference["preprocessing"]["transforms"]
     steps = [step for step in steps if step["_target_"] != "EnsureTyped"]  # where they run
     assert steps[: len(for_images)] == for_images
+
+
+def without_freezing(node):
+    """A training's network may be frozen in part; a network that only runs need not."""
+    freezing = "$scripts.parameters.freeze_encoder(@network_def, @encoder_lr_scale)"
+    is_network = isinstance(node, dict) and node.get("network") == freezing
+    return node | {"network": "@network_def"} if is_network else node
 
 
 def whole_volume_transforms(train: dict) -> list[dict]:
@@ -164,7 +170,8 @@ def image_only(transform: dict) -> dict:
 def test_btcv_and_msd_differ_only_in_the_task():
     """One network and training recipe: what is not the task's is written alike in both."""
     btcv, msd = (load(name, "train") for name in SEGMENTATION)
-    same = set(btcv) & set(msd) - {"_desc_", "dataset_dir", "run_name", "deterministic_transforms"}
+    tasks = {"_desc_", "dataset_dir", "run_name", "deterministic_transforms", "trained_with"}
+    same = set(btcv) & set(msd) - tasks
     text = {
         name: json.dumps({k: config[k] for k in sorted(same)})
         for name, config in zip(SEGMENTATION, (btcv, msd))
@@ -172,6 +179,7 @@ def test_btcv_and_msd_differ_only_in_the_task():
     plain = (
         text["msd_tasks"].replace("$len(@task::labels)", "@out_channels").replace("@task::", "@")
     )
+    plain = plain.replace(", @inflate_input", "")  # BTCV's images have one channel
     plain = plain.replace(', "channels": "@channels"', "").replace(
         '"in_channels": "@channels"', '"in_channels": 1'
     )
@@ -203,9 +211,11 @@ def test_presets_of_the_heads_change_only_what_is_declared(config, heads):
 def test_knobs_have_one_name_everywhere(name):
     for config in ("train", "inference"):
         assert set(KNOBS) <= set(load(name, config))
-    assert {"pretrained", "seed", "run_name", "output_dir", "model_path"} <= set(
-        load(name, "train")
-    )
+    train = load(name, "train")
+    assert {"pretrained", "seed", "run_name", "output_dir", "model_path"} <= set(train)
+    assert {"allow_partial", "use_v2"} <= set(train) and "use_v2" in load(name, "inference")
+    assert ("encoder_lr_scale" in train) == (name in SEGMENTATION)
+    assert ("inflate_input" in train) == (name == "msd_tasks")
     assert "ckpt_path" in load(name, "inference") and "ckpt_path" in raw(name, "evaluate")
 
 
@@ -226,6 +236,17 @@ def test_defaults_are_the_papers():
     assert (btcv["learning_rate"], btcv["epochs"], btcv["warmup_epochs"]) == (1e-4, 5000, 50)
     assert (btcv["spacing_mm"], btcv["hu_min"], btcv["hu_max"]) == ([1.5, 1.5, 2.0], -175, 250)
     assert (btcv["out_channels"], btcv["overlap"], btcv["val_interval"]) == (14, 0.5, 100)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_weights_are_trained_with_is_what_the_transforms_do(name):
+    """The note that travels with weights names the very knobs that the transforms read."""
+    for config in ("train", "inference"):
+        noted = load(name, config)["trained_with"]
+        text = json.dumps({k: v for k, v in load(name, config).items() if k != "trained_with"})
+        assert {"spacing_mm", "intensity_min", "intensity_max"} <= set(noted)
+        for knob in noted.values():
+            assert f'"{knob}"' in text, f"no transform of {name}/{config} reads {knob}"
 
 
 def test_task_overlays_replace_the_one_node_with_the_same_keys():

@@ -9,12 +9,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_runs import copy_bundle, run, torchrun
+from bundle_runs import copy_bundle, last_line, run, torchrun
 from helpers import write_nifti
 
 
 def test_fine_tuning_says_what_came_from_the_encoder(finetuned):
-    assert "encoder 70 of 70 tensors, rest of the network 0 of" in finetuned[1]
+    assert (
+        "encoder 70 of 70 tensors from" in finetuned[1] and "decoder from scratch" in finetuned[1]
+    )
+    assert "trained with intensity -1000 to 1000, here -175 to 250)" in finetuned[1]
 
 
 def test_fine_tuning_leaves_one_loadable_model(finetuned):
@@ -84,9 +87,31 @@ def test_inference_of_one_file(finetuned, phantoms, tmp_path):
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["img0002_seg.nii.gz"]
 
 
-def test_two_processes_train_together(phantoms, tmp_path):
-    bundle = copy_bundle("btcv_segmentation", tmp_path)
-    flags = ["--dataset_dir", phantoms / "btcv", "--epochs", 1, "--val_interval", 1]
-    torchrun(bundle, "train demo multi_gpu_train", *flags)
-    assert (bundle / "models/model.pt").is_file()
+def test_two_processes_train_beside_a_frozen_encoder_and_go_on(phantoms, pretrained, tmp_path):
+    bundle, encoder = copy_bundle("btcv_segmentation", tmp_path), pretrained / "models/encoder.pt"
+    flags = ["--dataset_dir", phantoms / "btcv", "--epochs", 3, "--val_interval", 3]
+    flags += ["--checkpoint_interval", 1, "--pretrained", encoder, "--encoder_lr_scale", 0]
+    done = torchrun(bundle, "train demo multi_gpu_train", *flags)
+    assert "; the encoder is frozen" in done.stdout
     assert "validation/mean_dice" in (bundle / "runs/demo/metrics.csv").read_text()
+    first, given = torch.load(bundle / "models/model.pt"), torch.load(encoder)
+    assert first._metadata["trained_with"]["spacing_mm"] == [5.0, 5.0, 5.0]
+    assert all(torch.equal(first[name], value) for name, value in given.items())
+
+    for path in [bundle / "models/model.pt", *bundle.glob("runs/demo/checkpoints/*")]:
+        if path.name != "iteration_2.pt":
+            path.unlink()
+    done = torchrun(bundle, "train demo multi_gpu_train", *flags)
+    assert "goes on from runs/demo/checkpoints/iteration_2.pt" in done.stdout
+    again = torch.load(bundle / "models/model.pt")
+    assert again._metadata["trained_with"] == first._metadata["trained_with"]
+    assert all(torch.equal(again[name], value) for name, value in first.items())
+
+
+def test_weights_are_not_run_at_another_spacing(finetuned, phantoms, tmp_path):
+    flags = ["--dataset_dir", phantoms / "btcv", "--spacing_mm", "[6,6,6]"]
+    done = run(finetuned[0], "train demo evaluate", *flags, check=False)
+    assert done.returncode and last_line(done.stderr) == (
+        "error: ./models/model.pt was trained with spacing 5 x 5 x 5 mm, here 6 x 6 x 6 mm; give "
+        "the settings of its training, or other weights by --ckpt_path."
+    )

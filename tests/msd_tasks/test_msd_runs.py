@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_runs import copy_bundle, run, torchrun
+from bundle_runs import copy_bundle, last_line, run, torchrun
 
 SHORT = ["--epochs", 1, "--val_interval", 1]
 TASKS = {
@@ -41,13 +41,21 @@ def test_a_ct_task_starts_from_the_encoder(phantoms, pretrained, tmp_path):
     assert "encoder 70 of 70 tensors" in run(bundle, "train demo", *flags).stdout
 
 
-def test_a_four_channel_task_refuses_a_one_channel_encoder(phantoms, pretrained, tmp_path):
+def test_a_four_channel_task_takes_a_one_channel_encoder_only_on_request(
+    phantoms, pretrained, tmp_path
+):
     bundle = copy_bundle("msd_tasks", tmp_path)
+    configs = "train tasks/Task01_BrainTumour demo"
     flags = ["--dataset_dir", phantoms / "Task01_BrainTumour", *SHORT]
     flags += ["--pretrained", pretrained / "models/encoder.pt"]
-    done = run(bundle, "train tasks/Task01_BrainTumour demo", *flags, check=False)
-    assert done.returncode and "1 of 70 tensors of another shape" in done.stderr
+    done = run(bundle, configs, *flags, check=False)
+    assert done.returncode
+    assert "has input channels 1, this network 4; --inflate_input True" in last_line(done.stderr)
     assert not (bundle / "runs").exists()
+    done = run(bundle, configs, *flags, "--inflate_input", True)
+    assert "encoder 70 of 70 tensors" in done.stdout
+    assert "the one input channel repeated" in done.stdout
+    assert "intensity -1000 to 1000, here normalised by each image" in done.stdout
 
 
 def test_two_processes_train_together(phantoms, tmp_path):

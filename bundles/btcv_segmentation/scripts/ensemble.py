@@ -3,17 +3,18 @@
 
 import glob
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from . import transfer
 from .command_line import InputError
+from .transfer import network_state
 
 logger = logging.getLogger(__name__)
 
@@ -45,20 +46,24 @@ class EnsembleInferer(Inferer):
         self.flips = [flip for n in range(len(axes) + 1) for flip in combinations(axes, n)]
         self.members: list[dict[str, Tensor]] = []  # empty: the weights that the network has
 
-    def load(self, network: nn.Module, ckpt_path: str | Sequence[str]) -> None:
+    def load(
+        self,
+        network: nn.Module,
+        ckpt_path: str | Sequence[str],
+        trained_with: Mapping[str, Any] | None = None,
+    ) -> None:
         """Take the members from files; a single one goes into the network at once.
 
         Args:
             network: what the weights must fit.
             ckpt_path: see `member_paths`.
+            trained_with: spacing and intensity range of this run; see `transfer.network_state`.
 
         Raises:
             InputError: there is none, or one is missing, damaged or does not fit.
         """
         paths = member_paths(ckpt_path)
-        states = [member_state(network, path) for path in paths]
-        for path, state in zip(paths, states):
-            logger.info(f"weights: {len(state)} of {len(state)} tensors from {path}")
+        states = [network_state(path, network, trained_with) for path in paths]
         if len(states) == 1:
             network.load_state_dict(states[0])
         else:
@@ -129,18 +134,3 @@ def member_paths(ckpt_path: str | Sequence[str]) -> list[str]:
     if not paths:
         raise InputError("--ckpt_path is an empty list; give at least one file with weights.")
     return paths
-
-
-def member_state(network: nn.Module, path: str) -> dict[str, Tensor]:
-    """Weights of a whole network; every tensor is there and fits.
-
-    Raises:
-        InputError: see `transfer.read_state_dict`; or a tensor is missing, unknown or of another
-            shape.
-    """
-    remedy = "train first (configs/train.json), or give your own by --ckpt_path."
-    state = transfer.read_state_dict(path, remedy)
-    problem = transfer._difference(state, network.state_dict())
-    if problem:
-        raise InputError(f"{path} does not fit this network: {problem}; {remedy}")
-    return state

@@ -2,138 +2,137 @@
 """Weights between files and networks: exact, reported, and refused when anything is missing."""
 
 import logging
-import re
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from . import agreement, coverage
+from .architecture import architecture, difference
 from .command_line import InputError
-from .files import save_atomically
+from .input_channels import inflated
+from .layouts import read_weights
+from .parameters import is_frozen
 
 logger = logging.getLogger(__name__)
 
-ENCODER = "swinViT."  # SwinUNETR's name of its encoder, also that of the pre-training network
 
-
-def read_state_dict(path: str, remedy: str) -> dict[str, Tensor]:
-    """Tensors by SwinUNETR's names, from any file whose layout is known.
-
-    That is a plain state dict, the `network` of a run's checkpoint, or the `state_dict` of the
-    official scripts' files, `model_swinvit.pt` among them: see `swin_unetr_name`.
+def network_state(
+    path: str, network: nn.Module, trained_with: Mapping[str, Any] | None = None
+) -> dict[str, Tensor]:
+    """A file's tensors for a whole network, by its names: each is there, fits, and is wanted.
 
     Args:
-        path: the file.
-        remedy: what to do when the file is missing; closes the sentence.
+        path: a file of any layout (see `layouts`) that holds a whole network.
+        network: the bare network; it stays as it is.
+        trained_with: spacing and intensity range of this run, which those that the file carries
+            must equal (see `agreement`); None compares nothing.
 
     Raises:
-        InputError: missing, damaged, or not such a file.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"weights {path} do not exist; {remedy}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a different kind for each way of being broken
-        raise InputError(f"{path} cannot be read as weights; {remedy}") from error
-    content = content if isinstance(content, dict) else {}
-    content = content.get("network", content.get("state_dict", content))
-    if not content or not all(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(f"{path} is not a state dict of this bundle's network; {remedy}")
-    return {swin_unetr_name(name): value for name, value in content.items()}
-
-
-def swin_unetr_name(name: str) -> str:
-    """The name in SwinUNETR's layout of a tensor in one of the official scripts' files.
-
-    `model_swinvit.pt` has `module.layers1.0.blocks.0.mlp.fc1.weight` where MONAI's network has
-    `swinViT.layers1.0.blocks.0.mlp.linear1.weight`, the pre-training script's own checkpoints
-    `swin_vit.` or `swinViT.`, with or without `module.`.
-    """
-    name = name.removeprefix("module.")
-    name = re.sub(r"^(swin_vit\.|(?=patch_embed\.|layers[1-4]\.|norm\.))", ENCODER, name)
-    return re.sub(r"\.mlp\.fc([12])\.", r".mlp.linear\1.", name)
-
-
-def load_weights(network: nn.Module, ckpt_path: str) -> None:
-    """Load a whole network for evaluation or inference; every tensor must be there and fit.
-
-    Raises:
-        InputError: see `read_state_dict`; or a tensor is missing, unknown or of another shape.
+        InputError: the file cannot be used (see `layouts.read_weights`), does not fit, or was
+            trained with another spacing or intensity range.
     """
     remedy = "train first (configs/train.json), or give your own by --ckpt_path."
-    state = read_state_dict(ckpt_path, remedy)
-    problem = _difference(state, network.state_dict())
+    weights, own = read_weights(path, remedy), network.state_dict()
+    shapes = difference(architecture(weights.tensors), architecture(own), is_whole=True)
+    if shapes:
+        raise InputError(f"{path} {shapes}")
+    state = coverage.with_positions(weights.tensors, own)
+    problem = coverage.difference(state, own)
     if problem:
-        raise InputError(f"{ckpt_path} does not fit this network: {problem}; {remedy}")
-    network.load_state_dict(state)
-    logger.info(f"weights: {len(state)} of {len(state)} tensors from {ckpt_path}")
+        raise InputError(f"{path} does not fit this network: {problem}; {remedy}")
+    if trained_with and weights.trained_with:
+        other = agreement.difference(weights.trained_with, trained_with)
+        if other:
+            raise InputError(
+                f"{path} was trained with {other}; give the settings of its training, or other "
+                "weights by --ckpt_path."
+            )
+    left_out = coverage.left_out(weights.tensors, own)
+    told = agreement.report(weights.trained_with, trained_with)
+    logger.info(
+        f"weights: {len(own)} of {len(own)} tensors from {path} ({weights.layout}; {told})"
+        + (f"; left out: {left_out}" if left_out else "")
+    )
+    return {name: state[name] for name in own}
 
 
-def load_pretrained(network: nn.Module, pretrained: str | None) -> None:
-    """Start a training from an encoder, or from a whole network, and say what came from where.
-
-    All tensors of the encoder must be there and fit. Those of the decoder are taken where the file
-    has them in the same shape, so that another number of classes keeps all but the last layer.
-
-    Args:
-        network: `SwinUNETR`, or any network with a `swinViT`.
-        pretrained: `models/encoder.pt` of `pretrain_ssl`, `models/model.pt` of any bundle, a run's
-            checkpoint, or the public `model_swinvit.pt`; None or "" starts from scratch.
+def load_weights(
+    network: nn.Module, ckpt_path: str, trained_with: Mapping[str, Any] | None = None
+) -> None:
+    """Load a whole network for evaluation or inference, and say so in one line.
 
     Raises:
-        InputError: see `read_state_dict`; or an encoder tensor is missing or of another shape.
+        InputError: see `network_state`.
     """
+    network.load_state_dict(network_state(ckpt_path, network, trained_with))
+
+
+def load_pretrained(
+    network: nn.Module,
+    pretrained: str | None,
+    trained_with: Mapping[str, Any] | None = None,
+    allow_partial: bool = False,
+    inflate_input: bool = False,
+) -> None:
+    """Start a training from an encoder, or from a whole network, and say what came from where.
+
+    All tensors of the encoder must be there and fit. Those of the rest are taken where the file has
+    them in the same shape, so that another number of classes keeps all but the last layer.
+
+    Args:
+        network: `SwinUNETR`, or any network with a `swinViT`; the bare one.
+        pretrained: a file of any layout (see `layouts`); None or "" starts from scratch.
+        trained_with: spacing and intensity range of this run; where the file's own differ, the line
+            says so.
+        allow_partial: take what fits of an encoder that is not this network's, and say how much.
+        inflate_input: see `input_channels.inflated`.
+
+    Raises:
+        InputError: see `layouts.read_weights`; or the file does not hold this network's encoder.
+    """
+    frozen = is_frozen(network)
     if not pretrained:
+        if frozen:
+            raise InputError("--encoder_lr_scale 0 keeps the encoder as it is; give --pretrained.")
         logger.info("weights: from scratch (--pretrained gives an encoder to start from)")
         return
-    remedy = "export one by configs/export_encoder.json of pretrain_ssl, for the same architecture."
-    given, own = read_state_dict(pretrained, remedy), network.state_dict()
-    encoder = {name: value for name, value in own.items() if name.startswith(ENCODER)}
-    # the encoder's last normalisation is without weights in MONAI's network
-    found = {
-        name: value
-        for name, value in given.items()
-        if name.startswith(ENCODER) and not name.startswith(f"{ENCODER}norm.")
-    }
-    problem = _difference(found, encoder)
-    if problem:
-        raise InputError(f"{pretrained} does not hold this network's encoder: {problem}; {remedy}")
-    fitting = {
-        name: value
-        for name, value in given.items()
-        if name in own and value.shape == own[name].shape
-    }
-    network.load_state_dict({**own, **fitting})
-    others = len(fitting) - len(encoder)
+    remedy = "give weights by --pretrained that docs/weights.md of btcv_segmentation lists."
+    weights, own = read_weights(pretrained, remedy), network.state_dict()
+    given = inflated(weights.tensors, own) if inflate_input else weights.tensors
+    _check_encoder(pretrained, given, own, allow_partial)
+    taken = coverage.fitting(coverage.with_positions(given, own), own)
+    network.load_state_dict({**own, **taken})
+    scratch, left_out = coverage.from_scratch(taken, own), coverage.left_out(given, own)
+    told = agreement.report(weights.trained_with, trained_with)
     logger.info(
-        f"weights: encoder {len(encoder)} of {len(encoder)} tensors, rest of the network {others} "
-        f"of {len(own) - len(encoder)} from {pretrained}; {len(given) - len(fitting)} left out"
+        f"weights: {coverage.counts(taken, own)} from {pretrained} ({weights.layout}; {told})"
+        + (f"; {scratch} from scratch" if scratch else "")
+        + (f"; left out: {left_out}" if left_out else "")
+        + ("; the one input channel repeated" if given is not weights.tensors else "")
+        + ("; the encoder is frozen" if frozen else "")
     )
 
 
-def export_encoder(ckpt_path: str, encoder_path: str) -> None:
-    """Write the encoder of a pre-training checkpoint as `swinViT.*`, SwinUNETR's key layout.
+def _check_encoder(
+    path: str, given: Mapping[str, Tensor], own: Mapping[str, Tensor], allow_partial: bool
+) -> None:
+    """Refuse an encoder that is not the network's, a part of it unless that is asked for.
+
+    Of another feature size only the tables of positions would fit, which is no transfer.
 
     Raises:
-        InputError: see `read_state_dict`; or the file has no encoder.
+        InputError: as above.
     """
-    remedy = "pre-train first (configs/train.json), or give a checkpoint by --ckpt_path."
-    state = read_state_dict(ckpt_path, remedy)
-    encoder = {name: value for name, value in state.items() if name.startswith(ENCODER)}
-    if not encoder:
-        raise InputError(f"{ckpt_path} has no encoder ({ENCODER}*); {remedy}")
-    save_atomically(encoder, encoder_path)
-    print(f"encoder: {len(encoder)} tensors of {ckpt_path} in {encoder_path}")
-
-
-def _difference(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
-    """How two state dicts differ in names or shapes, in words; empty when they agree."""
-    missing = [name for name in wanted if name not in given]
-    unknown = [name for name in given if name not in wanted]
-    other = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
-    parts = [
-        f"{len(names)} of {len(wanted)} tensors {what} (such as {names[0]})"
-        for names, what in [(missing, "missing"), (unknown, "unknown"), (other, "of another shape")]
-        if names
-    ]
-    return ", ".join(parts)
+    theirs, ours = architecture(given), architecture(own)
+    shapes = difference(theirs, ours, is_whole=False)
+    if shapes and (not allow_partial or theirs.feature_size not in (None, ours.feature_size)):
+        raise InputError(f"{path} {shapes}")
+    encoder = coverage.encoder_of(own)
+    found = coverage.encoder_of(coverage.with_positions(given, own))
+    problem = "" if allow_partial else coverage.difference(found, encoder)
+    if problem:
+        raise InputError(
+            f"{path} does not hold this network's encoder: {problem}; "
+            "--allow_partial True takes what fits, or give other weights."
+        )

@@ -1,0 +1,115 @@
+# Shared: the original is bundles/btcv_segmentation/scripts/inspection.py (see tools/vendor.py).
+"""What a file of weights holds, and the same weights in SwinUNETR's own layout."""
+
+import hashlib
+from pathlib import Path
+
+from monai.networks.nets import SwinUNETR
+
+from . import agreement, coverage
+from .architecture import Architecture, architecture, described
+from .command_line import InputError
+from .files import save_atomically
+from .layouts import Weights, read_weights
+
+REMEDY = "docs/weights.md of btcv_segmentation lists what is taken."
+
+
+def inspect(file: str) -> str:
+    """Tell what a file of weights holds: layout, tensors, architecture, what it was trained with.
+
+    Args:
+        file: a checkpoint of any layout that docs/weights.md lists.
+
+    Raises:
+        InputError: see `layouts.read_weights`.
+    """
+    weights = read_weights(file, REMEDY)
+    given, network = _completed(weights)
+    told = weights.trained_with
+    lines = {
+        "layout": weights.layout,
+        "encoder": _count("encoder", given, network),
+        "decoder": _count("decoder", given, network),
+        "others": _others(weights, network) or "none",
+        "architecture": described(architecture(weights.tensors)),
+        "trained with": _listed(agreement.in_words(told)) if told else "nothing that it carries",
+        "sha256": sha256(file),
+    }
+    return "\n".join([file, *(f"{name:14}{text}" for name, text in lines.items())])
+
+
+def convert(file: str, out: str) -> str:
+    """Write a file's encoder, and its decoder if it has one, as a plain state dict of SwinUNETR.
+
+    Spacing and intensity range go along where the file carries them.
+
+    Args:
+        file: a checkpoint of any layout that docs/weights.md lists; it stays as it is.
+        out: what to write; replaced when it is there already.
+
+    Raises:
+        InputError: see `layouts.read_weights`; or `out` is the file itself or cannot be written.
+    """
+    weights = read_weights(file, REMEDY)
+    if Path(out).resolve() == Path(file).resolve():
+        raise InputError(f"{out} is the file to convert, which stays as it is; give another name.")
+    given, network = _completed(weights)
+    kept = {name: given[name] for name in network if name in given}
+    try:
+        save_atomically(agreement.noted(kept, weights.trained_with), out)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{out} cannot be written ({error}); give another name.") from error
+    counts = [f"{part} {_count(part, given, network)}" for part in ("encoder", "decoder")]
+    others = _others(weights, network)
+    return f"wrote {out} from {file} ({weights.layout}): {', '.join(counts)}" + (
+        f"; left out: {others}" if others else ""
+    )
+
+
+def sha256(file: str) -> str:
+    """A file's hash, as `large_files.yml` names it."""
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _completed(weights: Weights) -> tuple[coverage.State, coverage.State]:
+    """The file's tensors with the constants that it lacks, and a network of the same names."""
+    found = architecture(weights.tensors)
+    network = _network_of(found)
+    if found.window_size is None:
+        return weights.tensors, network
+    return coverage.with_positions(weights.tensors, network), network
+
+
+def _network_of(found: Architecture) -> coverage.State:
+    """A small network with the names of one of this architecture."""
+    depths = found.depths or (2, 2, 2, 2)
+    return SwinUNETR(
+        in_channels=1,
+        out_channels=1,
+        feature_size=12,
+        depths=depths,
+        num_heads=(3, 6, 12, 24),
+        window_size=found.window_size or 7,
+        use_v2=found.use_v2,
+    ).state_dict()
+
+
+def _count(part: str, given: coverage.State, network: coverage.State) -> str:
+    wanted = [name for name in network if coverage.part(name) == part]
+    missing = [name for name in wanted if name not in given]
+    if len(missing) == len(wanted):
+        return "none"
+    count = f"{len(wanted) - len(missing)} of {len(wanted)} tensors"
+    return count + (f" ({missing[0]} is missing)" if missing else "")
+
+
+def _others(weights: Weights, network: coverage.State) -> str:
+    """What a network has no place for."""
+    placed = {name: value for name, value in weights.tensors.items() if name in network}
+    return coverage.left_out(weights.tensors, placed)
+
+
+def _listed(words: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in words.items())

@@ -1,0 +1,103 @@
+# Shared: the original is bundles/btcv_segmentation/scripts/layouts.py (see tools/vendor.py).
+"""Layouts of public checkpoints: how each is recognised, and its names in SwinUNETR's own."""
+
+import re
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .agreement import carried
+from .command_line import InputError
+from .weight_files import read_state_dict
+
+ENCODER = "swinViT."  # SwinUNETR's name of its encoder, also that of the pre-training network
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to name the tensors.
+
+    Args:
+        name: for the report.
+        mark: pattern of a name that this layout has and none of those below it.
+        renames: patterns and replacements, in order, that give SwinUNETR's names.
+    """
+
+    name: str
+    mark: str
+    renames: tuple[tuple[str, str], ...] = ()
+
+
+# What any file may have: a wrapper's prefix, and the names of an older MLP block.
+COMMON = ((r"^((module|_orig_mod)\.)+", ""), (r"\.mlp\.fc([12])\.", r".mlp.linear\1."))
+LAYOUTS = (
+    Layout(
+        "Disruptive Autoencoders",
+        r"^encoder\.layers1\.0\.",
+        ((r"^encoder\.(layers[1-4]\.0)\.(\d+\.)?", r"swinViT.\1."), (r"^encoder\.", ENCODER)),
+    ),
+    Layout("SuPreM", r"^backbone\.swinViT\.", ((r"^backbone\.", ""),)),
+    Layout(
+        "model_swinvit.pt (Tang et al.)",
+        r"^layers1\.0\.",
+        ((r"^(?=(patch_embed|layers[1-4]c?|norm)\.)", ENCODER),),
+    ),
+    Layout("pre-training of this project", r"^reconstruction_head\."),
+    Layout(
+        "official pre-training script",
+        r"^(swin_vit|rotation_head|contrastive_head)\.",
+        ((r"^swin_vit\.", ENCODER),),
+    ),
+    Layout("SwinUNETR with use_v2, as VoCo", r"^swinViT\.layers1c\."),
+    Layout("SwinUNETR", r"^swinViT\."),
+)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a file holds.
+
+    Args:
+        path: the file.
+        layout: the name of its layout.
+        tensors: by SwinUNETR's names.
+        trained_with: spacing and intensity range that it carries, or None; see `agreement`.
+    """
+
+    path: str
+    layout: str
+    tensors: dict[str, Tensor]
+    trained_with: dict | None
+
+
+def read_weights(path: str, remedy: str) -> Weights:
+    """Weights of any layout above.
+
+    Args:
+        path: the file.
+        remedy: how to get one; closes the sentence where the file is none.
+
+    Raises:
+        InputError: see `weight_files.read_state_dict`; or its layout is none of these.
+    """
+    state = read_state_dict(path, remedy)
+    given = {_renamed(name, COMMON): value for name, value in state.items()}
+    layout = next((one for one in LAYOUTS if any(re.search(one.mark, n) for n in given)), None)
+    if layout is None:
+        raise InputError(
+            f"{path} has no encoder of a Swin UNETR, by no name that is known here (its first "
+            f"tensor is {next(iter(state))}); {remedy}"
+        )
+    tensors = {_renamed(name, layout.renames): value for name, value in given.items()}
+    if len(tensors) < len(state):
+        raise InputError(
+            f"{path} has {len(state)} tensors, but only {len(tensors)} different names of "
+            f"{layout.name}; it holds more than one network, save the one you want by itself."
+        )
+    return Weights(path, layout.name, tensors, carried(state))
+
+
+def _renamed(name: str, renames: tuple[tuple[str, str], ...]) -> str:
+    for pattern, replacement in renames:
+        name = re.sub(pattern, replacement, name)
+    return name
