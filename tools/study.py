@@ -40,7 +40,6 @@ def run(config: str, *words: str, output_dir: str | None = None, **inputs: str) 
     check_commands(study)
     for name, path in missing(study).items():
         raise SystemExit(f"{path} does not exist; give what is to be used by --{name}.")
-    check_unchanged(study)
     status = Runner(study).run()
     if status <= 1 and any(study.result(each).is_file() for each in study.runs):
         show(study)

@@ -14,8 +14,9 @@ from study_grid import Study, fields
 BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
 STUDY_KEYS = {"title", "inputs", "factors", "steps", "result", "figure"}
 STEP_KEYS = {"bundle", "config_file", "flags", "makes"}
-FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "lines", "repeats"}
+FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "x_scale", "lines", "repeats"}
 KINDS = {"lines", "bars"}
+SCALES = {"linear", "even"}
 
 
 def read_study(config: str, output_dir: str | None, inputs: dict[str, str]) -> Study:
@@ -70,10 +71,12 @@ def _check_form(content: Any) -> None:
             _check_names(given, steps, f"level {level} of {name}", "step")
     if not steps or not factors:
         raise ValueError("a study needs a step and a factor.")
-    if len({*factors, *steps, *content["inputs"], "folder"}) <= len(factors) + len(steps):
-        raise ValueError("a factor, a step and an input need names of their own.")
+    names = [*factors, *steps, *content["inputs"], "folder"]
+    for name in (name for name in names if names.count(name) > 1):
+        raise ValueError(f"{name} is the name of two; factors, steps and inputs need their own.")
     _check_keys(figure, "the figure", FIGURE_KEYS, {"kind", "x"})
     _check_names([figure["kind"]], KINDS, "the figure", "kind")
+    _check_names([figure.get("x_scale", "linear")], SCALES, "the figure", "x_scale")
     used = [figure[key] for key in ("x", "lines", "repeats") if key in figure]
     _check_names(used, factors, "the study", "factor")
 

@@ -11,19 +11,20 @@ from study_grid import Study
 from study_results import Scores, Spread, number, shown
 
 SIZE_INCHES = (5.6, 3.8)
+INCHES_A_BAR = 1.0  # for its name
 BARS_WIDTH = 0.7  # of all bars at one level, levels being 1 apart
 
 
 def draw(study: Study, found: Scores) -> Path:
     """Draw `figure.png`; returns its path."""
-    wanted, picture = study.content["figure"], Figure(figsize=SIZE_INCHES, layout="constrained")
-    axes, levels = (
-        picture.subplots(),
-        list(dict.fromkeys(x for line in found.values() for x in line)),
-    )
+    wanted = study.content["figure"]
+    levels = list(dict.fromkeys(level for line in found.values() for level in line))
+    width = max(SIZE_INCHES[0], INCHES_A_BAR * len(levels)) if wanted["kind"] == "bars" else 0
+    picture = Figure(figsize=(width or SIZE_INCHES[0], SIZE_INCHES[1]), layout="constrained")
+    axes = picture.subplots()
     numbers = [number(level) for level in levels]
-    is_numeric = wanted["kind"] == "lines" and None not in numbers
-    places = dict(zip(levels, numbers if is_numeric else range(len(levels))))
+    is_even = wanted["kind"] == "bars" or wanted.get("x_scale") == "even" or None in numbers
+    places = dict(zip(levels, range(len(levels)) if is_even else numbers))
     for index, (line, by_level) in enumerate(found.items()):
         colour = COLOURS[index % len(COLOURS)]
         at = [places[level] for level in by_level]
@@ -34,17 +35,24 @@ def draw(study: Study, found: Scores) -> Path:
             width = BARS_WIDTH / len(found)
             shift = (index - (len(found) - 1) / 2) * width
             draw_bars(axes, [x + shift for x in at], runs, colour, line, width)
-    style_panel(axes, study.content["title"])
-    axes.set_xticks(list(places.values()), [shown(study, level) for level in levels])
-    axes.set_xlabel(wanted.get("x_label", wanted["x"]), fontsize=9)
-    axes.set_ylabel("mean Dice of the organs", fontsize=9)
+    name_axes(study, axes, places)
     if any(found):
         axes.legend(fontsize=8, frameon=False)
-    picture.text(0.99, 0.005, note(found), fontsize=7, color="#5b6570", ha="right", va="bottom")
+    picture.supxlabel(note(found), fontsize=7, color="#5b6570")
     path = study.output_dir / "figure.png"
     with replacing(path) as temporary:
         picture.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
     return path
+
+
+def name_axes(study: Study, axes, places: dict[str, float]) -> None:
+    """Title, axes' names, and a tick for each level."""
+    wanted = study.content["figure"]
+    style_panel(axes, study.content["title"])
+    names = [shown(study, level).replace(" + ", " +\n") for level in places]
+    axes.set_xticks(list(places.values()), names)
+    axes.set_xlabel(wanted.get("x_label", wanted["x"]), fontsize=9)
+    axes.set_ylabel("mean Dice of the organs", fontsize=9)
 
 
 def draw_line(axes, at: list[float], runs: list[list[float]], colour: str, label: str) -> None:
@@ -66,7 +74,8 @@ def draw_bars(
     """A bar for each mean, the spread as a whisker, and a point for each run beside it."""
     spreads = [Spread(tuple(values)) for values in runs]
     means = [spread.mean for spread in spreads]
-    axes.bar(at, means, 0.9 * width, color=colour, alpha=0.45, label=label or None)
+    bars = axes.bar(at, means, 0.9 * width, color=colour, alpha=0.45, label=label or None)
+    axes.bar_label(bars, fmt="%.3f", label_type="center", fontsize=8)
     axes.errorbar(
         at, means, np.nan_to_num([spread.sd for spread in spreads]), fmt="none", ecolor="#333c46"
     )

@@ -12,7 +12,7 @@ from typing import IO
 
 from study_config import BUNDLES
 from study_grid import Job, Study
-from study_steps import FINISHED, is_finished, record, write_record
+from study_steps import FINISHED, check_unchanged, is_finished, record, write_record
 
 LAUNCHER = (sys.executable, "-m", "monai.bundle", "run")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -40,6 +40,7 @@ class Runner:
         before = {number: signal.signal(number, self.stop) for number in SIGNALS}
         try:
             with locked(self.study.output_dir) as lock:
+                check_unchanged(self.study)
                 self.run_jobs(lock)
         finally:
             for number, handler in before.items():
