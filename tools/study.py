@@ -1,8 +1,8 @@
 """Studies of many trainings: what pre-training brings, by labels, proxy tasks, or volumes.
 
-    python tools/study.py run tools/studies/label_efficiency.json --output_dir DIR
-    python tools/study.py list tools/studies/label_efficiency.json --output_dir DIR
-    python tools/study.py figure tools/studies/label_efficiency.json --output_dir DIR
+    python tools/study.py run tools/studies/label_efficiency_demo.json
+    python tools/study.py list tools/studies/label_efficiency_demo.json
+    python tools/study.py figure tools/studies/label_efficiency_demo.json
 
 A study is a configuration: a grid of factors, and bundle commands. `run` runs every command once;
 killed and started again it goes on where it was. `list` prints them instead, for a cluster.
@@ -30,7 +30,7 @@ def run(config: str, *words: str, output_dir: str | None = None, **inputs: str) 
     Args:
         config: the study's JSON file.
         words: none.
-        output_dir: folder of the study; without it one called like the file, where you are.
+        output_dir: folder of the study; without it `studies/` and the file's name.
         inputs: paths of what the configuration names, such as
             dataset_dir: labelled images to train on,
             corpus_dir: unlabelled images to pre-train on,

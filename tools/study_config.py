@@ -24,7 +24,7 @@ def read_study(config: str, output_dir: str | None, inputs: dict[str, str]) -> S
 
     Args:
         config: the JSON file.
-        output_dir: without one it is called like the file, in the working directory.
+        output_dir: without one `studies/` and the file's name, in the working directory.
         inputs: paths by the names of the configuration's `inputs`; the others stay as they are.
 
     Raises:
@@ -41,7 +41,7 @@ def read_study(config: str, output_dir: str | None, inputs: dict[str, str]) -> S
     except ValueError as mistake:  # json's own are of this kind too
         raise SystemExit(f"{path}: {mistake}") from None
     paths = {n: Path(given).absolute() for n, given in (content["inputs"] | inputs).items()}
-    return Study(path, content, Path(output_dir or path.stem).absolute(), paths)
+    return Study(path, content, Path(output_dir or f"studies/{path.stem}").absolute(), paths)
 
 
 def check_commands(study: Study) -> None:

@@ -15,7 +15,7 @@ from study_grid import Job, Study
 from study_steps import FINISHED, check_unchanged, is_finished, record, write_record
 
 LAUNCHER = (sys.executable, "-m", "monai.bundle", "run")
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 class Runner:
@@ -37,7 +37,9 @@ class Runner:
 
     def run(self) -> int:
         """Run what is not finished; returns the exit status: 0, 1, or 128 and a signal's number."""
-        before = {number: signal.signal(number, self.stop) for number in SIGNALS}
+        under_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        numbers = SIGNALS - {signal.SIGHUP} if under_nohup else SIGNALS
+        before = {number: signal.signal(number, self.stop) for number in numbers}
         try:
             with locked(self.study.output_dir) as lock:
                 check_unchanged(self.study)
