@@ -55,12 +55,14 @@ check: setup
 	ruff check bundles tools tests
 	ruff format --check bundles tools tests
 	python tools/format_json.py check bundles
+	python tools/format_json.py check tools/studies
 	python tools/vendor.py check
 
 format: setup
 	ruff check --fix bundles tools tests
 	ruff format bundles tools tests
 	python tools/format_json.py write bundles
+	python tools/format_json.py write tools/studies
 	python tools/vendor.py write
 
 clean:

@@ -121,6 +121,32 @@ def test_headers_of_a_thousand_files_are_checked_in_seconds(unlabelled, tmp_path
     assert perf_counter() - started < 5
 
 
+def test_fewer_volumes_are_a_part_of_more_and_validation_stays(unlabelled, tmp_path, caplog):
+    def split(n_volumes, seed=0):
+        return unlabelled.unlabelled_split(str(tmp_path), None, 0.2, seed, n_volumes)
+
+    corpus(tmp_path, 10)
+    whole = split(None)
+    assert caplog.messages == [] and split(8) == whole
+    with caplog.at_level(logging.INFO):
+        few, more = split(2), split(5)
+    assert caplog.messages == [f"training takes {n} of 8 volumes (--n_volumes)" for n in (2, 5)]
+    few_names, more_names = set(names(few["training"])), set(names(more["training"]))
+    assert len(few_names) == 2 and len(more_names) == 5
+    assert few_names < more_names < set(names(whole["training"]))
+    assert few["validation"] == more["validation"] == whole["validation"]
+    assert few_names != {Path(item["image"]).name for item in whole["training"][:2]}
+    drawn = {tuple(names(split(2, seed)["training"])) for seed in range(4)}
+    assert len(drawn) > 1, "the seed decides which"
+
+
+@pytest.mark.parametrize("n_volumes", [0, 9, 2.0, -1])
+def test_volumes_that_there_are_not_are_refused(unlabelled, refusal, tmp_path, n_volumes):
+    corpus(tmp_path, 10)
+    with refusal(f"--n_volumes {n_volumes} cannot be taken of 8 training volumes; .* 1 to 8"):
+        unlabelled.unlabelled_split(str(tmp_path), None, 0.2, 0, n_volumes)
+
+
 def test_single_image_serves_both_with_a_warning(unlabelled, tmp_path):
     with pytest.warns(UserWarning, match="only one image"):
         split = unlabelled.unlabelled_split(str(corpus(tmp_path, 1)), None, 0.2, seed=0)

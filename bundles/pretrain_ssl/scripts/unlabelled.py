@@ -4,6 +4,7 @@ import logging
 import warnings
 from pathlib import Path
 
+import numpy as np
 from monai.data import partition_dataset
 
 from .command_line import InputError
@@ -14,7 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 def unlabelled_split(
-    dataset_dir: str, datalist: str | None, validation_fraction: float, seed: int
+    dataset_dir: str,
+    datalist: str | None,
+    validation_fraction: float,
+    seed: int,
+    n_volumes: int | None = None,
 ) -> dict[str, list[dict]]:
     """Images for `training` and for `validation`, as `{"image": path}`.
 
@@ -22,6 +27,16 @@ def unlabelled_split(
     share is held out, at least one image and not all. A single image serves both, with a warning.
     Without a datalist given, `datalist.json` in the folder counts: a prepared corpus has one, which
     keeps every patient on one side.
+
+    Args:
+        dataset_dir: the folder, or what the datalist's paths are relative to.
+        datalist: Decathlon JSON.
+        validation_fraction: share that is held out, where no section says which.
+        seed: of the division, and of the order from which `n_volumes` are taken.
+        n_volumes: training volumes that are kept; None keeps all. Validation stays as it is.
+
+    Raises:
+        InputError: there is no image, one cannot be used, or there are fewer than `n_volumes`.
     """
     datalist = datalist or own_datalist(dataset_dir)
     if datalist:
@@ -38,11 +53,28 @@ def unlabelled_split(
     if not validation:
         warnings.warn("only one image: it is used for training and for validation", stacklevel=2)
         validation = training
+    if n_volumes is not None:
+        training = _first(training, n_volumes, seed)
     items = {"training": training, "validation": validation}
     return {
         name: [{"image": check_header(item["image"])} for item in items_of_part]
         for name, items_of_part in items.items()
     }
+
+
+def _first(training: list[dict], n_volumes: int, seed: int) -> list[dict]:
+    """The first volumes of a seeded order, so that fewer volumes are a part of more.
+
+    They stay in the order of the list: all of them train exactly as without `n_volumes`.
+    """
+    if not isinstance(n_volumes, int) or not 1 <= n_volumes <= len(training):
+        raise InputError(
+            f"--n_volumes {n_volumes} cannot be taken of {len(training)} training volumes; give "
+            f"a whole number from 1 to {len(training)}, or leave it out to take all."
+        )
+    order = np.random.default_rng(seed).permutation(len(training))
+    logger.info(f"training takes {n_volumes} of {len(training)} volumes (--n_volumes)")
+    return [training[index] for index in sorted(order[:n_volumes])]
 
 
 def own_datalist(dataset_dir: str) -> str | None:

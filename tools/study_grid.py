@@ -1,0 +1,166 @@
+"""A study's configuration, and the commands that it stands for.
+
+A configuration is a JSON file; docs/studies.md describes it. Every combination of the factors'
+levels is a run: the last step, and whichever steps before it the flags refer to. A step's folder is
+named by the factors that its command depends on, so that runs share what is the same for them.
+"""
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+FIELD = re.compile(r"\{(\w+)\}")  # `{fraction}`; the braces of a dictionary hold more than a name
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command of a study.
+
+    Args:
+        step: name of its step.
+        levels: level by factor, of the factors that the command depends on.
+        folder: what is its own; everything that it writes is there.
+        bundle: name of the bundle, in whose folder it runs.
+        arguments: what follows `python -m monai.bundle run`.
+        makes: the file that is there when it has ended well.
+        needs: the jobs whose files it reads.
+    """
+
+    step: str
+    levels: dict[str, str]
+    folder: Path
+    bundle: str
+    arguments: tuple[str, ...]
+    makes: Path
+    needs: tuple["Job", ...] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return ", ".join([self.step, *(f"{name} {level}" for name, level in self.levels.items())])
+
+    def line(self, bundles: Path) -> str:
+        """The command as a person would type it."""
+        words = ["python", "-m", "monai.bundle", "run", *self.arguments]
+        return f"cd {_quoted(str(bundles / self.bundle))} && {' '.join(map(_quoted, words))}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A configuration with the paths that were given for it.
+
+    Args:
+        path: the JSON file.
+        content: what it holds.
+        output_dir: absolute.
+        inputs: absolute path by name, of the configuration's `inputs`.
+    """
+
+    path: Path
+    content: dict
+    output_dir: Path
+    inputs: dict[str, Path]
+
+    @cached_property
+    def runs(self) -> list[dict[str, str]]:
+        """Level by factor, of every combination; the first factor changes slowest."""
+        factors = self.content["factors"]
+        levels = [[str(level) for level in levels] for levels in factors.values()]
+        return [dict(zip(factors, chosen)) for chosen in product(*levels)]
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """Every command once, after those that it needs."""
+        found: dict[Path, Job] = {}
+        for run in self.runs:
+            for job in chain(self.job(list(self.content["steps"])[-1], run)):
+                found.setdefault(job.folder, job)
+        return list(found.values())
+
+    def job(self, step: str, run: dict[str, str]) -> Job:
+        """The command of a step in a run."""
+        spec, folder = self.content["steps"][step], self.folder(step, run)
+        files = [f"configs/{name}.json" for name in spec["config_file"]]
+        arguments = ["--config_file", str(files) if len(files) > 1 else files[0]]
+        for flag, value in self.flags(step, run).items():
+            arguments += [f"--{flag}", str(self.filled(value, step, run))]
+        used = fields(self.flags(step, run))
+        return Job(
+            step=step,
+            levels={name: level for name, level in run.items() if name in self.factors_of[step]},
+            folder=folder,
+            bundle=spec["bundle"],
+            arguments=tuple(arguments),
+            makes=folder / spec["makes"],
+            needs=tuple(self.job(name, run) for name in self.content["steps"] if name in used),
+        )
+
+    def flags(self, step: str, run: dict[str, str]) -> dict[str, Any]:
+        """A step's flags, and those that the levels of this run add; not filled yet."""
+        flags = dict(self.content["steps"][step]["flags"])
+        for name, levels in self.content["factors"].items():
+            if isinstance(levels, dict):
+                flags |= levels[run[name]].get(step, {})
+        return flags
+
+    @cached_property
+    def factors_of(self) -> dict[str, set[str]]:
+        """Factors that each step's command depends on, be it by way of a step that it needs."""
+        factors, found = self.content["factors"], {}
+        adding = {name: levels for name, levels in factors.items() if isinstance(levels, dict)}
+        for step in self.content["steps"]:
+            own = {n for n, levels in adding.items() if any(step in x for x in levels.values())}
+            used = fields([self.flags(step, run) for run in self.runs])
+            before = [found[name] for name in found if name in used]
+            found[step] = (own | used & set(factors)).union(*before)
+        return found
+
+    def folder(self, step: str, run: dict[str, str]) -> Path:
+        """Such as `fine_tune/start-scratch_fraction-0.1_seed-0`."""
+        names = [name for name in run if name in self.factors_of[step]]
+        plain = "_".join(f"{name}-{re.sub(r'[^A-Za-z0-9.]+', '-', run[name])}" for name in names)
+        return self.output_dir / step / plain
+
+    def filled(self, value: Any, step: str, run: dict[str, str]) -> Any:
+        """A value with the paths and levels in it."""
+        if isinstance(value, dict):
+            return {name: self.filled(part, step, run) for name, part in value.items()}
+        if isinstance(value, list):
+            return [self.filled(part, step, run) for part in value]
+        if not isinstance(value, str):
+            return value
+
+        def text(match: re.Match) -> str:
+            name = match[1]
+            if name in self.content["steps"] or name == "folder":
+                return str(self.folder(step if name == "folder" else name, run))
+            return run[name] if name in run else str(self.inputs[name])
+
+        return FIELD.sub(text, value)
+
+    def result(self, run: dict[str, str]) -> Path:
+        """The evaluation's summary of a run."""
+        return Path(self.filled(self.content["result"], list(self.content["steps"])[-1], run))
+
+
+def fields(value: Any) -> set[str]:
+    """Names in braces anywhere in a value."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return set().union(*map(fields, value))
+    return set(FIELD.findall(value)) if isinstance(value, str) else set()
+
+
+def chain(job: Job) -> list[Job]:
+    """A job after all those that it needs."""
+    return [*(before for need in job.needs for before in chain(need)), job]
+
+
+def _quoted(word: str) -> str:
+    """For a shell; in double quotes where the word has single ones, as the READMEs have it."""
+    plain = "'" in word and not any(character in word for character in '"$`!\\')
+    return f'"{word}"' if plain else shlex.quote(word)
