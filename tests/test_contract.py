@@ -190,7 +190,7 @@ def test_btcv_and_msd_differ_only_in_the_task():
 @pytest.mark.parametrize("overlay", ["demo", "multi_gpu_train", "evaluate"])
 def test_overlays_change_only_what_the_base_declares(name, overlay):
     base, own = load(name, "train"), raw(name, overlay)
-    new_knobs = {"ckpt_path", "evaluate_on", "evaluation_dir", "label_names", "tolerances_mm"}
+    new_knobs = {"ckpt_path", "evaluate_on", "evaluation_dir", "tolerances_mm"}
     new_knobs |= {"flip_axes", "largest_component"}
     allowed = {"_desc_", "initialize", "finalize"} | (new_knobs if overlay == "evaluate" else set())
     command_line = import_scripts(name).command_line
@@ -235,7 +235,7 @@ def test_defaults_are_the_papers():
     assert ssl["loss_weights"] == {"rotation": 1, "contrastive": 1, "reconstruction": 1}
     assert (btcv["learning_rate"], btcv["epochs"], btcv["warmup_epochs"]) == (1e-4, 5000, 50)
     assert (btcv["spacing_mm"], btcv["hu_min"], btcv["hu_max"]) == ([1.5, 1.5, 2.0], -175, 250)
-    assert (btcv["out_channels"], btcv["overlap"], btcv["val_interval"]) == (14, 0.5, 100)
+    assert (len(btcv["labels"]), btcv["overlap"], btcv["val_interval"]) == (14, 0.5, 100)
 
 
 @pytest.mark.parametrize("name", NAMES)

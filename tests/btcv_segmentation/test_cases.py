@@ -1,5 +1,6 @@
 """Which pairs of image and label train, validate and are evaluated."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,9 @@ def cases(scripts):
 @pytest.fixture
 def part(scripts):
     """`part`, by default of fold 0 and seed 0."""
-    return lambda found, name, fold=0, seed=0: scripts.cases.part(found, name, fold, seed)
+    return lambda found, name, fold=0, seed=0, **settings: scripts.cases.part(
+        found, name, fold=fold, seed=seed, **settings
+    )
 
 
 def archive(folder: Path, count: int = 5, kind: str = "MSD") -> Path:
@@ -275,3 +278,39 @@ def test_part_without_cases_is_refused(part, refusal, name):
 def test_training_needs_cases_beside_those_of_the_validation(part, refusal):
     with refusal("there are no training cases"):
         part(pool(0, validation=listed(1)), "training")
+
+
+# fractions of the labels
+
+
+def test_fractions_are_nested_and_rounded_up(part, caplog):
+    caplog.set_level(logging.INFO)
+    found, before = pool(13), set()
+    for fraction, count in [(0.01, 1), (0.1, 1), (0.11, 2), (0.5, 5), (0.6, 6), (1.0, 10)]:
+        kept = set(numbers(part(found, "training", label_fraction=fraction)))
+        assert len(kept) == count and kept >= before
+        assert f"{count} of 10 labelled volumes train" in caplog.text
+        before = kept
+
+
+def test_a_fraction_leaves_the_validation_as_it_is(part):
+    both = [numbers(part(pool(13), "validation", label_fraction=f)) for f in (0.1, 1.0)]
+    assert both[0] == both[1]
+
+
+def test_a_fraction_takes_a_datalists_own_training_set(part):
+    found = pool(4, validation=listed(9))
+    assert len(part(found, "training", label_fraction=0.5)) == 2
+
+
+def test_notes_of_a_datalist_decide_and_are_not_handed_on(cases, part, tmp_path):
+    items = listed(1, 2, 3, 4, 5, 6)
+    for place, item in enumerate(items):
+        item |= {"fold": place % 5, "rank": 5 - place, "split_24_6": "training", "other": 1}
+    items[3]["split_24_6"] = "validation"
+    found = cases(archive(tmp_path, 6), write_json(tmp_path / "a.json", {"training": items}))
+    for seed in (0, 1):
+        assert numbers(part(found, "validation", fold=0, seed=seed)) == [1, 6]
+        assert numbers(part(found, "training", seed=seed, label_fraction=0.5)) == [4, 5]
+        assert numbers(part(found, "validation", split="24_6", fold=7, seed=seed)) == [4]
+    assert all(item.keys() == {"image", "label"} for item in part(found, "training"))

@@ -10,6 +10,7 @@ from monai.transforms import MapTransform
 from monai.utils import optional_import
 
 from .command_line import InputError
+from .label_values import numbers_and_names
 
 ndimage, has_scipy = optional_import("scipy.ndimage")
 
@@ -24,8 +25,7 @@ class LargestComponentd(MapTransform):
     Args:
         keys: channel numbers (1, X, Y, Z).
         organs: names or numbers of labels, or "all" of them but the background.
-        labels: names by number as text, `{"0": "background", "1": "spleen", …}`; channel i is the
-            i-th smallest number.
+        labels: names by number, see `numbers_and_names`.
 
     Raises:
         InputError: no label has such a name or number, or scipy is not installed.
@@ -48,16 +48,16 @@ class LargestComponentd(MapTransform):
 
 def channels_of(organs: str | Sequence[str | int], labels: Mapping[str, str]) -> list[int]:
     """Channels of some organs; see `LargestComponentd`."""
-    numbers = sorted(map(int, labels))
+    found = list(enumerate(numbers_and_names(labels)))[1:]
     if organs == "all":
-        return list(range(1, len(numbers)))
-    known = {labels[str(number)]: channel for channel, number in enumerate(numbers) if number}
-    known |= {str(number): channel for channel, number in enumerate(numbers) if number}
-    for organ in [organs] if isinstance(organs, (str, int)) else organs:
+        return [channel for channel, _ in found]
+    known = {key: channel for channel, pair in found for key in map(str, pair)}
+    wanted = [organs] if isinstance(organs, (str, int)) else organs
+    for organ in wanted:
         if str(organ) not in known:
-            names = ", ".join(labels[str(number)] for number in numbers if number)
+            names = ", ".join(name for _, (_, name) in found)
             raise InputError(f"--largest_component: no label {organ}; there are {names} and all.")
-    return [known[str(organ)] for organ in ([organs] if isinstance(organs, (str, int)) else organs)]
+    return [known[str(organ)] for organ in wanted]
 
 
 def largest_components(labels: np.ndarray, channels: Sequence[int]) -> np.ndarray:

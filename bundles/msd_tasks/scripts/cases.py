@@ -1,25 +1,15 @@
 # Shared: the original is bundles/btcv_segmentation/scripts/cases.py (see tools/vendor.py).
 """Which labelled images train, validate and evaluate a network."""
 
+import logging
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
-from monai.data import partition_dataset
-
 from .command_line import InputError
-from .nifti import NIFTI_ENDINGS, check_header
+from .divisions import NOTES, divided, first_fraction
+from .pairing import check_grids, find_folders, paired
 from .volumes import SECTIONS, read_datalist
 
-# Where known archives keep images and labels, relative to `dataset_dir`: BTCV's own, then MSD's.
-LAYOUTS = [
-    ("RawData/Training/img", "RawData/Training/label"),
-    ("Training/img", "Training/label"),
-    ("img", "label"),
-    ("imagesTr", "labelsTr"),
-    ("images", "labels"),
-]
-FOLDS = 5
+logger = logging.getLogger(__name__)
 
 
 def labelled_cases(
@@ -27,9 +17,11 @@ def labelled_cases(
 ) -> dict[str, list[dict]]:
     """Pairs `{"image": path, "label": path}` by section: `training`, `validation` and `test`.
 
+    Pairs of a datalist keep its notes on how they are divided, see `divisions`.
+
     Args:
-        dataset_dir: holds one of `LAYOUTS` (all of it is `training`), or is what the datalist's
-            paths are relative to.
+        dataset_dir: holds one of `pairing.LAYOUTS` (all of it is `training`), or is what the
+            datalist's paths are relative to.
         datalist: Decathlon JSON; its sections are taken as they are, but for images of `test`
             without a label.
         channels: of an image; more than one are the fourth axis of its file.
@@ -42,91 +34,53 @@ def labelled_cases(
         sections = {name: read_datalist(datalist, dataset_dir, name, True) for name in SECTIONS}
         sections["test"] = [item for item in sections["test"] if "label" in item]
     else:
-        sections = {"training": _pairs(Path(dataset_dir)), "validation": [], "test": []}
+        pairs, problems = paired(*find_folders(Path(dataset_dir)))
+        if problems:
+            raise InputError(problems[0])
+        sections = {"training": pairs, "validation": [], "test": []}
     if not any(sections.values()):
         raise InputError(f"datalist {datalist} lists no labelled image; add some.")
     return {name: [_checked(item, channels) for item in items] for name, items in sections.items()}
 
 
-def part(cases: dict[str, list[dict]], name: str, fold: int, seed: int) -> list[dict]:
+def part(
+    cases: dict[str, list[dict]],
+    name: str,
+    split: str = "five_fold",
+    fold: int = 0,
+    label_fraction: float = 1.0,
+    seed: int = 0,
+) -> list[dict]:
     """The cases for one use.
 
     Args:
-        cases: what `labelled_cases` gives. Where it has no `validation`, `training` is divided into
-            five folds by the seed.
+        cases: what `labelled_cases` gives. Where it has no `validation`, `training` is divided.
         name: `training`, `validation`, `test`, or `all` of them.
-        fold: 0 to 4, the fold that validates.
-        seed: of the division.
+        split, fold: how `training` is divided, see `divisions.divided`.
+        label_fraction: how much of the training set is used, see `divisions.first_fraction`.
+        seed: of what a datalist does not say.
 
     Raises:
-        InputError: there are none, there is no such part, or too few for a division.
+        InputError: there are none, there is no such part, or the cases cannot be divided so.
     """
     if name == "all":
-        return [item for items in cases.values() for item in items]
-    if name in ("training", "validation") and not cases["validation"]:
-        folds = _folds(cases["training"], fold, seed)
-        validation = folds.pop(fold)
-        return validation if name == "validation" else [item for part in folds for item in part]
-    if not cases.get(name):
-        raise InputError(f"there are no {name} cases; the parts are {', '.join(SECTIONS)} and all.")
-    return cases[name]
-
-
-def _folds(items: list[dict], fold: int, seed: int) -> list[list[dict]]:
-    if fold not in range(FOLDS):
-        raise InputError(f"--fold {fold} does not exist; it takes 0 to {FOLDS - 1}.")
-    if len(items) < FOLDS:
-        raise InputError(
-            f"{len(items)} labelled images are too few for {FOLDS} folds; name those that "
-            "train and those that validate in a --datalist."
-        )
-    return partition_dataset(items, num_partitions=FOLDS, shuffle=True, seed=seed)
-
-
-def _pairs(root: Path) -> list[dict]:
-    """Image and label paths of the first known layout below `root`, sorted by name."""
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise InputError(f"dataset_dir {root} {what}; give a folder by --dataset_dir.")
-    for image_folder, label_folder in LAYOUTS:
-        images, labels = _niftis(root / image_folder), _niftis(root / label_folder)
-        if images or labels:
-            break
+        found = [item for items in cases.values() for item in items]
+    elif name in ("training", "validation") and not cases["validation"]:
+        found = divided(cases["training"], split, fold, seed)[name == "validation"]
     else:
-        known = ", ".join(image_folder for image_folder, _ in LAYOUTS)
-        raise InputError(
-            f"dataset_dir {root} has no images in any of {known}; check it, or give a --datalist."
-        )
-    of = {name.replace("label", "img", 1): path for name, path in labels.items()} | labels
-    for name, path in images.items():
-        if name not in of:
-            raise InputError(f"{path} has no label in {root / label_folder}; add or remove it.")
-    for name, path in labels.items():
-        if name not in images and name.replace("label", "img", 1) not in images:
-            raise InputError(f"{path} has no image in {root / image_folder}; add or remove it.")
-    return [{"image": str(path), "label": str(of[name])} for name, path in images.items()]
-
-
-def _niftis(folder: Path) -> dict[str, Path]:
-    """NIfTI files of a folder by their name without ending, hidden ones left out."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {
-        path.name.split(".nii")[0]: path
-        for path in files
-        if path.name.endswith(NIFTI_ENDINGS) and not path.name.startswith(".")
-    }
+        found = cases.get(name)
+    if not found:
+        raise InputError(f"there are no {name} cases; the parts are {', '.join(SECTIONS)} and all.")
+    if name == "training":
+        kept = first_fraction(found, label_fraction, seed)
+        logger.info(f"{len(kept)} of {len(found)} labelled volumes train")
+        found = kept
+    return [{"image": item["image"], "label": item["label"]} for item in found]
 
 
 def _checked(item: dict, channels: int) -> dict:
     """The pair, once both headers are usable and describe the same grid."""
     if "label" not in item:
         raise InputError(f"{item['image']} has no label in the datalist; add or remove it.")
-    image = nib.load(check_header(item["image"], channels))
-    label = nib.load(check_header(item["label"]))
-    same = image.shape[:3] == label.shape[:3]
-    if not same or not np.allclose(image.affine, label.affine, atol=1e-2):
-        raise InputError(
-            f"{item['label']} ({label.shape}) is not on the grid of {item['image']} "
-            f"({image.shape}); resample or remove the pair."
-        )
-    return {"image": item["image"], "label": item["label"]}
+    check_grids(item["image"], item["label"], channels)
+    return {key: item[key] for key in ("image", "label", *NOTES) if key in item}

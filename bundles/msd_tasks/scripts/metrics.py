@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 from scipy.ndimage import find_objects
 
 from . import results
-from .command_line import InputError
+from .label_values import numbers_and_names
 from .surfaces import hd95, nsd, surfaces
 
 NAN = float("nan")
@@ -61,8 +61,7 @@ class EvaluationTable:
         tolerances_mm: of the NSD; a column for each, in ascending order.
 
     Raises:
-        InputError: no background or nothing else, two labels of one name, or a tolerance that is
-            no number above 0.
+        InputError: see `numbers_and_names`; or a tolerance is no number above 0.
     """
 
     def __init__(
@@ -70,13 +69,7 @@ class EvaluationTable:
     ) -> None:
         self.folder = Path(folder)
         self.tolerances_mm = results.checked_tolerances(tolerances_mm)
-        names = {int(number): name for number, name in labels.items()}
-        if 0 not in names or len(names) < 2 or len(set(names.values())) < len(names):
-            raise InputError(
-                f"labels {labels} need 0, the background, and others, each with a name of its own; "
-                "mend them."
-            )
-        self.organs = list(enumerate(sorted(names.items())))[1:]  # (channel, (number, name))
+        self.organs = list(enumerate(numbers_and_names(labels)))[1:]  # (channel, (number, name))
         self.rows: list[dict] = []
 
     def attach(self, engine: Engine) -> None:
