@@ -186,6 +186,16 @@ def test_btcv_and_msd_differ_only_in_the_task():
     assert plain == text["btcv_segmentation"]
 
 
+def test_btcv_and_msd_are_evaluated_alike():
+    """At 1 and 2 mm, and a task of the Decathlon also at the challenge's own tolerance."""
+    btcv, msd = (raw(name, "evaluate") for name in SEGMENTATION)
+    assert btcv.pop("tolerances_mm") == [1, 2]
+    assert msd.pop("tolerances_mm") == [1, 2, "@task::tolerance_mm"]
+    own = {"_desc_", "label_names"}
+    text = [json.dumps({k: v for k, v in each.items() if k not in own}) for each in (btcv, msd)]
+    assert text[1].replace("@task::labels", "@label_names") == text[0]
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("overlay", ["demo", "multi_gpu_train", "evaluate"])
 def test_overlays_change_only_what_the_base_declares(name, overlay):

@@ -327,6 +327,12 @@ def evaluation_section(
         "Dice is the overlap of prediction and reference: 1 is perfect, 0 is none. A case counts "
         "for an organ only where the score is defined. The last row is the mean of each column."
     )
+    if others:
+        body += paragraph(
+            "NSD is the share of both surfaces that lies within the tolerance of the other one. "
+            "HD95 is the distance in mm within which 95 % of either surface lies; it leaves out "
+            "the cases in which an organ was not predicted at all, so compare it beside Dice."
+        )
     body += table_html(header, rows, ["Mean", *map(format_score, means, formats), str(cases)])
     dice_of = {organ.name: organ.values["dice"] for organ in organs.values()}
     caption = f"Each point is one case of {path.name}; the red bar is the organ's mean. "

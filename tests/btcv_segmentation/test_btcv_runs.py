@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import surface_distance
 import torch
 from bundle_runs import copy_bundle, last_line, run, torchrun
 from helpers import write_nifti
@@ -26,13 +27,33 @@ def test_fine_tuning_leaves_one_loadable_model(finetuned):
     assert state["out.conv.conv.weight"].shape == (14, 12, 1, 1, 1)
 
 
-def test_evaluation_writes_a_row_per_case_and_organ(finetuned, phantoms):
+@pytest.fixture(scope="module")
+def evaluated(finetuned, phantoms) -> tuple[list[dict], dict, str]:
+    """Rows and summary of an evaluation of all five cases, and what it printed."""
     flags = ["--dataset_dir", phantoms / "btcv", "--evaluate_on", "all"]
-    run(finetuned[0], "train demo evaluate", *flags)
-    with (finetuned[0] / "evaluation/metrics.csv").open() as file:
+    printed = run(finetuned[0], "train demo evaluate", *flags).stdout
+    folder = finetuned[0] / "evaluation"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "boxplots.png",
+        "metrics.csv",
+        "summary.json",
+    ]
+    with (folder / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
+    return rows, json.loads((folder / "summary.json").read_text()), printed
+
+
+def test_evaluation_writes_a_row_per_case_and_organ(evaluated):
+    rows, summary, printed = evaluated
     assert len(rows) == 5 * 13 and {row["case"] for row in rows} >= {"img0001", "img0005"}
-    assert json.loads((finetuned[0] / "evaluation/summary.json").read_text())["cases"] == 5
+    assert ",".join(rows[0]) == (
+        "case,label,name,dice,nsd_1mm,nsd_2mm,hd95_mm,volume_ml,reference_volume_ml"
+    )
+    assert summary["cases"] == 5
+    liver = [float(row["nsd_2mm"]) for row in rows if row["name"] == "liver"]
+    assert summary["organs"]["liver"]["nsd_2mm"]["mean"] == pytest.approx(np.mean(liver), abs=1e-4)
+    (line,) = [line for line in printed.splitlines() if line.startswith("liver ")]
+    assert f"Dice {summary['dice']['liver']:.3f}  NSD 1mm " in line and " HD95 " in line
 
 
 def test_reference_volumes_are_those_of_the_label_file(finetuned, phantoms):
@@ -81,10 +102,31 @@ def test_inference_labels_every_image_on_its_own_grid(finetuned, odd_images, tmp
         assert np.asarray(made.dataobj).max() < 14
 
 
-def test_inference_of_one_file(finetuned, phantoms, tmp_path):
+def test_inference_of_one_file_is_what_was_evaluated(finetuned, evaluated, phantoms, tmp_path):
     image = phantoms / "btcv/RawData/Training/img/img0002.nii.gz"
     run(finetuned[0], "inference demo", "--dataset_dir", image, "--output_dir", tmp_path / "o")
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["img0002_seg.nii.gz"]
+    made = nib.load(tmp_path / "o/img0002_seg.nii.gz")
+    label = nib.load(phantoms / "btcv/RawData/Training/label/label0002.nii.gz")
+    voxel_ml = np.prod(label.header.get_zooms()) / 1000
+    predictions, references = np.asarray(made.dataobj), np.asarray(label.dataobj)
+    rows = [row for row in evaluated[0] if row["case"] == "img0002"]
+    assert any(float(row["dice"] or 0) > 0 for row in rows)
+    for row in rows:
+        prediction, reference = (each == int(row["label"]) for each in (predictions, references))
+        assert float(row["volume_ml"]) == pytest.approx(prediction.sum() * voxel_ml, rel=1e-4)
+        if not (prediction.any() and reference.any()):
+            continue
+        assert float(row["dice"]) == pytest.approx(
+            surface_distance.compute_dice_coefficient(reference, prediction), abs=1e-4
+        )
+        surfaces = surface_distance.compute_surface_distances(
+            reference, prediction, label.header.get_zooms()
+        )
+        nsd = surface_distance.compute_surface_dice_at_tolerance(surfaces, 2)
+        assert float(row["nsd_2mm"]) == pytest.approx(nsd, abs=1e-4)
+        hd95 = surface_distance.compute_robust_hausdorff(surfaces, 95)
+        assert float(row["hd95_mm"]) == pytest.approx(hd95, abs=1e-2)
 
 
 def test_two_processes_train_beside_a_frozen_encoder_and_go_on(phantoms, pretrained, tmp_path):

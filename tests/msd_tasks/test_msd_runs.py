@@ -26,6 +26,9 @@ def test_a_task_trains_evaluates_and_segments(task, phantoms, tmp_path):
     run(bundle, f"train {overlay} demo evaluate", *data)
     summary = json.loads((bundle / "evaluation/summary.json").read_text())
     assert list(summary["dice"]) == organs
+    own = {"Task09_Spleen": "nsd_3mm", "Task01_BrainTumour": "nsd_5mm"}[task]
+    columns = ["dice", "nsd_1mm", "nsd_2mm", own, "hd95_mm"]
+    assert list(summary["over_organs"])[:5] == columns
 
     run(bundle, f"inference {overlay} demo", "--dataset_dir", phantoms / task / "imagesTs")
     (image,) = map(nib.load, (phantoms / task / "imagesTs").iterdir())

@@ -141,6 +141,29 @@ def test_means_equal_those_computed_by_hand(data):
     assert "<b>0.500</b>Mean Dice of 3 organs, 2 cases" in page
 
 
+def test_means_equal_those_of_the_evaluations_own_summary(data, load_scripts):
+    results = load_scripts("btcv_segmentation").results
+    random = np.random.default_rng(0)
+    rows = [
+        {"case": str(case), "label": label, "name": name}
+        | dict(zip(("dice", "nsd_1mm", "nsd_2mm"), random.random(3).round(4)))
+        | {"hd95_mm": round(20 * random.random(), 3), "volume_ml": 1.0, "reference_volume_ml": 1.0}
+        for case in range(7)
+        for label, name in ((1, "spleen"), (6, "liver"))
+    ]
+    rows[0] |= {"dice": 0.0, "nsd_1mm": 0.0, "nsd_2mm": 0.0, "hd95_mm": np.nan, "volume_ml": 0.0}
+    results.write_and_print(data / "evaluation", rows)
+    summary = json.loads((data / "evaluation/summary.json").read_text())
+    report.report(str(data / "r.html"), evaluation=str(data / "evaluation/metrics.csv"))
+    page = (data / "r.html").read_text(encoding="utf-8")
+    for name, own in [*summary["organs"].items(), ("Mean", summary["over_organs"])]:
+        (line,) = re.findall(rf"<tr><td>{name}</td>(.*?)</tr>", page)
+        dice, _, _, *others = re.findall("<td>(.*?)</td>", line)
+        assert dice == f"{own['dice']['mean']:.3f}"
+        expected = [f"{own[column]['mean']:.3f}" for column in ("nsd_1mm", "nsd_2mm")]
+        assert others[:3] == [*expected, f"{own['hd95_mm']['mean']:.1f}"]
+
+
 def test_an_organ_that_is_nowhere_defined_has_a_dash(tmp_path):
     path = tmp_path / "evaluation.csv"
     path.write_text("label,dice,case,name\n2,,a,<kidney>\n1,0.5,a,spleen\n")

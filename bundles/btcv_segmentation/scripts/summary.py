@@ -72,8 +72,9 @@ def spread(values: Iterable[float | None]) -> dict:
     defined = [value for value in values if value is not None and value == value]
     if not defined:
         return {"count": 0, "mean": None, "sd": None, "median": None}
-    sd = round(stdev(defined), 4) if len(defined) > 1 else None
-    mean, middle = round(fmean(defined), 4), round(median(defined), 4)
+    # more digits than the table shows, or a mean would be rounded twice
+    sd = round(stdev(defined), 6) if len(defined) > 1 else None
+    mean, middle = round(fmean(defined), 6), round(median(defined), 6)
     return {"count": len(defined), "mean": mean, "sd": sd, "median": middle}
 
 
