@@ -62,6 +62,7 @@ def test_difference_names_both_and_nothing_where_they_agree(scripts):
     difference = scripts.agreement.difference
     assert difference(CT, CT) == ""
     assert difference(CT, CT | {"spacing_mm": (1.5, 1.5, 2), "intensity_max": 250.0}) == ""
+    assert difference({**CT, "spacing_mm": 2}, {**CT, "spacing_mm": [2, 2, 2.0]}) == ""
     assert difference(CT, CT | {"spacing_mm": [5, 5, 5]}) == (
         "spacing 1.5 x 1.5 x 2 mm, here 5 x 5 x 5 mm"
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from monai.utils import ensure_tuple
 from torch import Tensor, nn
 
 KEY = "trained_with"
@@ -50,7 +51,9 @@ def in_words(trained_with: Mapping[str, Any]) -> dict[str, str]:
     intensity = "normalised by each image" if low is None else f"{low:g} to {high:g}"
     if mean is not None:
         intensity += f", mean {mean:g}, sd {sd:g}"
-    spacing = " x ".join(f"{mm:g}" for mm in trained_with["spacing_mm"])
+    spacing_mm = ensure_tuple(trained_with["spacing_mm"])
+    spacing_mm = spacing_mm * 3 if len(spacing_mm) == 1 else spacing_mm  # one for all axes
+    spacing = " x ".join(f"{mm:g}" for mm in spacing_mm)
     return {"spacing": f"{spacing} mm", "intensity": intensity}
 
 

@@ -8,14 +8,18 @@ from .command_line import InputError
 from .layouts import ENCODER
 
 
-def freeze_encoder(network: nn.Module, encoder_lr_scale: float) -> nn.Module:
-    """The network itself; at a scale of 0 its encoder gets no gradients and stays as it is.
+def freeze_encoder(network: nn.Module, encoder_lr_scale: float) -> None:
+    """At a scale of 0 the encoder gets no gradients from now on and stays as it is.
 
-    To be called before DDP wraps the network, which waits for the gradients of all parameters that
-    it finds trainable.
+    In a run list this comes before anything that wraps the network by DDP, which waits for the
+    gradients of all parameters that it finds trainable.
+
+    Args:
+        network: the bare network.
+        encoder_lr_scale: the encoder's share of the learning rate.
 
     Raises:
-        InputError: the scale is negative.
+        InputError: the share is negative.
     """
     if encoder_lr_scale < 0:
         raise InputError(
@@ -24,7 +28,6 @@ def freeze_encoder(network: nn.Module, encoder_lr_scale: float) -> nn.Module:
         )
     if encoder_lr_scale == 0:
         network.swinViT.requires_grad_(False)
-    return network
 
 
 def is_frozen(network: nn.Module) -> bool:
