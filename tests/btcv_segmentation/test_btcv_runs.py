@@ -66,7 +66,7 @@ def odd_images(phantoms, tmp_path) -> Path:
     write_nifti(folder / "one_of_4d.nii.gz", hu[..., None], spacing_mm=(5, 5, 5))
     write_nifti(folder / "lps.nii.gz", hu.astype(np.int32), affine=np.diag([-5, -5, 5, 1.0]))
     write_nifti(folder / "anisotropic.nii.gz", hu[..., :6], spacing_mm=(0.9, 0.9, 12))
-    write_nifti(folder / "big.nii", np.tile(hu, (7, 9, 6)), spacing_mm=(0.8, 0.8, 1.5))
+    write_nifti(folder / "big.nii", np.tile(hu, (5, 6, 5)), spacing_mm=(0.8, 0.8, 1.5))
     scaled = nib.Nifti1Image((hu // 8 + 125).astype(np.uint8), np.diag([5, 5, 5, 1.0]))
     scaled.header.set_slope_inter(8, -1000)
     nib.save(scaled, folder / "scaled.nii.gz")
