@@ -12,6 +12,7 @@ import surface_distance
 import torch
 from bundle_runs import copy_bundle, last_line, run, torchrun
 from helpers import write_nifti
+from phantom_dicom import write_series
 
 
 def test_fine_tuning_says_what_came_from_the_encoder(finetuned):
@@ -78,7 +79,7 @@ def oblique(degrees: float, spacing_mm: float) -> np.ndarray:
 
 @pytest.fixture
 def odd_images(phantoms, tmp_path) -> Path:
-    """Phantoms as they are, and an oblique, a tiny, a permuted and a one-volume 4D image."""
+    """Phantoms as they are, one of them as DICOM too, and images of every odd shape and type."""
     folder = tmp_path / "images"
     shutil.copytree(phantoms / "btcv/RawData/Training/img", folder / "sub")
     hu = np.random.default_rng(0).integers(-1000, 400, (40, 30, 20)).astype(np.int16)
@@ -87,19 +88,69 @@ def odd_images(phantoms, tmp_path) -> Path:
     permuted = np.array([[0, 0, 5.0, 0], [-5, 0, 0, 3], [0, 6, 0, 7], [0, 0, 0, 1]])
     write_nifti(folder / "permuted.nii.gz", hu.astype(np.float32), affine=permuted)
     write_nifti(folder / "one_of_4d.nii.gz", hu[..., None], spacing_mm=(5, 5, 5))
+    write_nifti(folder / "lps.nii.gz", hu.astype(np.int32), affine=np.diag([-5, -5, 5, 1.0]))
+    write_nifti(folder / "anisotropic.nii.gz", hu[..., :6], spacing_mm=(0.9, 0.9, 12))
+    write_nifti(folder / "big.nii", np.tile(hu, (5, 6, 5)), spacing_mm=(0.8, 0.8, 1.5))
+    scaled = nib.Nifti1Image((hu // 8 + 125).astype(np.uint8), np.diag([5, 5, 5, 1.0]))
+    scaled.header.set_slope_inter(8, -1000)
+    nib.save(scaled, folder / "scaled.nii.gz")
+    series = nib.as_closest_canonical(nib.load(folder / "sub/img0001.nii.gz"))
+    write_series(folder / "1.2.3", series.get_fdata(), series.header.get_zooms())
     return folder
 
 
-def test_inference_labels_every_image_on_its_own_grid(finetuned, odd_images, tmp_path):
-    run(finetuned[0], "inference demo", "--dataset_dir", odd_images, "--output_dir", tmp_path / "o")
+@pytest.fixture
+def two_members(finetuned, tmp_path) -> Path:
+    """A pattern for two networks that differ."""
+    state = torch.load(finetuned[0] / "models/model.pt", weights_only=True)
+    for fold in range(2):
+        path = tmp_path / f"runs/fold{fold}/best.pt"
+        path.parent.mkdir(parents=True)
+        torch.save({name: value * (1 + 0.2 * fold) for name, value in state.items()}, path)
+    return tmp_path / "runs/fold*/best.pt"
+
+
+def test_every_image_is_labelled_on_its_own_grid(finetuned, odd_images, two_members, tmp_path):
+    """By an ensemble of two, with probabilities; an image cut short stops none of the others."""
     paths = sorted(odd_images.rglob("*.nii*"))
-    assert len(paths) == 9
+    assert len(paths) == 13
+    (odd_images / "cut.nii.gz").write_bytes(paths[0].read_bytes()[:-3000])
+    flags = ["--dataset_dir", odd_images, "--output_dir", tmp_path / "o"]
+    flags += ["--ckpt_path", two_members, "--save_probabilities", "True"]
+    flags += ["--largest_component", "['liver']"]
+    done = run(finetuned[0], "inference demo", *flags, check=False)
+    assert done.returncode == 1 and "ensemble of 2 networks" in done.stdout
+    assert f"failed: {odd_images}/cut.nii.gz is cut short or damaged" in done.stdout
+    assert last_line(done.stderr) == (
+        f"error: 1 of 15 images could not be segmented: {odd_images}/cut.nii.gz; the lines above "
+        "say why, mend or remove them."
+    )
+    made = [path for path in (tmp_path / "o").rglob("*") if path.is_file()]
+    assert len(made) == 2 * 14 and not (tmp_path / "o/cut_seg.nii.gz").exists()
     for path in paths:
         stem, image = path.name.split(".nii")[0], nib.load(path)
-        made = nib.load(tmp_path / "o" / path.parent.relative_to(odd_images) / f"{stem}_seg.nii.gz")
+        folder = tmp_path / "o" / path.parent.relative_to(odd_images)
+        made, steps = (nib.load(folder / f"{stem}_{end}.nii.gz") for end in ("seg", "prob"))
         assert made.get_data_dtype() == np.uint8 and made.shape == image.shape[:3]
-        assert np.allclose(made.affine, image.affine, atol=1e-5)
-        assert np.asarray(made.dataobj).max() < 14
+        assert steps.get_data_dtype() == np.uint8 and steps.shape == (*image.shape[:3], 14)
+        for file in (made, steps):
+            assert np.allclose(file.affine, image.affine, atol=1e-5)
+        agrees_with_probabilities(made, steps)
+    of_series, of_file = (
+        nib.as_closest_canonical(nib.load(tmp_path / f"o/{name}_seg.nii.gz"))
+        for name in ("1.2.3", "sub/img0001")
+    )
+    np.testing.assert_array_equal(of_series.dataobj, of_file.dataobj)
+
+
+def agrees_with_probabilities(made: nib.Nifti1Image, steps: nib.Nifti1Image) -> None:
+    """A label is the most probable class, up to rounding, but where pieces were removed."""
+    labels, steps = np.asarray(made.dataobj), np.asarray(steps.dataobj.get_unscaled())
+    assert labels.max() < 14
+    of_label = np.take_along_axis(steps, labels[..., None].astype(int), -1)[..., 0]
+    is_highest = steps.max(-1) - of_label <= 1
+    is_removed = (labels == 0) & (steps.max(-1) - steps[..., 6] <= 1)
+    assert (is_highest | is_removed).all()
 
 
 def test_inference_of_one_file_is_what_was_evaluated(finetuned, evaluated, phantoms, tmp_path):

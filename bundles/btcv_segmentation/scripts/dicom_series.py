@@ -35,7 +35,8 @@ class ImageReader(VolumeReader):
         if path.is_file() and not path.name.endswith(NIFTI_ENDINGS) and is_dicom(path):
             raise InputError(f"{path} is one slice of a DICOM series; give its folder.")
         folder = path if path.is_dir() else path.parent
-        if path.is_file() or not folder.is_dir():
+        is_series = path == folder or not path.name.endswith(NIFTI_ENDINGS)
+        if path.is_file() or not folder.is_dir() or not is_series:
             return super().get_data(img)
         if self.modality != "CT" or self.channels != 1:
             raise InputError(f"{path} is DICOM, which is read for CT alone; convert it to NIfTI.")
