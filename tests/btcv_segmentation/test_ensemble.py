@@ -57,6 +57,14 @@ def test_an_ensemble_is_the_mean_of_its_members_probabilities(ensemble, inferer,
         torch.testing.assert_close(ours(VOLUME, network(7)).softmax(1), expected)
 
 
+def test_a_compiled_network_runs_every_members_weights(ensemble, inferer, tmp_path):
+    ours, compiled = ensemble.EnsembleInferer(inferer), network(7)
+    compiled.compile(backend="aot_eager", dynamic=False)
+    ours.load(compiled, saved(tmp_path, range(2)))
+    expected = torch.stack([plain(seed) for seed in range(2)]).mean(0)
+    torch.testing.assert_close(ours(VOLUME, compiled).softmax(1), expected)
+
+
 def test_a_single_member_is_loaded_and_gives_the_inferers_own_scores(ensemble, inferer, tmp_path):
     ours, target = ensemble.EnsembleInferer(inferer), network(7)
     ours.load(target, saved(tmp_path, range(1))[0])

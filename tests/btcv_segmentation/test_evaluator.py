@@ -3,8 +3,9 @@
 import pytest
 import torch
 from ignite.engine import Events
-from monai.data import DataLoader, Dataset
+from monai.data import DataLoader, Dataset, MetaTensor
 from monai.inferers import SimpleInferer
+from monai.transforms import SaveImaged
 from torch import nn
 
 
@@ -85,6 +86,18 @@ def test_a_single_image_fails_with_its_own_error(evaluator):
             engine.run()
         chain = [caught.value, caught.value.__cause__]
         assert any(isinstance(error, ZeroDivisionError) for error in chain)
+
+
+def test_a_prediction_that_cannot_be_written_is_named(scripts, tmp_path):
+    """MONAI's `SaveImaged` hides its writer's error in a text."""
+    (tmp_path / "out").touch()  # a file where the folder should be
+    layout = scripts.images.Names(str(tmp_path / "out"), "/data")
+    save = SaveImaged("pred", folder_layout=layout, writer=scripts.nifti.VolumeWriter)
+    pred = MetaTensor(torch.zeros(1, 4, 4, 4), meta={"filename_or_obj": "/data/a.nii"})
+    with pytest.raises(RuntimeError) as caught:
+        save({"pred": pred})
+    sentence = scripts.command_line.sentence_of(caught.value)
+    assert sentence.startswith(f"{tmp_path}/out/a_seg.nii.gz cannot be written (File exists)")
 
 
 def test_a_worker_that_reads_ahead_loses_no_image(evaluator, refusal):
