@@ -253,6 +253,12 @@ def test_what_weights_are_trained_with_is_what_the_transforms_do(name):
             assert f'"{knob}"' in text, f"no transform of {name}/{config} reads {knob}"
 
 
+def test_btcvs_labels_are_those_of_its_metadata():
+    outputs = raw("btcv_segmentation", "metadata")["network_data_format"]["outputs"]["pred"]
+    labels = load("btcv_segmentation", "train")["labels"]
+    assert labels == outputs["channel_def"] and len(labels) == outputs["num_channels"]
+
+
 def test_task_overlays_replace_the_one_node_with_the_same_keys():
     default = load("msd_tasks", "train")["task"]
     paths = sorted((BUNDLES / "msd_tasks/configs/tasks").iterdir())
