@@ -327,6 +327,9 @@ def check_bundle_command(document: Path, words: list[str]) -> None:
     for position, word in enumerate(words):
         if word.startswith("--") and position > words.index("monai.bundle"):
             flags[word[2:]] = words[position + 1] if position + 1 < len(words) else ""
+    if action == "download_large_files":
+        assert not flags and (document.parents[1] / "large_files.yml").is_file()
+        return
     files = re.findall(r"configs/[\w/.]+\.json", flags.get("config_file", ""))
     bundles = [document.parents[1]] if document.parents[2] == BUNDLES else sorted(BUNDLES.iterdir())
     able = [bundle for bundle in bundles if all((bundle / file).is_file() for file in files)]

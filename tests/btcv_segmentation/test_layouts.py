@@ -86,8 +86,10 @@ def test_position_indices_may_be_absent(scripts, tmp_path, caplog):
 def test_window_of_the_same_size_but_other_axes_is_refused(scripts, refusal, tmp_path):
     path = saved(tmp_path / "a.pt", copied(built(window_size=[2, 4, 8])))
     scripts.transfer.load_pretrained(built(window_size=[2, 4, 8]), path)
-    with refusal("positions in a window in another order"):
-        scripts.transfer.load_pretrained(built(window_size=[4, 2, 8]), path)
+    for allow_partial in (False, True):
+        with refusal("positions in a window in another order"):
+            network = built(window_size=[4, 2, 8])
+            scripts.transfer.load_pretrained(network, path, allow_partial=allow_partial)
 
 
 def test_a_file_of_two_networks_is_refused(scripts, refusal, tmp_path):

@@ -200,6 +200,12 @@ def test_another_feature_size_is_no_part(weights, refusal, tmp_path):
         weights.load_pretrained(built(), path, allow_partial=True)
 
 
+def test_nothing_that_fits_is_no_part_either(weights, refusal, tmp_path):
+    path = saved(tmp_path / "a.pt", {"swinViT.new": torch.ones(1)})
+    with refusal("has no tensor that fits this network's encoder"):
+        weights.load_pretrained(built(), path, allow_partial=True)
+
+
 # more input channels
 
 

@@ -25,7 +25,7 @@ def write(kind: str, path: Path) -> None:
         torch.save(TENSORS, path, _use_new_zipfile_serialization=is_new)
         cut(path)
     elif kind.startswith("code"):
-        other = np.float64(1) if kind == "code of numpy" else Namespace(a=1)
+        other = np.array(["text"]) if kind == "code of numpy" else Namespace(a=1)
         content = {"state_dict": TENSORS, "args": other}
         torch.save(content, path, _use_new_zipfile_serialization=is_new)
     elif kind == "TorchScript":
@@ -51,7 +51,7 @@ CODE = "and loading that could run code, so it is not loaded; if you trust its s
         ("cut old", AGAIN),
         ("code", f"holds argparse.Namespace beside tensors, {CODE}"),
         ("code old", f"holds argparse.Namespace beside tensors, {CODE}"),
-        ("code of numpy", "holds numpy._core.multiarray.scalar beside tensors"),
+        ("code of numpy", "holds numpy._core.multiarray._reconstruct beside tensors"),
         ("TorchScript", "is a TorchScript program, not weights"),
         ("zip", "is no checkpoint of PyTorch; get one"),
         ("pickle", "is no checkpoint of PyTorch; get one"),
@@ -63,6 +63,20 @@ def test_sentence_of_each_file_that_does_not_load(scripts, refusal, tmp_path, ki
     path = tmp_path / "a.pt"
     write(kind, path)
     with refusal(f"^{re.escape(str(path))} {re.escape(words)}"):
+        scripts.weight_files.read_state_dict(str(path), "get one.")
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_numbers_of_numpy_beside_the_weights_do_no_harm(scripts, tmp_path, is_new):
+    figures = {"best_acc": np.float64(0.8), "epoch": np.int64(3), "loss": np.float32(1)}
+    path = tmp_path / "a.pt"
+    torch.save(figures | {"state_dict": TENSORS}, path, _use_new_zipfile_serialization=is_new)
+    state = scripts.weight_files.read_state_dict(str(path), "get one.")
+    assert torch.equal(state["swinViT.a"], TENSORS["swinViT.a"])
+    if not is_new:  # as NumPy 1 wrote it
+        written = path.read_bytes()
+        assert b"numpy._core.multiarray" in written
+        path.write_bytes(written.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
         scripts.weight_files.read_state_dict(str(path), "get one.")
 
 

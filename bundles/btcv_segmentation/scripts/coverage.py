@@ -48,6 +48,11 @@ def fitting(given: State, own: State) -> dict[str, Tensor]:
     return {n: value for n, value in given.items() if n in own and value.shape == own[n].shape}
 
 
+def learnt(state: State) -> list[str]:
+    """Names of tensors that are no constants."""
+    return [name for name in state if not name.endswith(INDEX)]
+
+
 def encoder_of(state: State) -> dict[str, Tensor]:
     """The encoder without a last norm, which MONAI's network does not have, and a mask token."""
     return {
@@ -71,22 +76,27 @@ def difference(given: State, wanted: State) -> str:
     unknown = [name for name in given if name not in wanted and not extra(name, wanted)]
     both = [name for name in wanted if name in given]
     other = [name for name in both if given[name].shape != wanted[name].shape]
-    moved = [
-        name
-        for name in set(both) - set(other)
-        if name.endswith(INDEX) and not given[name].equal(wanted[name].to(given[name].device))
-    ]
     parts = [
         f"{len(names)} of {len(wanted)} tensors {what} (such as {names[0]})"
         for names, what in [
             (missing, "missing"),
             (unknown, "unknown"),
             (other, "of another shape"),
-            (moved, "with the positions in a window in another order"),
+            (moved(given, wanted), "with the positions in a window in another order"),
         ]
         if names
     ]
     return ", ".join(parts)
+
+
+def moved(given: State, wanted: State) -> list[str]:
+    """Position indices of windows that have as many tokens as the network's on other axes."""
+    return [
+        name
+        for name, value in wanted.items()
+        if name.endswith(INDEX) and name in given and given[name].shape == value.shape
+        if not given[name].equal(value.to(given[name].device))
+    ]
 
 
 def counts(taken: State, own: State) -> str:

@@ -6,12 +6,21 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .command_line import InputError
 
 CONTAINERS = ("network", "state_dict", "model", "net")  # keys under which checkpoints hold weights
+# A NumPy number, such as a best Dice, that training scripts save beside the weights; loading it
+# runs no code. Under both names that NumPy has given the function that makes it.
+SCALAR = np.float64(0).__reduce__()[0]
+NUMBERS = [
+    *((SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in ("float64", "float32", "int64", "int32", "bool")),
+]
 ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9"  # first bytes by torch.save, new, old
 
 
@@ -49,7 +58,8 @@ def read_file(path: str, remedy: str) -> Any:
     if not Path(path).is_file():
         raise InputError(f"weights {path} do not exist; {remedy}")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMBERS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different kind for each way of being broken
         raise InputError(f"{path} {_complaint(path, str(error), remedy)}") from error
 

@@ -130,8 +130,10 @@ def _check_encoder(
         raise InputError(f"{path} {shapes}")
     encoder = coverage.encoder_of(own)
     found = coverage.encoder_of(coverage.with_positions(given, own))
-    problem = "" if allow_partial else coverage.difference(found, encoder)
-    if problem:
+    if allow_partial and not coverage.learnt(coverage.fitting(given, encoder)):
+        raise InputError(f"{path} has no tensor that fits this network's encoder; give another.")
+    problem = coverage.difference(found, encoder)
+    if problem and (not allow_partial or coverage.moved(found, encoder)):
         raise InputError(
             f"{path} does not hold this network's encoder: {problem}; "
             "--allow_partial True takes what fits, or give other weights."
