@@ -76,6 +76,14 @@ def test_a_slice_cut_short_is_refused(dicom, tmp_path, refusal):
         loaded(dicom, tmp_path)
 
 
+def test_a_damaged_file_among_several_series_is_named(dicom, tmp_path, caplog):
+    for uid in ("1.2.3", "1.2.4"):
+        write_series(tmp_path, HU, SPACING_MM, name=f"{uid}_{{}}".format, SeriesInstanceUID=uid)
+    (tmp_path / "cut.dcm").write_bytes(bytes(128) + b"DICM")
+    assert len(dicom.series_in(str(tmp_path))) == 2
+    assert f"{tmp_path}/cut.dcm (damaged file) is left out" in caplog.text
+
+
 def test_one_slice_and_other_tasks_are_refused(dicom, tmp_path, refusal):
     path = write_series(tmp_path, HU, SPACING_MM)[0]
     with refusal("0000.dcm is one slice of a DICOM series; give its folder"):

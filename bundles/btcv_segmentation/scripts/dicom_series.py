@@ -74,12 +74,16 @@ def series_in(folder: str) -> dict[str, list[dict]]:
     """The CT series among a folder's own files: by name the slices, as `headers.read` has them.
 
     A single one is named as the folder, several `<folder>/<series' UID>`. Overviews to plan a scan
-    and what is no CT (reports, segmentations, MRI) are left out.
+    and what is no CT (reports, segmentations, MRI) are left out. A damaged file among several
+    series may belong to any of them: the log names it.
 
     Raises:
         InputError: what reads DICOM is not installed.
     """
     scan = _module("sources").scan(Path(folder), "", sorted(os.listdir(folder)))
+    for name, kind, _ in scan["rejected"]:
+        if kind in ("damaged file", "empty file"):
+            logger.warning(f"{Path(folder, name)} ({kind}) is left out: its series is not known")
     found: dict[str, list[dict]] = {}
     for slices in scan["series"].values():
         header = next(item for item in slices if "broken" not in item)
