@@ -1,5 +1,6 @@
 """Ensembles and flips against the mean of softmax computed plainly."""
 
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def inferer(scripts):
 def network(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     layers = [nn.Conv3d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 3, 3, padding=1)]
-    return nn.Sequential(*layers, nn.InstanceNorm3d(3))
+    parts = {"swinViT": nn.Sequential(*layers), "norm": nn.InstanceNorm3d(3)}  # names that count
+    return nn.Sequential(OrderedDict(parts))
 
 
 def saved(folder: Path, seeds: range) -> list[str]:
@@ -139,7 +141,7 @@ def test_unusable_members_are_refused(ensemble, inferer, refusal, tmp_path):
         ours.load(network(), [])
     with refusal("fold9.pt do not exist"):
         ours.load(network(), [*paths, str(tmp_path / "fold9.pt")])
-    torch.save(nn.Conv3d(1, 4, 3).state_dict(), paths[1])
+    torch.save({"swinViT.0.weight": torch.ones(4, 1, 3, 3, 3)}, paths[1])
     with refusal("fold1/best.pt does not fit this network: "):
         ours.load(network(), paths)
 
