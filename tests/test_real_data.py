@@ -56,10 +56,16 @@ def segmenter(real_ct, encoder, tmp_path_factory) -> Path:
 
 def test_a_labelled_abdomen_is_learnt(segmenter):
     with (segmenter / "evaluation/metrics.csv").open() as file:
-        dice = {row["name"]: row["dice"] for row in csv.DictReader(file)}
-    print(dice)
-    assert all(float(dice[name]) >= 0.80 for name in ("liver", "spleen", "stomach"))
-    assert dice["esophagus"] == ""  # this abdomen does not show it
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    for name, row in rows.items():
+        print(name, row["dice"], row["nsd_2mm"], row["hd95_mm"])
+    for name in ("liver", "spleen", "stomach"):
+        row = {key: float(value) for key, value in rows[name].items() if key.endswith("mm")}
+        assert float(rows[name]["dice"]) >= 0.80
+        assert 0 < row["nsd_1mm"] <= row["nsd_2mm"] <= 1
+        assert 0 < row["hd95_mm"] < 60
+    # this abdomen does not show it
+    assert {rows["esophagus"][key] for key in ("dice", "nsd_1mm", "nsd_2mm", "hd95_mm")} == {""}
 
 
 def test_every_real_ct_is_segmented_on_its_own_grid(segmenter, real_ct, tmp_path):

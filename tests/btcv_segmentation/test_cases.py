@@ -88,6 +88,12 @@ def test_hidden_doubles_of_a_macos_archive_are_left_out(cases, tmp_path):
     assert numbers(cases(tmp_path, None)["training"]) == [1, 2, 3, 4, 5]
 
 
+def test_two_files_of_one_name_are_refused(cases, refusal, tmp_path):
+    volume(archive(tmp_path) / "labelsTr/spleen_1.nii")
+    with refusal(r"spleen_1.nii and spleen_1.nii.gz have one name; remove one of them"):
+        cases(tmp_path, None)
+
+
 def test_missing_folder_is_refused(cases, refusal, tmp_path):
     with refusal("none does not exist.*--dataset_dir"):
         cases(tmp_path / "none", None)

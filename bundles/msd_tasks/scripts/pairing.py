@@ -40,13 +40,21 @@ def find_folders(root: Path, layouts: list[tuple[str, str]] = LAYOUTS) -> tuple[
 
 
 def niftis(folder: Path) -> dict[str, Path]:
-    """NIfTI files of a folder by their name without ending, sorted; hidden ones are left out."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {
-        path.name.split(".nii")[0]: path
-        for path in files
-        if path.name.endswith(NIFTI_ENDINGS) and not path.name.startswith(".")
-    }
+    """NIfTI files of a folder by their name without ending, sorted; hidden ones are left out.
+
+    Raises:
+        InputError: two differ in the ending alone.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.endswith(NIFTI_ENDINGS) and not path.name.startswith("."):
+            name = path.name.split(".nii")[0]
+            if name in found:
+                raise InputError(
+                    f"{found[name]} and {path.name} have one name; remove one of them."
+                )
+            found[name] = path
+    return found
 
 
 def paired(image_folder: Path, label_folder: Path) -> tuple[list[dict], list[str]]:
