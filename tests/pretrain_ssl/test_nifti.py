@@ -93,7 +93,11 @@ def test_thin_slices_are_no_singular_affine(nifti, tmp_path):
     assert nifti.check_header(path) == path
 
 
-@pytest.mark.parametrize("content", [b"", b"this is text", gzip.compress(b"this is text")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"this is text", gzip.compress(b"this is text")],
+    ids=["empty", "text", "gzipped text"],  # a gzip holds the time: no name for parallel workers
+)
 def test_file_that_is_no_image_is_refused(nifti, refusal, tmp_path, content):
     (tmp_path / "a.nii.gz").write_bytes(content)
     with refusal(r"a\.nii\.gz cannot be read as an image"):
