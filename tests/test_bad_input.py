@@ -56,6 +56,14 @@ def test_image_without_its_label(bundles, tmp_path):
     assert "a.nii.gz has no label in" in sentence
 
 
+def test_split_of_btcv_for_other_images(bundles, tmp_path):
+    for folder, values in (("imagesTr", HU), ("labelsTr", np.zeros_like(HU))):
+        write_nifti(tmp_path / folder / "a.nii.gz", values)
+    flags = ["--dataset_dir", tmp_path, "--split", "btcv_24_6"]
+    sentence = refuses(bundles["btcv_segmentation"], "train demo", *flags)
+    assert "--split btcv_24_6 is for BTCV" in sentence and "a.nii.gz has no such name" in sentence
+
+
 def test_missing_weights_name_how_to_get_them(bundles, tmp_path):
     write_nifti(tmp_path / "a.nii.gz", HU)
     for name, configs in [

@@ -318,5 +318,5 @@ def test_notes_of_a_datalist_decide_and_are_not_handed_on(cases, part, tmp_path)
     for seed in (0, 1):
         assert numbers(part(found, "validation", fold=0, seed=seed)) == [1, 6]
         assert numbers(part(found, "training", seed=seed, label_fraction=0.5)) == [4, 5]
-        assert numbers(part(found, "validation", split="24_6", fold=7, seed=seed)) == [4]
+        assert numbers(part(found, "validation", split="btcv_24_6", fold=7, seed=seed)) == [4]
     assert all(item.keys() == {"image", "label"} for item in part(found, "training"))

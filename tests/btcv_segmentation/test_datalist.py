@@ -55,7 +55,7 @@ def test_btcv_gets_folds_ranks_the_published_split_and_its_tests(datalist, tmp_p
     assert content["test"] == ["Testing/img/img0061.nii.gz", "Testing/img/img0062.nii.gz"]
     assert printed == [
         "30 labelled images, 2 without labels",
-        "--split 24_6: 24 train, img0035 to img0040 validate",
+        "--split btcv_24_6: 24 train, img0035 to img0040 validate",
         "esophagus is not in img0003",
         f"{output} is for --dataset_dir {folder} --datalist {output}",
     ]
@@ -66,7 +66,7 @@ def test_the_folder_above_raw_data_is_understood_and_seeds_differ(datalist, tmp_
     found = []
     for seed in (0, 0, 1):
         printed = datalist.btcv(str(tmp_path), str(tmp_path / "a.json"), seed)
-        assert "no --split 24_6" in printed
+        assert "no --split btcv_24_6" in printed
         found.append(json.loads((tmp_path / "a.json").read_text())["training"])
     assert found[0] == found[1] != found[2]
     assert found[0][0]["image"] == "RawData/Training/img/img0001.nii.gz"

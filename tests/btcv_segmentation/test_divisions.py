@@ -35,19 +35,19 @@ def test_folds_that_cases_name_are_taken(divisions):
 
 
 def test_24_and_6_are_those_of_the_published_split(divisions):
-    training, validation = divisions.divided(btcv(*ALL_BTCV), "24_6", 0, 0)
+    training, validation = divisions.divided(btcv(*ALL_BTCV), "btcv_24_6", 0, 0)
     assert validation == btcv(35, 36, 37, 38, 39, 40)
     assert training == btcv(*range(1, 11), *range(21, 35))
 
 
 def test_24_and_6_need_btcvs_names(divisions, refusal):
-    with refusal("--split 24_6 is for BTCV.* and /data/ct0.nii.gz has no such name"):
-        divisions.divided(items(30), "24_6", 0, 0)
+    with refusal("--split btcv_24_6 is for BTCV.* and /data/ct0.nii.gz has no such name"):
+        divisions.divided(items(30), "btcv_24_6", 0, 0)
 
 
 def test_a_split_that_leaves_nothing_is_refused(divisions, refusal):
-    with refusal("split 24_6 leaves 3 cases to train and 0 to validate"):
-        divisions.divided(btcv(1, 2, 3), "24_6", 0, 0)
+    with refusal("split btcv_24_6 leaves 3 cases to train and 0 to validate"):
+        divisions.divided(btcv(1, 2, 3), "btcv_24_6", 0, 0)
     with refusal("fold 4 leaves 5 cases to train and 0 to validate"):
         divisions.divided(items(5, fold=[0, 1, 2, 3, 3]), "five_fold", 4, 0)
 
@@ -55,7 +55,7 @@ def test_a_split_that_leaves_nothing_is_refused(divisions, refusal):
 @pytest.mark.parametrize(
     ("split", "fold", "words"),
     [
-        ("five", 0, "--split five is unknown; it takes five_fold or 24_6"),
+        ("five", 0, "--split five is unknown; it takes five_fold or btcv_24_6"),
         ("five_fold", 5, "fold 5"),
     ],
 )

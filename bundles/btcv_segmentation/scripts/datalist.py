@@ -52,9 +52,9 @@ def btcv(raw_data: str, output: str = "datalist.json", seed: int = 0) -> str:
         parts = divisions.parts_24_6(pairs)
         items = [item | {"split_24_6": part} for item, part in zip(items, parts)]
         trained = parts.count("training")
-        lines.append(f"--split 24_6: {trained} train, img0035 to img0040 validate")
+        lines.append(f"--split btcv_24_6: {trained} train, img0035 to img0040 validate")
     else:
-        lines.append("no --split 24_6: of img0035 to img0040, which validate in it, some lack")
+        lines.append("no --split btcv_24_6: of img0035 to img0040, which validate in it, some lack")
     lines += _lacking(found, names)
     return _written(output, root, {"training": items, "test": tests}, lines)
 

@@ -16,7 +16,7 @@ from monai.data import partition_dataset
 from .command_line import InputError
 
 FOLDS = 5
-SPLITS = ("five_fold", "24_6")
+SPLITS = ("five_fold", "btcv_24_6")  # on a command line, 24_6 alone is the number 246
 # Validate in the split into 24 and 6 that most published figures on BTCV's training set use.
 BTCV_VALIDATION = range(35, 41)
 NOTES = ("fold", "rank", "split_24_6")
@@ -27,8 +27,8 @@ def divided(cases: list[dict], split: str, fold: int, seed: int) -> tuple[list[d
 
     Args:
         cases: all labelled ones.
-        split: "five_fold", in which the fold's cases validate, or "24_6".
-        fold: 0 to 4; of no meaning for "24_6".
+        split: "five_fold", in which the fold's cases validate, or "btcv_24_6".
+        fold: 0 to 4; of no meaning for "btcv_24_6".
         seed: of folds that the cases do not name.
 
     Raises:
@@ -91,8 +91,8 @@ def parts_24_6(cases: list[dict]) -> list[str]:
     if None in numbers:
         case = cases[numbers.index(None)]
         raise InputError(
-            f"--split 24_6 is for BTCV, whose images are img0001 to img0040, and {case['image']} "
-            "has no such name; give --split five_fold."
+            "--split btcv_24_6 is for BTCV, whose images are img0001 to img0040, and "
+            f"{case['image']} has no such name; give --split five_fold."
         )
     return ["validation" if number in BTCV_VALIDATION else "training" for number in numbers]
 
