@@ -47,7 +47,7 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 
 
 def rms_difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    """Unlike the largest difference, the same for every draw: of rounding to 1 %."""
+    """Of rounding errors the same to 1 % from draw to draw, where the largest moves by 5 %."""
     return ((ours - theirs).float().norm() / theirs.norm()).item()
 
 
@@ -201,7 +201,7 @@ def test_autocast_is_as_exact_as_monais(attention, dtype):
     assert mean[0] <= 1.03 * mean[1], errors
 
 
-def test_gradients_under_autocast_are_as_exact_as_monais(attention):
+def test_gradients_under_autocast_are_no_less_exact_than_monais(attention):
     plain = encoder(depths=(2, 2, 1, 1))
     image = torch.rand(2, 1, 48, 48, 48)
     outputs(plain, image)
@@ -212,8 +212,8 @@ def test_gradients_under_autocast_are_as_exact_as_monais(attention):
         with torch.autocast("cpu", torch.bfloat16):
             outputs(network, image)
         found = {name: p.grad for name, p in network.named_parameters()}
-        errors.append(sum(rms_difference(found[name], exact[name]) for name in exact) / len(exact))
-    assert errors[0] <= 1.03 * errors[1]
+        errors.append(sum(difference(found[name], exact[name]) for name in exact) / len(exact))
+    assert errors[0] <= errors[1]
 
 
 def test_an_image_with_metadata_is_taken(attention):
