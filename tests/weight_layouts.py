@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from monai.networks.nets import SwinUNETR
+from monai.networks.nets.swin_unetr import PatchMergingV2
 from torch import Tensor, nn
 
 ENCODER = "swinViT."
@@ -21,9 +22,28 @@ SMALL = {
 }
 
 
-def built(**changes) -> nn.Module:
-    """A small SwinUNETR."""
-    return SwinUNETR(**SMALL | changes)
+# Places of the eight tokens of a block in the order of MONAI's merging, since 1.5.0 and before.
+PLACES = {
+    "current": ("000", "100", "010", "001", "110", "101", "011", "111"),
+    "legacy": ("000", "100", "010", "001", "101", "010", "001", "111"),
+}
+
+
+def built(merging: str = "current", **changes) -> nn.Module:
+    """A small SwinUNETR of MONAI's own classes, whose weights look trained with a patch merging."""
+    return look_trained(SwinUNETR(**SMALL | changes), merging)
+
+
+def look_trained(network: nn.Module, merging: str) -> nn.Module:
+    """Give columns that see the same token, or neighbours, something in common, as trained ones."""
+    places = [[2 * int(axis) - 1 for axis in place] for place in PLACES[merging]]
+    for module in network.modules():
+        if isinstance(module, PatchMergingV2):
+            weight = module.reduction.weight.data  # (2C, 8C)
+            common = torch.randn(4, *weight.unflatten(1, (8, -1))[:, 0].shape) * weight.std()
+            for number, column in enumerate(weight.unflatten(1, (8, -1)).unbind(1)):
+                column += common[3] + sum(sign * common[k] for k, sign in enumerate(places[number]))
+    return network
 
 
 def copied(network: nn.Module) -> State:
@@ -109,6 +129,19 @@ def suprem(state: State) -> dict:
     return {"net": renamed(state, lambda n: "module.backbone." + n) | heads, "epoch": 2100}
 
 
+def smit(state: State) -> dict:
+    """Its own names, without biases of qkv, and norms of each stage; columns in its own order."""
+    order = [0, 1, 2, 3, 4, 6, 5, 7]  # of the current one
+    names = {}
+    for name, value in encoder_of(state).items():
+        if "downsample" in name:
+            value = value.unflatten(-1, (8, -1))[..., order, :].flatten(-2)
+        for stage in range(1, 5):
+            name = name.replace(f"layers{stage}.0.", f"layers.{stage - 1}.")
+        names[fc(name.removeprefix(ENCODER))] = value
+    return names | {f"norm{stage}.weight": torch.rand(4) for stage in range(4)}
+
+
 # What a file is called in the report, whether it has the decoder too, how many are left out of 14
 # classes, and how its content is made from a network's state.
 LAYOUTS = {
@@ -129,6 +162,8 @@ LAYOUTS = {
     "checkpoint of a run": ("SwinUNETR", True, 0, lambda state: {"network": state, "iteration": 9}),
     "encoder.pt": ("SwinUNETR", False, 0, encoder_of),
 }
+# Layouts whose names tell that their weights were trained before MONAI 1.5.0.
+OF_LEGACY = {"model_swinvit", "disruptive autoencoders", "SuPreM"}
 WITH_V2 = {
     "VoCo": ("SwinUNETR with use_v2, as VoCo", False, 0, voco("")),
     "VoCo, module": ("SwinUNETR with use_v2, as VoCo", False, 0, voco("module.")),

@@ -9,6 +9,7 @@ from monai.networks.nets.swin_unetr import filter_swinunetr
 from monai.networks.utils import copy_model_state
 from weight_layouts import (
     LAYOUTS,
+    OF_LEGACY,
     WITH_V2,
     built,
     copied,
@@ -25,11 +26,16 @@ CASES += [(name, {"depths": [2, 2, 2, 2]}) for name in ("model_swinvit", "disrup
 CASES += [("SuPreM", {"depths": [2, 2, 2, 2]}), ("VoCo", {"depths": [2, 2, 2, 2], "use_v2": True})]
 
 
+def merging_in(kind: str) -> str:
+    """The patch merging that files of this layout were trained with."""
+    return "legacy" if kind in OF_LEGACY else "current"
+
+
 @pytest.mark.parametrize(("kind", "changes"), CASES, ids=lambda value: str(value))
 def test_every_tensor_arrives_and_is_counted(scripts, tmp_path, caplog, kind, changes):
     caplog.set_level(logging.INFO)
     name, has_decoder, left_out, make = (LAYOUTS | WITH_V2)[kind]
-    source, network = built(**changes), built(**changes)
+    source, network = built(merging_in(kind), **changes), built(**changes)
     given, before = copied(source), copied(network)
     scripts.transfer.load_pretrained(network, saved(tmp_path / "a.pt", make(given)))
     arrived, encoder = copied(network), encoder_of(given)
@@ -50,7 +56,7 @@ def test_every_tensor_arrives_and_is_counted(scripts, tmp_path, caplog, kind, ch
 
 @pytest.mark.parametrize("depths", [[1, 1, 1, 1], [2, 2, 2, 2]])
 def test_disruptive_autoencoders_are_read_as_by_monai(scripts, tmp_path, depths):
-    content = disruptive_autoencoders(copied(built(depths=depths)))
+    content = disruptive_autoencoders(copied(built("legacy", depths=depths)))
     network = built(depths=depths)
     theirs, *_ = copy_model_state(
         network, content["model"], filter_func=filter_swinunetr, inplace=False
@@ -62,7 +68,7 @@ def test_disruptive_autoencoders_are_read_as_by_monai(scripts, tmp_path, depths)
 
 @pytest.mark.parametrize("linear", ["linear", "fc"])
 def test_both_names_of_the_mlp_are_known_in_every_layout(scripts, tmp_path, linear):
-    source, network = built(), built()
+    source, network = built("legacy"), built()
     for make in (disruptive_autoencoders, official("swinViT."), suprem):
         content = make(copied(source))
         key, state = next((k, v) for k, v in content.items() if isinstance(v, dict))

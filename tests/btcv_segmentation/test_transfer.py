@@ -8,7 +8,7 @@ import torch
 from helpers import config_files
 from monai.bundle import ConfigParser
 from torch import nn
-from weight_layouts import built, copied, encoder_of, saved, suprem
+from weight_layouts import built, copied, encoder_of, look_trained, saved, suprem
 
 HERE = {"spacing_mm": [1.5, 1.5, 2.0], "intensity_min": -175, "intensity_max": 250}
 OUT = {"out.conv.conv.weight", "out.conv.conv.bias"}
@@ -46,7 +46,7 @@ def of_bundle(bundle: str, **knobs) -> nn.Module:
     parser = ConfigParser()
     parser.read_config(config_files(bundle, "train", "demo"))
     parser.update(knobs)
-    return parser.get_parsed_content("network_def")
+    return look_trained(parser.get_parsed_content("network_def"), "current")
 
 
 # the way from pre-training to fine-tuning
@@ -115,8 +115,9 @@ def test_the_report_as_documented(weights, tmp_path, line):
     path = saved(tmp_path / "encoder.pt", encoder_of(copied(built())))
     weights.load_pretrained(built(), path, HERE)
     assert line() == (
-        f"weights: encoder 70 of 70 tensors from {path} "
-        "(SwinUNETR; carries no spacing or intensity range); decoder from scratch"
+        f"weights: encoder 70 of 70 tensors from {path} (SwinUNETR; patch merging current, by the "
+        "weights themselves (score -1.0, current up to 1); carries no spacing or intensity range); "
+        "decoder from scratch"
     )
     unknown = copied(built()) | {"student.weight": torch.ones(1)}
     weights.load_pretrained(built(), path := saved(tmp_path / "a.pt", unknown))
@@ -240,13 +241,14 @@ def test_a_zoo_checkpoint_loads_whole(weights, tmp_path, line):
         weights.load_weights(network, path, HERE)
         assert not changed(network, copied(source))
         assert line() == (
-            f"weights: 103 of 103 tensors from {path} "
-            "(SwinUNETR; carries no spacing or intensity range)"
+            f"weights: 103 of 103 tensors from {path} (SwinUNETR; patch merging current, by the "
+            "weights themselves (score -1.0, current up to 1); carries no spacing or intensity "
+            "range)"
         )
 
 
 def test_a_whole_network_of_another_layout_runs_too(weights, tmp_path, line):
-    source, network = built(), built()
+    source, network = built("legacy"), built()
     weights.load_weights(network, saved(tmp_path / "a.pt", suprem(copied(source))))
     assert not changed(network, copied(source))
     assert "(SuPreM; " in (told := line()) and "left out: 5 of SuPreM's heads" in told

@@ -12,7 +12,7 @@ import torch
 from bundle_runs import copy_bundle, last_line, python
 from helpers import BUNDLES
 from monai.bundle import ConfigParser
-from weight_layouts import LAYOUTS, built, copied, encoder_of, model_swinvit, saved
+from weight_layouts import LAYOUTS, OF_LEGACY, built, copied, encoder_of, model_swinvit, saved
 
 CT = {"spacing_mm": [1.5, 1.5, 2.0], "intensity_min": -175, "intensity_max": 250}
 
@@ -30,13 +30,14 @@ def test_inspect_tells_layout_architecture_and_settings(scripts, tmp_path):
         "others": "none",
         "architecture": "feature size 12, depths 1,2,1,1, heads 3,6,12,24, window size 4, "
         "use_v2 True, input channels 1, classes 3",
+        "merging": "current, by its note",
         "trained with": "spacing 1.5 x 1.5 x 2 mm, intensity -175 to 250",
         "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
     }
 
 
 def test_inspect_names_what_is_missing_and_what_is_beside(scripts, tmp_path):
-    content = model_swinvit(copied(built()))
+    content = model_swinvit(copied(built("legacy")))
     del content["state_dict"]["module.layers2.0.blocks.0.norm1.bias"]
     told = scripts.inspection.inspect(saved(tmp_path / "a.pt", content))
     assert "69 of 70 tensors (swinViT.layers2.0.blocks.0.norm1.bias is missing)" in told
@@ -47,7 +48,8 @@ def test_inspect_names_what_is_missing_and_what_is_beside(scripts, tmp_path):
 @pytest.mark.parametrize("kind", LAYOUTS)
 def test_what_is_converted_is_swin_unetrs_own(scripts, tmp_path, kind):
     _, has_decoder, _, make = LAYOUTS[kind]
-    state = copied(built(depths=[2, 1, 1, 1]))
+    merging = "legacy" if kind in OF_LEGACY else "current"
+    state = copied(built(merging, depths=[2, 1, 1, 1]))
     told = scripts.inspection.convert(
         saved(tmp_path / "a.pt", make(state)), str(tmp_path / "new/b.pt")
     )
@@ -57,7 +59,8 @@ def test_what_is_converted_is_swin_unetrs_own(scripts, tmp_path, kind):
     is_other_class = kind == "disruptive autoencoders"
     same = [name for name in made if not (is_other_class and name.startswith("out."))]
     assert all(torch.equal(made[name], expected[name]) for name in same)
-    assert "encoder 84 of 84 tensors" in told
+    assert scripts.agreement.merging_in(made) == merging
+    assert "encoder 84 of 84 tensors" in told and f"patch merging {merging}, by " in told
     assert ("decoder 33 of 33 tensors" if has_decoder else "decoder none") in told
 
 
@@ -70,21 +73,22 @@ def test_convert_completes_position_indices_and_keeps_the_settings(scripts, tmp_
     scripts.inspection.convert(saved(tmp_path / "a.pt", state), str(tmp_path / "b.pt"))
     made = torch.load(tmp_path / "b.pt", weights_only=True)
     network.load_state_dict(made)
-    assert scripts.agreement.carried(made) == CT
+    assert scripts.agreement.carried(made) == CT | {"merging": "current"}
 
 
 def test_commands_and_their_mistakes(tmp_path):
     bundle = copy_bundle("btcv_segmentation", tmp_path)
-    path = Path(saved(tmp_path / "model_swinvit.pt", model_swinvit(copied(built()))))
+    path = Path(saved(tmp_path / "model_swinvit.pt", model_swinvit(copied(built("legacy")))))
     before = path.read_bytes()
     done = python(bundle, "scripts/weights.py", "convert", path, tmp_path / "out.pt")
     assert last_line(done.stdout) == (
-        f"wrote {tmp_path}/out.pt from {path} (model_swinvit.pt (Tang et al.)): encoder 70 of 70 "
-        "tensors, decoder none; left out: 2 of a last norm that SwinUNETR does not have, 3 of "
-        "pre-training's heads"
+        f"wrote {tmp_path}/out.pt from {path} (model_swinvit.pt (Tang et al.); patch merging "
+        "legacy, by its layout): encoder 70 of 70 tensors, decoder none; left out: 2 of a last "
+        "norm that SwinUNETR does not have, 3 of pre-training's heads"
     )
     done = python(bundle, "scripts/weights.py", "inspect", tmp_path / "out.pt")
     assert "SwinUNETR" in done.stdout and "encoder       70 of 70 tensors" in done.stdout
+    assert "merging       legacy, by its note" in done.stdout
     for arguments, words in [
         (["convert", path, path], "is the file to convert, which stays as it is"),
         (["convert", path, tmp_path], "cannot be written"),

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 
 import pytest
 import torch
@@ -37,8 +38,14 @@ def lively(network: nn.Module) -> nn.Module:
     return network
 
 
+def downsample(kind: object) -> object:
+    """The class for `legacy`; anything else as it is."""
+    return sys.modules["scripts"].patch_merging.LegacyPatchMerging if kind == "legacy" else kind
+
+
 def encoder(depths=(2, 2, 2, 2), feature_size=12, **options) -> SwinTransformer:
     settings = {"window_size": (7, 7, 7), "patch_size": (2, 2, 2), "num_heads": (3, 6, 12, 24)}
+    options = {name: downsample(value) for name, value in options.items()}
     return lively(SwinTransformer(1, feature_size, depths=depths, **settings | options))
 
 
@@ -111,6 +118,7 @@ def test_batches_equal_monai(attention, batch):
         {"window_size": (7, 5, 2)},
         {"use_v2": True},
         {"downsample": "mergingv2"},
+        {"downsample": "legacy"},
         {"spatial_dims": 2, "window_size": (7, 7), "patch_size": (2, 2)},
     ],
     ids=lambda options: " ".join(options),
@@ -224,10 +232,11 @@ def test_an_image_with_metadata_is_taken(attention):
         assert difference(mine.as_subclass(torch.Tensor), monai) < OUTPUT
 
 
-def test_tracing_equals_eager(attention):
+@pytest.mark.parametrize("merging", ["merging", "legacy"])
+def test_tracing_equals_eager(attention, merging):
     """What `ckpt_export --use_trace True` does."""
-    fast = attention.accelerate(lively(SwinUNETR(1, 2, feature_size=12, depths=(2, 1, 1, 1))))
-    fast.eval()
+    options = {"feature_size": 12, "depths": (2, 1, 1, 1), "downsample": downsample(merging)}
+    fast = attention.accelerate(lively(SwinUNETR(1, 2, **options))).eval()
     image = torch.rand(1, 1, 64, 32, 32)
     with torch.no_grad():
         traced = torch.jit.trace(fast, image)
@@ -242,9 +251,10 @@ def test_tracing_equals_eager(attention):
         pytest.param(False, id="inference"),
     ],
 )
-def test_compiled_equals_monai(attention, training):
+@pytest.mark.parametrize("merging", ["merging", "legacy"])
+def test_compiled_equals_monai(attention, training, merging):
     """By a backend that needs no compiler; it captures forward and backward as compiling does."""
-    plain = encoder(depths=(2, 1, 1, 1))
+    plain = encoder(depths=(2, 1, 1, 1), downsample=merging)
     fast = torch.compile(
         attention.accelerate(copy.deepcopy(plain)), backend="aot_eager", fullgraph=True
     )

@@ -1,5 +1,5 @@
 # Shared: the original is bundles/btcv_segmentation/scripts/agreement.py (see tools/vendor.py).
-"""Spacing and intensity range that weights were trained with: they travel with them.
+"""Stores spacing, intensity range and patch merging beside weights, and compares them later.
 
 PyTorch keeps metadata with a state dict (`_metadata`), saves and loads it. There they lie, so that
 the file stays a plain state dict. The architecture needs no such note: see `architecture`.
@@ -13,7 +13,11 @@ from typing import Any
 from monai.utils import ensure_tuple
 from torch import Tensor, nn
 
+from .patch_merging import WEIGHT, merging_of
+
 KEY = "trained_with"
+MERGING = "merging"  # the kind by which the weights are to be run
+STARTED_FROM = "started_from_merging"  # another kind, of the weights that their training began with
 
 
 def carry(network: nn.Module, trained_with: Mapping[str, Any]) -> None:
@@ -21,30 +25,63 @@ def carry(network: nn.Module, trained_with: Mapping[str, Any]) -> None:
 
     Args:
         trained_with: `spacing_mm`, `intensity_min`, `intensity_max`, and where intensities are then
-            normalised `intensity_mean`, `intensity_sd`; None where each image gives its own.
+            normalised `intensity_mean`, `intensity_sd`; None where each image gives its own. The
+            network's patch merging is added.
     """
     network.register_state_dict_post_hook(partial(_note, dict(trained_with)))
 
 
 def _note(trained_with: dict, network: nn.Module, state: Any, *_) -> None:
-    state._metadata[KEY] = trained_with
+    merging = merging_of(network)
+    own = trained_with | ({MERGING: merging} if merging else {})
+    state._metadata[KEY] = state._metadata.get(KEY, {}) | own
 
 
-def noted(tensors: Mapping[str, Tensor], trained_with: Mapping[str, Any] | None) -> OrderedDict:
-    """Tensors as a state dict that carries this, to be saved; None carries nothing."""
-    state = OrderedDict(tensors)
-    if trained_with is not None:
-        state._metadata = OrderedDict({KEY: dict(trained_with)})
+def noted(
+    tensors: Mapping[str, Tensor],
+    trained_with: Mapping[str, Any] | None,
+    merging: str | None = None,
+) -> OrderedDict:
+    """Tensors as a state dict that carries this, to be saved or loaded; None carries nothing.
+
+    The merging lies in the note, and where each module of a network looks for it when it loads.
+    """
+    state, note = OrderedDict(tensors), dict(trained_with or {})
+    metadata = OrderedDict()
+    if merging is not None:
+        note[MERGING] = merging
+        for name in tensors:
+            if name.endswith(f".downsample.{WEIGHT}"):
+                metadata[name.removesuffix(f".{WEIGHT}")] = {"version": 1, MERGING: merging}
+    if note:
+        state._metadata = metadata | {KEY: note}
     return state
 
 
 def carried(state: Mapping[str, Tensor]) -> dict | None:
-    """What a state dict carries; None for one from elsewhere."""
-    return getattr(state, "_metadata", {}).get(KEY)
+    """What a state dict carries; None for one from elsewhere.
+
+    The state dict of a network that `carry` has not seen has its patch merging alone.
+    """
+    metadata = getattr(state, "_metadata", {})
+    of_modules = (value.get(MERGING) for value in metadata.values() if isinstance(value, Mapping))
+    merging = next((kind for kind in of_modules if kind), None)
+    note = ({MERGING: merging} if merging else {}) | metadata.get(KEY, {})
+    return note or None
+
+
+def merging_in(state: Mapping[str, Tensor]) -> str | None:
+    """The patch merging that a state dict carries; None for one that says nothing."""
+    return (carried(state) or {}).get(MERGING)
 
 
 def in_words(trained_with: Mapping[str, Any]) -> dict[str, str]:
-    """What is compared, as it is told: `{"spacing": "1.5 x 1.5 x 2 mm", "intensity": …}`."""
+    """What is compared, as it is told: `{"spacing": "1.5 x 1.5 x 2 mm", "intensity": …}`.
+
+    Empty for a note that has the patch merging alone, which `find_merging` compares.
+    """
+    if "spacing_mm" not in trained_with:
+        return {}
     low, high, mean, sd = (
         trained_with.get(f"intensity_{name}") for name in ("min", "max", "mean", "sd")
     )
@@ -69,7 +106,7 @@ def difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
 
 def report(theirs: Mapping[str, Any] | None, ours: Mapping[str, Any] | None) -> str:
     """Words for the line about weights that are taken."""
-    if theirs is None:
+    if not theirs or not in_words(theirs):
         return "carries no spacing or intensity range"
     if ours is None:
         return "trained with " + " and ".join(" ".join(pair) for pair in in_words(theirs).items())

@@ -13,8 +13,9 @@ from ignite.engine import Engine, Events
 
 from .command_line import InputError
 from .files import save_atomically
+from .patch_merging import merging_of
 from .processes import Processes
-from .run_folder import kept_config
+from .run_folder import kept_config, note_merging
 from .training_state import random_state, read_state, restore, set_random_state, training_state
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ class Checkpoints:
         saved = self.saved()
         if saved:
             self.load(engine, saved)
+        if self.is_main:
+            note_merging(self.run_folder, merging_of(self.network))
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)

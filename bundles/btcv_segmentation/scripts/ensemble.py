@@ -13,8 +13,9 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
+from .agreement import merging_in
 from .command_line import InputError
-from .transfer import network_state
+from .transfer import load_state, network_state
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class EnsembleInferer(Inferer):
         network: nn.Module,
         ckpt_path: str | Sequence[str],
         trained_with: Mapping[str, Any] | None = None,
+        allow_other_merging: bool = False,
     ) -> None:
         """Take the members from files; a single one goes into the network at once.
 
@@ -58,14 +60,23 @@ class EnsembleInferer(Inferer):
             network: what the weights must fit.
             ckpt_path: see `member_paths`.
             trained_with: spacing and intensity range of this run; see `transfer.network_state`.
+            allow_other_merging: likewise.
 
         Raises:
-            InputError: there is none, or one is missing, damaged or does not fit.
+            InputError: there is none, or one is missing, damaged, does not fit, or is to be run by
+                another patch merging than the first.
         """
         paths = member_paths(ckpt_path)
-        states = [network_state(path, network, trained_with) for path in paths]
+        states = [network_state(path, network, trained_with, allow_other_merging) for path in paths]
+        kinds = [merging_in(state) for state in states]
+        for path, kind in zip(paths, kinds):
+            if kind != kinds[0]:
+                raise InputError(
+                    f"{paths[0]} was trained with patch merging {kinds[0]}, {path} with {kind}; an "
+                    "ensemble is of one kind: give --ckpt_path members that agree."
+                )
         if len(states) == 1:
-            network.load_state_dict(states[0])
+            load_state(network, states[0])
         else:
             logger.info(f"ensemble of {len(states)} networks: the mean of their probabilities")
         self.members = states if len(states) > 1 else []
@@ -84,7 +95,7 @@ class EnsembleInferer(Inferer):
         mean = None
         for member in self.members or [None]:
             if member is not None:
-                network.load_state_dict(member)
+                load_state(network, member)
                 torch.clear_autocast_cache()  # it holds the last member's weights in half precision
             for flip in self.flips:
                 axes = [2 + axis for axis in flip]

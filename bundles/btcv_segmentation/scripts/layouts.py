@@ -8,6 +8,8 @@ from torch import Tensor
 
 from .agreement import carried
 from .command_line import InputError
+from .find_merging import Evidence, find_merging
+from .patch_merging import CURRENT, LEGACY, SMIT, in_current_order
 from .weight_files import read_state_dict
 
 ENCODER = "swinViT."  # SwinUNETR's name of its encoder, also that of the pre-training network
@@ -21,28 +23,42 @@ class Layout:
         name: for the report.
         mark: pattern of a name that this layout has and none of those below it.
         renames: patterns and replacements, in order, that give SwinUNETR's names.
+        merging: the patch merging of every file of this layout; None where the names do not tell.
+        order: how its patch merging orders the eight slices, where that is neither of MONAI's.
     """
 
     name: str
     mark: str
     renames: tuple[tuple[str, str], ...] = ()
+    merging: str | None = None
+    order: tuple[str, ...] | None = None
 
 
-# What any file may have: a wrapper's prefix, and the names of an older MLP block.
-COMMON = ((r"^((module|_orig_mod)\.)+", ""), (r"\.mlp\.fc([12])\.", r".mlp.linear\1."))
+WRAPPERS = (r"^((module|_orig_mod)\.)+", "")  # prefixes that any file may have
+OLDER_MLP = (r"\.mlp\.fc([12])\.", r".mlp.linear\1.")
+BARE = ((r"^(?=(patch_embed|layers[1-4]c?|norm)\.)", ENCODER),)
 LAYOUTS = (
     Layout(
         "Disruptive Autoencoders",
         r"^encoder\.layers1\.0\.",
         ((r"^encoder\.(layers[1-4]\.0)\.(\d+\.)?", r"swinViT.\1."), (r"^encoder\.", ENCODER)),
+        merging=LEGACY,
     ),
-    Layout("SuPreM", r"^backbone\.swinViT\.", ((r"^backbone\.", ""),)),
+    Layout("SuPreM", r"^backbone\.swinViT\.", ((r"^backbone\.", ""),), merging=LEGACY),
+    Layout("model_swinvit.pt (Tang et al.)", r"^layers1\.0\..*\.mlp\.fc1\.", BARE, merging=LEGACY),
+    Layout("SwinTransformer by itself", r"^layers1\.0\.", BARE),
     Layout(
-        "model_swinvit.pt (Tang et al.)",
-        r"^layers1\.0\.",
-        ((r"^(?=(patch_embed|layers[1-4]c?|norm)\.)", ENCODER),),
+        "SMIT",
+        r"^(transformer\.)?layers\.0\.blocks\.",
+        (
+            (r"^transformer\.", ""),
+            *((rf"^layers\.{stage}\.", f"{ENCODER}layers{stage + 1}.0.") for stage in range(4)),
+            (r"^patch_embed\.", f"{ENCODER}patch_embed."),
+        ),
+        merging=CURRENT,
+        order=SMIT,
     ),
-    Layout("pre-training of this project", r"^reconstruction_head\."),
+    Layout("pre-training of this project", r"^reconstruction_head\.", merging=CURRENT),
     Layout(
         "official pre-training script",
         r"^(swin_vit|rotation_head|contrastive_head)\.",
@@ -62,12 +78,14 @@ class Weights:
         layout: the name of its layout.
         tensors: by SwinUNETR's names.
         trained_with: spacing and intensity range that it carries, or None; see `agreement`.
+        evidence: what tells the patch merging of its training.
     """
 
     path: str
     layout: str
     tensors: dict[str, Tensor]
     trained_with: dict | None
+    evidence: Evidence
 
 
 def read_weights(path: str, remedy: str) -> Weights:
@@ -81,20 +99,25 @@ def read_weights(path: str, remedy: str) -> Weights:
         InputError: see `weight_files.read_state_dict`; or its layout is none of these.
     """
     state = read_state_dict(path, remedy)
-    given = {_renamed(name, COMMON): value for name, value in state.items()}
+    given = {_renamed(name, (WRAPPERS,)): value for name, value in state.items()}
     layout = next((one for one in LAYOUTS if any(re.search(one.mark, n) for n in given)), None)
     if layout is None:
         raise InputError(
             f"{path} has no encoder of a Swin UNETR, by no name that is known here (its first "
             f"tensor is {next(iter(state))}); {remedy}"
         )
-    tensors = {_renamed(name, layout.renames): value for name, value in given.items()}
+    renames = (OLDER_MLP, *layout.renames)
+    tensors = {_renamed(name, renames): value for name, value in given.items()}
     if len(tensors) < len(state):
         raise InputError(
             f"{path} has {len(state)} tensors, but only {len(tensors)} different names of "
             f"{layout.name}; it holds more than one network, save the one you want by itself."
         )
-    return Weights(path, layout.name, tensors, carried(state))
+    if layout.order:
+        tensors = in_current_order(tensors, layout.order)
+    note = carried(state)
+    evidence = find_merging(path, tensors, layout.merging, note)
+    return Weights(path, layout.name, tensors, note, evidence)
 
 
 def _renamed(name: str, renames: tuple[tuple[str, str], ...]) -> str:

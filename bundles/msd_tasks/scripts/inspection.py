@@ -2,6 +2,7 @@
 """What a file of weights holds, and the same weights in SwinUNETR's own layout."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from monai.networks.nets import SwinUNETR
@@ -10,7 +11,9 @@ from . import agreement, coverage
 from .architecture import Architecture, architecture, described
 from .command_line import InputError
 from .files import save_atomically
+from .find_merging import decide, in_words
 from .layouts import Weights, read_weights
+from .patch_merging import AUTO, CURRENT, MERGINGV2, check_kind, in_current_order
 
 REMEDY = "docs/weights.md of btcv_segmentation lists what is taken."
 
@@ -33,37 +36,49 @@ def inspect(file: str) -> str:
         "decoder": _count("decoder", given, network),
         "others": _others(weights, network) or "none",
         "architecture": described(architecture(weights.tensors)),
-        "trained with": _listed(agreement.in_words(told)) if told else "nothing that it carries",
+        "merging": str(weights.evidence),
+        "trained with": _listed(agreement.in_words(told or {})) or "nothing that it carries",
         "sha256": sha256(file),
     }
     return "\n".join([file, *(f"{name:14}{text}" for name, text in lines.items())])
 
 
-def convert(file: str, out: str) -> str:
+def convert(file: str, out: str, merging: str = AUTO) -> str:
     """Write a file's encoder, and its decoder if it has one, as a plain state dict of SwinUNETR.
 
-    Spacing and intensity range go along where the file carries them.
+    Spacing and intensity range go along where the file carries them, and the patch merging always,
+    so that whatever loads the new file runs the function that was trained.
 
     Args:
         file: a checkpoint of any layout that docs/weights.md lists; it stays as it is.
         out: what to write; replaced when it is there already.
+        merging: how the file was trained, where it does not tell: current, legacy, or mergingv2,
+            MONAI's option of that name, whose order is turned into the current one.
 
     Raises:
-        InputError: see `layouts.read_weights`; or `out` is the file itself or cannot be written.
+        InputError: see `layouts.read_weights`; `out` is the file itself or cannot be written; the
+            file does not tell its patch merging, or tells another than `merging`.
     """
     weights = read_weights(file, REMEDY)
+    if merging == "mergingv2":
+        decide(CURRENT, weights.evidence, file)
+        tensors = in_current_order(weights.tensors, MERGINGV2)
+        weights, kind = replace(weights, tensors=tensors), CURRENT
+    else:
+        kind = decide(check_kind(merging), weights.evidence, file)
     if Path(out).resolve() == Path(file).resolve():
         raise InputError(f"{out} is the file to convert, which stays as it is; give another name.")
     given, network = _completed(weights)
     kept = {name: given[name] for name in network if name in given}
     try:
-        save_atomically(agreement.noted(kept, weights.trained_with), out)
+        save_atomically(agreement.noted(kept, weights.trained_with, kind), out)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{out} cannot be written ({error}); give another name.") from error
     counts = [f"{part} {_count(part, given, network)}" for part in ("encoder", "decoder")]
     others = _others(weights, network)
-    return f"wrote {out} from {file} ({weights.layout}): {', '.join(counts)}" + (
-        f"; left out: {others}" if others else ""
+    return (
+        f"wrote {out} from {file} ({weights.layout}; {in_words(weights.evidence, kind)}): "
+        f"{', '.join(counts)}" + (f"; left out: {others}" if others else "")
     )
 
 

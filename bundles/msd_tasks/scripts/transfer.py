@@ -7,18 +7,22 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from . import agreement, coverage
+from . import agreement, coverage, find_merging
 from .architecture import architecture, difference
 from .command_line import InputError
 from .input_channels import inflated
-from .layouts import read_weights
+from .layouts import Weights, read_weights
 from .parameters import is_frozen
+from .patch_merging import AUTO, CURRENT, asked_merging, merging_of, set_merging
 
 logger = logging.getLogger(__name__)
 
 
 def network_state(
-    path: str, network: nn.Module, trained_with: Mapping[str, Any] | None = None
+    path: str,
+    network: nn.Module,
+    trained_with: Mapping[str, Any] | None = None,
+    allow_other_merging: bool = False,
 ) -> dict[str, Tensor]:
     """A file's tensors for a whole network, by its names: each is there, fits, and is wanted.
 
@@ -27,10 +31,14 @@ def network_state(
         network: the bare network; it stays as it is.
         trained_with: spacing and intensity range of this run, which those that the file carries
             must equal (see `agreement`); None compares nothing.
+        allow_other_merging: see `find_merging.decide`.
+
+    Returns:
+        The tensors, with the patch merging by which to run them in their note.
 
     Raises:
-        InputError: the file cannot be used (see `layouts.read_weights`), does not fit, or was
-            trained with another spacing or intensity range.
+        InputError: the file cannot be used (see `layouts.read_weights`), does not fit, was trained
+            with another spacing or intensity range, or see `find_merging.decide`.
     """
     remedy = "train first (configs/train.json), or give your own by --ckpt_path."
     weights, own = read_weights(path, remedy), network.state_dict()
@@ -48,24 +56,51 @@ def network_state(
                 f"{path} was trained with {other}; give the settings of its training, or other "
                 "weights by --ckpt_path."
             )
+    merging, in_words = _decided(weights, network, allow_other_merging)
     left_out = coverage.left_out(weights.tensors, own)
     told = agreement.report(weights.trained_with, trained_with)
     logger.info(
-        f"weights: {len(own)} of {len(own)} tensors from {path} ({weights.layout}; {told})"
-        + (f"; left out: {left_out}" if left_out else "")
+        f"weights: {len(own)} of {len(own)} tensors from {path} ({weights.layout}; {in_words}; "
+        f"{told})" + (f"; left out: {left_out}" if left_out else "")
     )
-    return {name: state[name] for name in own}
+    return agreement.noted({name: state[name] for name in own}, weights.trained_with, merging)
+
+
+def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load what `network_state` returns, and run the network by the patch merging in its note."""
+    merging = agreement.merging_in(state)
+    if merging:
+        set_merging(network, merging)
+    network.load_state_dict(state)
 
 
 def load_weights(
-    network: nn.Module, ckpt_path: str, trained_with: Mapping[str, Any] | None = None
+    network: nn.Module,
+    ckpt_path: str,
+    trained_with: Mapping[str, Any] | None = None,
+    allow_other_merging: bool = False,
 ) -> None:
     """Load a whole network for evaluation or inference, and say so in one line.
 
     Raises:
         InputError: see `network_state`.
     """
-    network.load_state_dict(network_state(ckpt_path, network, trained_with))
+    load_state(network, network_state(ckpt_path, network, trained_with, allow_other_merging))
+
+
+def _decided(
+    weights: Weights, network: nn.Module, allow_other_merging: bool
+) -> tuple[str | None, str]:
+    """The patch merging to run weights by, and the words that say why; None where there is none.
+
+    Raises:
+        InputError: see `find_merging.decide`.
+    """
+    if merging_of(network) is None:
+        return None, "no patch merging"
+    asked, evidence = asked_merging(network), weights.evidence
+    merging = find_merging.decide(asked, evidence, weights.path, allow_other_merging)
+    return merging, find_merging.in_words(evidence, merging)
 
 
 def load_pretrained(
@@ -74,6 +109,7 @@ def load_pretrained(
     trained_with: Mapping[str, Any] | None = None,
     allow_partial: bool = False,
     inflate_input: bool = False,
+    allow_other_merging: bool = False,
 ) -> None:
     """Start a training from an encoder, or from a whole network, and say what came from where.
 
@@ -87,26 +123,38 @@ def load_pretrained(
             says so.
         allow_partial: take what fits of an encoder that is not this network's, and say how much.
         inflate_input: see `input_channels.inflated`.
+        allow_other_merging: see `find_merging.decide`.
 
     Raises:
-        InputError: see `layouts.read_weights`; or the file does not hold this network's encoder.
+        InputError: see `layouts.read_weights` and `find_merging.decide`; or the file does not
+            hold this network's encoder.
     """
     frozen = is_frozen(network)
     if not pretrained:
         if frozen:
             raise InputError("--encoder_lr_scale 0 keeps the encoder as it is; give --pretrained.")
-        logger.info("weights: from scratch (--pretrained gives an encoder to start from)")
+        asked = asked_merging(network)
+        set_merging(network, CURRENT if asked == AUTO else asked)
+        logger.info(
+            f"weights: from scratch, patch merging {merging_of(network)} (--pretrained gives an "
+            "encoder to start from)"
+        )
         return
     remedy = "give weights by --pretrained that docs/weights.md of btcv_segmentation lists."
     weights, own = read_weights(pretrained, remedy), network.state_dict()
     given = inflated(weights.tensors, own) if inflate_input else weights.tensors
     _check_encoder(pretrained, given, own, allow_partial)
     taken = coverage.fitting(coverage.with_positions(given, own), own)
-    network.load_state_dict({**own, **taken})
+    merging, in_words = _decided(weights, network, allow_other_merging)
+    load_state(network, agreement.noted({**own, **taken}, None, merging))
+    first = (weights.trained_with or {}).get(agreement.STARTED_FROM, weights.evidence.merging)
+    if first not in (None, merging):
+        agreement.carry(network, {agreement.STARTED_FROM: first})
     scratch, left_out = coverage.from_scratch(taken, own), coverage.left_out(given, own)
     told = agreement.report(weights.trained_with, trained_with)
     logger.info(
-        f"weights: {coverage.counts(taken, own)} from {pretrained} ({weights.layout}; {told})"
+        f"weights: {coverage.counts(taken, own)} from {pretrained} ({weights.layout}; {in_words}; "
+        f"{told})"
         + (f"; {scratch} from scratch" if scratch else "")
         + (f"; left out: {left_out}" if left_out else "")
         + ("; the one input channel repeated" if given is not weights.tensors else "")

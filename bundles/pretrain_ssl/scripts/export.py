@@ -3,19 +3,31 @@
 from .agreement import noted
 from .coverage import encoder_of
 from .files import save_atomically
+from .find_merging import decide, in_words
 from .layouts import read_weights
+from .patch_merging import AUTO, check_kind
 
 
-def export_encoder(ckpt_path: str, encoder_path: str) -> None:
+def export_encoder(ckpt_path: str, encoder_path: str, merging: str = AUTO) -> None:
     """Write the encoder of a pre-training checkpoint as `swinViT.*`, SwinUNETR's key layout.
 
-    Spacing and intensity range go along where the checkpoint carries them.
+    Spacing and intensity range go along where the checkpoint carries them, and the patch merging
+    always.
+
+    Args:
+        ckpt_path: of this bundle's training, or any layout that `layouts` knows.
+        encoder_path: what to write.
+        merging: how the checkpoint was trained, where it does not tell; see `patch_merging`.
 
     Raises:
-        InputError: see `layouts.read_weights`.
+        InputError: see `layouts.read_weights` and `find_merging.decide`.
     """
     remedy = "pre-train first (configs/train.json), or give a checkpoint by --ckpt_path."
     weights = read_weights(ckpt_path, remedy)
     encoder = encoder_of(weights.tensors)
-    save_atomically(noted(encoder, weights.trained_with), encoder_path)
-    print(f"encoder: {len(encoder)} tensors of {ckpt_path} in {encoder_path}")
+    kind = decide(check_kind(merging), weights.evidence, ckpt_path)
+    save_atomically(noted(encoder, weights.trained_with, kind), encoder_path)
+    print(
+        f"encoder: {len(encoder)} tensors of {ckpt_path} in {encoder_path} "
+        f"({in_words(weights.evidence, kind)})"
+    )

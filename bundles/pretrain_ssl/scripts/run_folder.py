@@ -85,6 +85,15 @@ def kept_config(folder: str | Path) -> dict:
         ) from error
 
 
+def note_merging(folder: Path, merging: str | None) -> None:
+    """Add to a run's config.json which patch merging `auto` stands for; None adds nothing."""
+    path = folder / "config.json"
+    if merging is not None and path.is_file():
+        write_text(
+            path, json.dumps(json.loads(path.read_text()) | {"merging": merging}, indent=2) + "\n"
+        )
+
+
 def _check_same(folder: Path, config: dict) -> None:
     """Raise an InputError that names what differs from the configuration kept in a folder."""
     plain = json.loads(json.dumps(config, default=str))

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from ignite.engine import Engine
 
+from .agreement import merging_in
 from .command_line import InputError
+from .patch_merging import merging_of
 
 
 def training_state(
@@ -49,12 +51,14 @@ def restore(
     """The reverse of `training_state`.
 
     Raises:
-        InputError: the run had other data, another batch or another number of processes.
+        InputError: the run had other data, another batch, another number of processes, or another
+            patch merging.
     """
     batches = engine.data_loader.batch_sampler
     batches.load_state_dict(state["batches"])
     batches.start = engine.state.iteration = state["iteration"]
     engine.state.epoch = state["iteration"] // engine.state.epoch_length
+    _check_merging(state["network"], network)
     network.load_state_dict(state["network"])
     for name, other in others.items():
         other.load_state_dict(state[name])
@@ -63,6 +67,16 @@ def restore(
     for target, values in [(engine, state["engine"]), (evaluator, state["validation"])]:
         for key, value in values.items():
             setattr(target.state, key, value)
+
+
+def _check_merging(state: Mapping[str, torch.Tensor], network: torch.nn.Module) -> None:
+    """Refuse to go on by another patch merging, which changes the function and no tensor."""
+    before, now = merging_in(state), merging_of(network)
+    if before not in (None, now):
+        raise InputError(
+            f"the run was begun with patch merging {before}, and this command has {now}, from "
+            "--merging or --pretrained; give what it was begun with, or another --run_name."
+        )
 
 
 def read_state(path: Path, previous: Path | str) -> dict[str, Any]:
