@@ -81,6 +81,20 @@ def test_smit_is_turned_into_the_current_order(scripts, tmp_path):
         assert all(torch.equal(weights.tensors[name], encoder[name]) for name in encoder)
 
 
+def test_a_network_of_smits_kind_takes_all_of_its_encoder(scripts, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    options = {"qkv_bias": False, "patch_norm": True, "num_heads": [3, 3, 3, 3]}
+    source, network = (built(depths=[1, 1, 2, 1], **options) for _ in range(2))
+    scripts.transfer.load_pretrained(network, saved(tmp_path / "a.pt", smit(copied(source))))
+    encoder = encoder_of(copied(source))
+    assert all(torch.equal(network.state_dict()[name], encoder[name]) for name in encoder)
+    count = f"encoder {len(encoder)} of {len(encoder)} tensors from"
+    assert count in caplog.messages[-1]
+    words = "; left out: 4 of the stages' norms, which SwinUNETR does not learn"
+    assert "(SMIT; patch merging current, by its layout; " in caplog.messages[-1]
+    assert caplog.messages[-1].endswith(words)
+
+
 def test_the_note_tells_and_its_lack_beside_a_spacing_is_of_before(scripts, found):
     network = built("legacy")
     scripts.patch_merging.set_merging(network, "legacy")
@@ -140,8 +154,8 @@ def test_a_short_training_is_enough_to_tell(scripts, seed):
     """Same start, same images: only what the merging does differs."""
     telling = scripts.find_merging
     legacy, current = (trained(merging, seed, steps=20) for merging in ("legacy", "current"))
-    assert telling._of_weights(legacy).merging == "legacy"
-    assert telling._of_weights(current).merging != "legacy"
+    assert telling.merging_of_weights(legacy).merging == "legacy"
+    assert telling.merging_of_weights(current).merging != "legacy"
     assert telling.merging_score(legacy)[0] > telling.merging_score(current)[0] + 2
 
 
@@ -155,7 +169,7 @@ def test_an_untrained_network_tells_nothing(scripts, feature_size):
             ).weight.detach()
             for stage, c in enumerate((feature_size * 2**stage for stage in range(4)), start=1)
         }
-        assert scripts.find_merging._of_weights(state).merging is None, seed
+        assert scripts.find_merging.merging_of_weights(state).merging is None, seed
 
 
 # what follows from it

@@ -55,7 +55,7 @@ def find_merging(
         of_layout: what every file of this layout was trained with; None where names do not tell.
         note: what lies beside the weights, or None; see `agreement`.
     """
-    note, own = note or {}, _of_weights(tensors)
+    note, own = note or {}, merging_of_weights(tensors)
     claim = _claimed(path, of_layout, note)
     if claim is None:
         return own
@@ -123,7 +123,7 @@ def in_words(evidence: Evidence, merging: str) -> str:
     return f"patch merging {evidence}"
 
 
-def _of_weights(tensors: Mapping[str, Tensor]) -> Evidence:
+def merging_of_weights(tensors: Mapping[str, Tensor]) -> Evidence:
     """What the weights themselves tell; in a sentence `by the weights themselves (score 3.5)`.
 
     Before 1.5.0 the groups 2 and 5 of the reduction's columns saw the same tokens, and so did 3 and

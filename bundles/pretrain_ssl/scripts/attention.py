@@ -35,7 +35,7 @@ def accelerate(network: nn.Module, is_on: bool = True) -> nn.Module:
 
     Returns:
         The same network. Outputs equal MONAI's up to rounding, for any input that MONAI takes.
-        While attention dropout is active, a stage runs as MONAI's.
+        While attention dropout is active, and in an export to ONNX, a stage runs as MONAI's.
     """
     for module in network.modules():
         for plain, fast in ((BasicLayer, FastLayer), (SwinTransformerBlock, FastBlock)):
@@ -48,7 +48,9 @@ class FastLayer(BasicLayer):
     """A Swin stage that builds no mask: (B, C, X, Y, Z) to (B, 2C, X/2, Y/2, Z/2)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.use_hyena or self.training and any(b.attn.attn_drop.p > 0 for b in self.blocks):
+        drops = self.training and any(block.attn.attn_drop.p > 0 for block in self.blocks)
+        # ONNX has no writing into a part of a tensor, and its exporter drops it without a word
+        if self.use_hyena or drops or torch.onnx.is_in_onnx_export():
             return super().forward(x)
         if isinstance(x, MetaTensor):  # whose metadata would be carried through every operation
             x = x.as_tensor()

@@ -27,6 +27,7 @@ KNOWN = (  # what files have beside a network that has nothing of the kind
     ),
     (re.compile(r"swinViT\.mask_token"), "a mask token"),
     (re.compile(r"swinViT\.norm\."), "a last norm that SwinUNETR does not have"),
+    (re.compile(r"norm\d\."), "the stages' norms, which SwinUNETR does not learn"),
 )
 
 

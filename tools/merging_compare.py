@@ -1,0 +1,78 @@
+"""How far the two patch mergings lie apart on the weights of small trainings.
+
+    python tools/merging_compare.py OUT IMAGE
+
+For every run of btcv_segmentation below a folder: the relative L2 difference of the encoder's
+hidden states and of the scores on a crop of a CT, the network run as trained and as the other.
+docs/merging.md has what came out.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import fire
+import torch
+
+BUNDLE = Path(__file__).resolve().parent.parent / "bundles/btcv_segmentation"
+HEAD = (
+    "| training | merging | state 1 | state 2 | state 3 | state 4 | scores | labels changed |\n"
+    "|---|---|---|---|---|---|---|---|"
+)
+
+
+def compare(out: str, image: str) -> str:
+    """Print a line for each training.
+
+    Args:
+        out: holds runs, at any depth; each has a config.json and checkpoints.
+        image: a CT; its centre is what the networks see.
+    """
+    from monai.bundle import ConfigParser
+
+    sys.path.insert(0, str(BUNDLE))
+    from scripts.patch_merging import CURRENT, LEGACY, set_merging
+
+    lines = [HEAD]
+    for path in sorted(Path(out).rglob("config.json")):
+        states = sorted(path.parent.glob("checkpoints/iteration_*.pt"), key=steps)
+        content = json.loads(path.read_text())
+        if not states:
+            continue
+        parser = ConfigParser(content["config"])
+        network = parser.get_parsed_content("network_def").eval()
+        network.load_state_dict(torch.load(states[-1], weights_only=True)["network"])
+        crop, outputs = centre(parser, image), {}
+        for kind in (CURRENT, LEGACY):
+            set_merging(network, kind)
+            with torch.no_grad():
+                outputs[kind] = [*network.swinViT(crop)[1:], network(crop)]
+        trained = content.get("merging", content["config"]["merging"])
+        other = LEGACY if trained == CURRENT else CURRENT
+        pairs = list(zip(outputs[other], outputs[trained]))
+        differences = [f"{float((a - b).norm() / b.norm()):.1%}" for a, b in pairs]
+        changed = (pairs[-1][0].argmax(1) != pairs[-1][1].argmax(1)).float().mean()
+        name = path.parent.relative_to(out).parent.as_posix()
+        lines.append(f"| {' | '.join([name, trained, *differences, f'{float(changed):.1%}'])} |")
+    return "\n".join(lines)
+
+
+def steps(path: Path) -> int:
+    return int(path.stem.split("_")[1])
+
+
+def centre(parser, image: str) -> torch.Tensor:
+    """(1, 1, X, Y, Z): the middle of the image as the run's transforms prepare it."""
+    from monai.transforms import CenterSpatialCrop, Compose, SpatialPad
+
+    transforms = parser.get_parsed_content("deterministic_transforms")
+    size = parser["patch_size"]
+    of_image = Compose([t for t in transforms if "image" in getattr(t, "keys", ())])
+    for transform in of_image.transforms:
+        transform.allow_missing_keys = True
+    whole = of_image({"image": image})["image"]
+    return CenterSpatialCrop(size)(SpatialPad(size)(whole)).as_tensor()[None]
+
+
+if __name__ == "__main__":
+    fire.Fire(compare)
