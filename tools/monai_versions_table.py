@@ -15,29 +15,23 @@ def markdown(report: dict) -> str:
         f"Relative L2 differences from MONAI {report['reference']} with torch {report['torch']}; "
         "0 is the same to the last bit."
     )
-    return "\n\n".join([heading, *(differences(report)), changed_arguments(report)])
-
-
-def differences(report: dict) -> list[str]:
-    """Returns one table for each case, in the order in which the versions ran them."""
     versions = report["versions"]
-    names = list(
-        dict.fromkeys(name for each in versions.values() for name in each.get("cases", {}))
-    )
-    unusable = [f"MONAI {v}: {each['error']}" for v, each in versions.items() if "error" in each]
-    return [*unusable, *(case_table(name, versions) for name in names)]
+    unusable = [f"MONAI {v}: {each['error']}." for v, each in versions.items() if "error" in each]
+    return "\n\n".join([heading, *unusable, differences(versions), changed_arguments(versions)])
 
 
-def case_table(name: str, versions: dict) -> str:
-    """Returns the table of one case."""
-    usable = {v: each["cases"][name] for v, each in versions.items() if "error" not in each}
-    lines = [f"**{name}**", "", row(["merging", "versions", *COLUMNS])]
-    lines.append(row(["---", "---", *("--:" for _ in COLUMNS)]))
-    mergings = dict.fromkeys(merging for each in usable.values() for merging in each)
-    for merging in mergings:
-        rows = [(version, cells(each[merging])) for version, each in usable.items()]
-        for values, group in groupby(rows, key=lambda item: item[1]):
-            lines.append(row([merging, span([version for version, _ in group]), *values]))
+def differences(versions: dict) -> str:
+    """Returns the table of all cases, in the order in which the versions ran them."""
+    usable = {version: each["cases"] for version, each in versions.items() if "error" not in each}
+    lines = [row(["case", "runs → reference", "versions", *COLUMNS])]
+    lines.append(row([*["---"] * 3, *["--:"] * len(COLUMNS)]))
+    for name in dict.fromkeys(name for cases in usable.values() for name in cases):
+        shown = f"`{name}`" if "=" in name else name
+        for merging in dict.fromkeys(m for cases in usable.values() for m in cases[name]):
+            rows = [(version, cells(cases[name][merging])) for version, cases in usable.items()]
+            for values, group in groupby(rows, key=lambda item: item[1]):
+                lines.append(row([shown, merging, span([each[0] for each in group]), *values]))
+                shown = ""
     return "\n".join(lines)
 
 
@@ -50,7 +44,9 @@ def cells(found: dict) -> list[str]:
     return states + [figure(found[name]) for name in COLUMNS[6:]]
 
 
-def figure(value: float) -> str:
+def figure(value: float | None) -> str:
+    if value is None:
+        return ""
     return "0" if value == 0 else f"{value:.2g}"
 
 
@@ -62,12 +58,11 @@ def row(values: list[str]) -> str:
     return f"| {' | '.join(values)} |"
 
 
-def changed_arguments(report: dict) -> str:
+def changed_arguments(versions: dict) -> str:
     """Returns a table of the constructors' arguments that are not as in the version before."""
-    lines = ["**Arguments**", "", row(["version", "class", "removed", "changed", "added"])]
+    lines = [row(["version", "class", "arguments removed", "other defaults", "arguments added"])]
     lines.append(row(["---"] * 5))
-    versions = report["versions"].items()
-    known = [(version, each["arguments"]) for version, each in versions if each.get("arguments")]
+    known = [(v, each["arguments"]) for v, each in versions.items() if "error" not in each]
     for (_, before), (version, after) in zip(known, known[1:]):
         for kind in after:
             changes = changed(before.get(kind, {}), after[kind])

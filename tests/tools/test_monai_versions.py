@@ -3,6 +3,7 @@
 import json
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -101,6 +102,20 @@ def test_error_of_a_version_is_its_result(tmp_path):
     }
 
 
+def test_module_without_swin_unetr_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "swin_unetr", SimpleNamespace)
+    with pytest.raises(SystemExit, match="^has no SwinUNETR$"):
+        worker.main(str(tmp_path), str(INSTALLED), "report.json", "defaults")
+
+
+def test_bfloat16_is_compared_without_gradients(tmp_path):
+    case = replace(SMALL, precision="bfloat16", mergings=(OWN,))
+    worker.prepare(swin_unetr, case, tmp_path / "small")
+    found = worker.compare_case(swin_unetr, case, tmp_path / "small")[OWN]
+    assert found == result(0, 0, 0, 0, 0) | {"gradient": None, "worst gradient": None}
+    assert "| 0 | 0 |  |  |  |  |  |  | 0 |" in markdown(report(v1_0_0=found | {"states": [0, 0]}))
+
+
 def test_relative_difference():
     pairs = [(torch.tensor([3.0, 1.0]), torch.tensor([3.0, 0.0])), (torch.ones(1), torch.zeros(1))]
     assert worker.relative(pairs) == pytest.approx(2**0.5 / 3)
@@ -112,16 +127,16 @@ def test_relative_difference():
 
 def test_equal_versions_share_a_row():
     text = markdown(report(v1_0_0=result(0, 0.123), v1_1_0=result(0, 0.123), v2_0_0=result(0, 0)))
-    assert "| own → own | 1.0.0 – 1.1.0 | 0 | 0.12 |  |  |  |  | 0 | 0 | 0 |" in text
-    assert "| own → own | 2.0.0 | 0 | 0 |  |  |  |  | 0 | 0 | 0 |" in text
+    assert "| small | own → own | 1.0.0 – 1.1.0 | 0 | 0.12 |  |  |  |  | 0 | 0 | 0 |" in text
+    assert "|  | own → own | 2.0.0 | 0 | 0 |  |  |  |  | 0 | 0 | 0 |" in text
 
 
 def test_reason_stands_where_figures_would():
     content = report(v1_0_0={"error": "has no argument use_v2"}, v2_0_0=result(0))
     content["versions"]["0.1.0"] = {"error": "ImportError: no"}
     text = markdown(content)
-    assert "| own → own | 1.0.0 | has no argument use_v2 |" in text
-    assert "MONAI 0.1.0: ImportError: no" in text
+    assert "| small | own → own | 1.0.0 | has no argument use_v2 |" in text
+    assert "MONAI 0.1.0: ImportError: no." in text
 
 
 def test_changed_arguments_are_listed():
