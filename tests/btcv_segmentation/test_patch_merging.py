@@ -141,6 +141,10 @@ def test_weights_that_say_nothing_are_not_run_by_a_guess(merging, tmp_path):
             undecided.load_state_dict(says_nothing, strict=strict)
     with pytest.raises(RuntimeError, match="weights.py convert"):
         copy_model_state(undecided, says_nothing)
+    # nor by what the network ran before: a server's training sets that before it loads a file
+    merging.set_merging(undecided, "current")
+    with pytest.raises(RuntimeError, match="do not say with which"):
+        undecided.load_state_dict(says_nothing)
     for kind in KINDS:
         told = network(partial(merging.PatchMerging, merging=kind))
         told.load_state_dict(says_nothing)

@@ -4,11 +4,13 @@ import copy
 import pickle
 import sys
 
+import onnxruntime
 import pytest
 import torch
 from monai.data import MetaTensor
 from monai.networks.nets import SwinUNETR
 from monai.networks.nets.swin_unetr import BasicLayer, SwinTransformer
+from monai.networks.utils import convert_to_onnx
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -242,6 +244,19 @@ def test_tracing_equals_eager(attention, merging):
         traced = torch.jit.trace(fast, image)
         other = torch.rand(3, 1, 64, 32, 32)
         assert difference(traced(other), fast(other)) < OUTPUT
+
+
+@pytest.mark.parametrize("merging", ["merging", "legacy"])
+def test_onnx_equals_eager(attention, merging, tmp_path):
+    """What `onnx_export --use_trace True` does; fast layers are exported as MONAI's attention."""
+    options = {"feature_size": 12, "depths": (2, 1, 1, 1), "downsample": downsample(merging)}
+    fast = attention.accelerate(lively(SwinUNETR(1, 2, **options))).eval()
+    image, path = torch.rand(1, 1, 64, 32, 32), str(tmp_path / "model.onnx")
+    convert_to_onnx(fast, [image], use_trace=True, filename=path, dynamo=False)
+    session = onnxruntime.InferenceSession(path)
+    (found,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    with torch.no_grad():
+        assert difference(torch.from_numpy(found), fast(image)) < OUTPUT
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,8 @@ class PatchMerging(LegacyPatchMerging):
     ) -> None:
         weight = state_dict.get(prefix + WEIGHT)
         if weight is not None:
-            theirs = local_metadata.get("merging") or self.decided
-            theirs = theirs or _merging_of_deployed(prefix, weight)
+            told = None if self.asked == AUTO else self.asked
+            theirs = local_metadata.get("merging") or told or _merging_of_deployed(prefix, weight)
             if theirs is None:
                 error_msgs.append(UNDECIDED)
             elif self.asked not in (AUTO, theirs):
