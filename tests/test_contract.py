@@ -214,7 +214,16 @@ def test_presets_of_the_heads_change_only_what_is_declared(config, heads):
 @pytest.mark.parametrize("name", NAMES)
 def test_knobs_have_one_name_everywhere(name):
     for config in ("train", "inference"):
-        assert set(KNOBS) <= set(load(name, config))
+        content = load(name, config)
+        assert set(KNOBS) <= set(content)
+        assert content["merging"] == "auto" and content["allow_other_merging"] is False
+        network = content["network_def"]
+        assert network.get("encoder", network)["downsample"] == {
+            "_target_": "scripts.patch_merging.PatchMerging",
+            "_mode_": "callable",
+            "merging": "@merging",
+        }
+    assert name in SEGMENTATION or raw(name, "export_encoder")["merging"] == "auto"
     train = load(name, "train")
     assert {"pretrained", "seed", "run_name", "output_dir", "model_path"} <= set(train)
     assert {"allow_partial", "use_v2"} <= set(train) and "use_v2" in load(name, "inference")

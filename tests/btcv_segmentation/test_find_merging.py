@@ -246,6 +246,13 @@ def test_what_nothing_tells_runs_only_as_told(scripts, refusal, tmp_path, caplog
             assert f"; patch merging {told}, as --merging says; " in caplog.messages[-1]
 
 
+def test_a_network_of_another_merging_is_said_not_to_be_compared(scripts, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    path = saved(tmp_path / "a.pt", copied(built("legacy")))
+    scripts.transfer.load_weights(built(downsample="mergingv2"), path)
+    assert "; patch merging not compared, as this network has another kind or" in caplog.text
+
+
 def test_weights_that_contradict_their_layout_stop_the_run(scripts, refusal, tmp_path):
     path = saved(tmp_path / "a.pt", model_swinvit(copied(built("current"))))
     take, merging_of = scripts.transfer.load_pretrained, scripts.patch_merging.merging_of

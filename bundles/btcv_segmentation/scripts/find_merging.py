@@ -17,7 +17,6 @@ from .patch_merging import AUTO, CURRENT, LEGACY, WEIGHT
 # Public files whose names of tensors do not tell, by the MD5 that was published for them.
 KNOWN_FILES = {"50dd67a01b28a1d5487fd9ac27e682fb": LEGACY}  # the model zoo's BTCV weights
 
-
 # Pairs of the eight groups of columns that saw the same tokens before 1.5.0, and all other pairs.
 DUPLICATES = ((2, 5), (3, 6))
 OTHERS = tuple(pair for pair in combinations(range(8), 2) if pair not in DUPLICATES)

@@ -97,7 +97,7 @@ def _decided(
         InputError: see `find_merging.decide`.
     """
     if merging_of(network) is None:
-        return None, "no patch merging"
+        return None, "patch merging not compared, as this network has another kind or none"
     asked, evidence = asked_merging(network), weights.evidence
     merging = find_merging.decide(asked, evidence, weights.path, allow_other_merging)
     return merging, find_merging.in_words(evidence, merging)
