@@ -234,6 +234,18 @@ def test_a_training_under_the_other_merging_says_what_it_began_with(scripts, tmp
         path = saved(tmp_path / "b.pt", state)
 
 
+def test_what_weights_began_with_outlives_a_loader_that_is_not_ours(scripts):
+    """As MONAI Label trains: our start from scratch, then its handler loads `model.pt`."""
+    note = {"merging": "current", "started_from_merging": "legacy"}
+    before = of_knob(scripts, "auto")
+    scripts.agreement.carry(before, CT | {"started_from_merging": "legacy"})
+    network = of_knob(scripts, "auto")
+    scripts.transfer.load_pretrained(network, None)
+    scripts.agreement.carry(network, CT)
+    network.load_state_dict(before.state_dict())
+    assert scripts.agreement.carried(network.state_dict()) == CT | note
+
+
 def test_what_nothing_tells_runs_only_as_told(scripts, refusal, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     path = saved(tmp_path / "a.pt", copied(untrained()))

@@ -85,10 +85,10 @@ def kept_config(folder: str | Path) -> dict:
         ) from error
 
 
-def note_merging(folder: Path, merging: str | None) -> None:
-    """Add to a run's config.json which patch merging `auto` stands for; None adds nothing."""
+def note_merging(folder: Path, merging: str) -> None:
+    """Add to a run's config.json which patch merging `auto` stands for."""
     path = folder / "config.json"
-    if merging is not None and path.is_file():
+    if path.is_file():
         write_text(
             path, json.dumps(json.loads(path.read_text()) | {"merging": merging}, indent=2) + "\n"
         )
