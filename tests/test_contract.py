@@ -173,7 +173,8 @@ def test_btcv_and_msd_differ_only_in_the_task():
     plain = (
         text["msd_tasks"].replace("$len(@task::labels)", "@out_channels").replace("@task::", "@")
     )
-    plain = plain.replace(", @inflate_input", "")  # BTCV's images have one channel
+    # BTCV's images have one channel
+    plain = plain.replace('"inflate_input": "@inflate_input", ', "")
     plain = plain.replace(', "channels": "@channels"', "").replace(
         '"in_channels": "@channels"', '"in_channels": 1'
     )
