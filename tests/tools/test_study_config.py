@@ -159,6 +159,8 @@ def test_every_flag_of_a_study_is_declared(path, tmp_path):
         ("proxy_tasks_demo", 5 * 3, 4 * 2 + 2 * 15),
         ("pretraining_volumes", 4 * 3, 3 * 2 + 2 * 12),
         ("pretraining_volumes_demo", 3 * 3, 2 * 2 + 2 * 9),
+        ("merging_demo", 2 * 2 * 3, 2 * 3 + 12),
+        ("merging_recovery_demo", 2 * 3 * 3, 3 + 2 * 18),
     ],
 )
 def test_size_of_each_study_and_where_its_commands_write(name, runs, steps):
