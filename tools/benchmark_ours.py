@@ -138,7 +138,9 @@ def weights(order: dict) -> Job:
     def step() -> None:
         write_ct(order)
         train(network, loss, crops, plan["steps"], order["device"])
-        state = {name: value.cpu() for name, value in network.state_dict().items()}
+        state = network.state_dict()
+        for name in state:  # in place: a copy would lose the note that lies beside the tensors
+            state[name] = state[name].cpu()
         torch.save(state, weights_path(order))
 
     return Job(step)

@@ -102,13 +102,13 @@ def odd_images(phantoms, tmp_path) -> Path:
 @pytest.fixture
 def two_members(finetuned, tmp_path) -> Path:
     """A pattern for two networks that differ."""
-    state = torch.load(finetuned[0] / "models/model.pt", weights_only=True)
     for fold in range(2):
+        state = torch.load(finetuned[0] / "models/model.pt", weights_only=True)
         path = tmp_path / f"runs/fold{fold}/best.pt"
         path.parent.mkdir(parents=True)
-        scale = 1 + 0.2 * fold
-        is_number = torch.Tensor.is_floating_point
-        torch.save({n: v * scale if is_number(v) else v for n, v in state.items()}, path)
+        for value in filter(torch.Tensor.is_floating_point, state.values()):
+            value *= 1 + 0.2 * fold
+        torch.save(state, path)
     return tmp_path / "runs/fold*/best.pt"
 
 
