@@ -7,12 +7,12 @@ hidden states and of the scores on a crop of a CT, the network run as trained an
 docs/merging.md has what came out.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import fire
 import torch
+from merging_trainings import kept_runs
 
 BUNDLE = Path(__file__).resolve().parent.parent / "bundles/btcv_segmentation"
 HEAD = (
@@ -34,31 +34,23 @@ def compare(out: str, image: str) -> str:
     from scripts.patch_merging import CURRENT, LEGACY, set_merging
 
     lines = [HEAD]
-    for path in sorted(Path(out).rglob("config.json")):
-        states = sorted(path.parent.glob("checkpoints/iteration_*.pt"), key=steps)
-        content = json.loads(path.read_text())
-        if not states:
-            continue
-        parser = ConfigParser(content["config"])
+    for run in kept_runs(out):
+        parser = ConfigParser(run.config)
         network = parser.get_parsed_content("network_def").eval()
-        network.load_state_dict(torch.load(states[-1], weights_only=True)["network"])
+        last = list(run.states.values())[-1]
+        network.load_state_dict(torch.load(last, weights_only=True)["network"])
         crop, outputs = centre(parser, image), {}
         for kind in (CURRENT, LEGACY):
             set_merging(network, kind)
             with torch.no_grad():
                 outputs[kind] = [*network.swinViT(crop)[1:], network(crop)]
-        trained = content.get("merging", content["config"]["merging"])
-        other = LEGACY if trained == CURRENT else CURRENT
-        pairs = list(zip(outputs[other], outputs[trained]))
+        other = LEGACY if run.merging == CURRENT else CURRENT
+        pairs = list(zip(outputs[other], outputs[run.merging]))
         differences = [f"{float((a - b).norm() / b.norm()):.1%}" for a, b in pairs]
         changed = (pairs[-1][0].argmax(1) != pairs[-1][1].argmax(1)).float().mean()
-        name = path.parent.relative_to(out).parent.as_posix()
-        lines.append(f"| {' | '.join([name, trained, *differences, f'{float(changed):.1%}'])} |")
+        cells = [run.name, run.merging, *differences, f"{float(changed):.1%}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def steps(path: Path) -> int:
-    return int(path.stem.split("_")[1])
 
 
 def centre(parser, image: str) -> torch.Tensor:

@@ -136,6 +136,9 @@ def run(out: str, corpus: str, btcv: str, brain: str, workers: int = 1) -> None:
         name: str(Path(path).absolute())
         for name, path in (("corpus", corpus), ("btcv", btcv), ("brain", brain))
     }
+    for name, path in data.items():
+        if not Path(path).is_dir():
+            raise SystemExit(f"{path} does not exist; give the folder of --{name}.")
     ahead = [job for job in jobs() if not (job.folder(folder) / "model.pt").exists()]
     with ThreadPoolExecutor(workers) as pool:
         failed = [name for name in pool.map(lambda job: train(job, folder, data), ahead) if name]
@@ -159,6 +162,37 @@ def train(job: Job, out: Path, data: dict[str, str]) -> str:
 
 
 @dataclass(frozen=True)
+class KeptRun:
+    """A run's folder: its configuration, the merging it trained with, its states by their steps."""
+
+    name: str
+    config: dict
+    merging: str
+    states: dict[int, Path]
+
+
+def kept_runs(out: str) -> list[KeptRun]:
+    """Every run with states below a folder, at any depth.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    runs = []
+    for path in sorted(Path(out).rglob("config.json")):
+        kept = {
+            int(s.stem.split("_")[1]): s for s in path.parent.glob("checkpoints/iteration_*.pt")
+        }
+        if kept:
+            content, name = json.loads(path.read_text()), path.parent.relative_to(out).parent
+            merging = content.get("merging", content["config"]["merging"])
+            states = dict(sorted(kept.items()))
+            runs.append(KeptRun(name.as_posix(), content["config"], merging, states))
+    if not runs:
+        raise SystemExit(f"{out} holds no run; give the folder that `run` was given.")
+    return runs
+
+
+@dataclass(frozen=True)
 class Scored:
     """A kept state: its training, the merging of that, and what the bundles tell of it."""
 
@@ -170,21 +204,19 @@ class Scored:
     verdict: str | None
 
 
-def scored(run_folder: Path, name: str) -> list[Scored]:
+def scored(run: KeptRun) -> list[Scored]:
     """Every state of a training, by the number of its steps."""
     import torch
 
     sys.path.insert(0, str(BUNDLES / "btcv_segmentation"))
     from scripts.find_merging import merging_of_weights, merging_score
 
-    content = json.loads((run_folder / "config.json").read_text())
-    merging, rows = content.get("merging", content["config"]["merging"]), []
-    for path in run_folder.glob("checkpoints/iteration_*.pt"):
+    rows = []
+    for steps, path in run.states.items():
         state = torch.load(path, map_location="cpu", weights_only=True)["network"]
-        steps = int(path.stem.split("_")[1])
         verdict = merging_of_weights(state).merging
-        rows.append(Scored(name, merging, steps, *merging_score(state), verdict))
-    return sorted(rows, key=lambda row: row.steps)
+        rows.append(Scored(run.name, run.merging, steps, *merging_score(state), verdict))
+    return rows
 
 
 def score(out: str) -> str:
@@ -193,14 +225,7 @@ def score(out: str) -> str:
     Args:
         out: holds runs, at any depth; each has a config.json and checkpoints.
     """
-    folders = sorted(path.parent for path in Path(out).rglob("config.json"))
-    folders = [folder for folder in folders if (folder / "checkpoints").is_dir()]
-    if not folders:
-        raise SystemExit(f"{out} holds no run; give the folder that `run` was given.")
-    rows = []
-    for folder in folders:
-        rows += scored(folder, folder.relative_to(out).parent.as_posix())
-    return table(rows)
+    return table([row for run in kept_runs(out) for row in scored(run)])
 
 
 def table(rows: list[Scored]) -> str:

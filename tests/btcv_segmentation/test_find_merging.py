@@ -106,6 +106,28 @@ def test_the_note_tells_and_its_lack_beside_a_spacing_is_of_before(scripts, foun
     assert found(state) == "current, as all of this project from before it was noted"
 
 
+def test_a_note_of_a_merging_that_is_not_known_is_refused(scripts, refusal, found):
+    network = of_knob(scripts, "auto")
+    state = network.state_dict()
+    for value in state._metadata.values():
+        value["merging"] = "mergingv9"
+    with refusal(r"a\.pt says patch merging mergingv9, which is not known here"):
+        found(state)
+    with pytest.raises(RuntimeError, match="say patch merging mergingv9, which is not known here"):
+        network.load_state_dict(state)
+    assert scripts.patch_merging.merging_of(network) == "current"
+
+
+@pytest.mark.parametrize("damaged", [torch.ones(()), torch.ones(9), torch.ones(0, 0)])
+def test_a_damaged_merging_is_refused_in_a_sentence(scripts, refusal, tmp_path, damaged):
+    name = "swinViT.layers1.0.downsample.reduction.weight"
+    state = copied(built()) | {name: damaged}
+    for content in (state, smit(copied(built())) | {"layers.0.downsample.norm.weight": damaged}):
+        with refusal(r"a\.pt does not .*: 1 of \d+ tensors of another shape|tensors missing"):
+            network = of_knob(scripts, "current")
+            scripts.transfer.load_pretrained(network, saved(tmp_path / "a.pt", content))
+
+
 def test_a_known_file_is_told_by_its_hash(scripts, found, tmp_path, monkeypatch):
     assert found(copied(untrained())).startswith("unknown: its names do not tell")
     digest = hashlib.md5((tmp_path / "a.pt").read_bytes()).hexdigest()

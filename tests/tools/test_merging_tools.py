@@ -44,7 +44,11 @@ def test_what_is_trained_is_not_trained_again(tmp_path, monkeypatch, capsys):
     for job in jobs()[1:]:
         (job.folder(tmp_path / "out")).mkdir(parents=True)
         (job.folder(tmp_path / "out") / "model.pt").touch()
-    where = (str(tmp_path / "out"), "corpus", "btcv", "brain")
+    where = [str(tmp_path / name) for name in ("out", "corpus", "btcv", "brain")]
+    with pytest.raises(SystemExit, match="corpus does not exist; give the folder of --corpus"):
+        merging_trainings.run(*where)
+    for folder in where[1:]:
+        Path(folder).mkdir()
     merging_trainings.run(*where)
     assert len(done) == 1 and f"--merging={jobs()[0].merging}" in done[0]
     assert f"{jobs()[0].folder(Path('out')).name}: trained" in capsys.readouterr().out

@@ -28,15 +28,16 @@ def carry(network: nn.Module, trained_with: Mapping[str, Any]) -> None:
             normalised `intensity_mean`, `intensity_sd`; None where each image gives its own. The
             network's patch merging is added.
     """
-    network.register_state_dict_post_hook(partial(_note, dict(trained_with)))
-    network.register_load_state_dict_pre_hook(_go_on_noting)
+    note = dict(trained_with)
+    network.register_state_dict_post_hook(partial(_note, note))
+    network.register_load_state_dict_pre_hook(partial(_go_on_noting, note))
 
 
-def _go_on_noting(network: nn.Module, state: Mapping[str, Tensor], *_) -> None:
+def _go_on_noting(note: dict, network: nn.Module, state: Mapping[str, Tensor], *_) -> None:
     """Keep what loaded weights were started from; MONAI Label loads by a handler of its own."""
     first = (carried(state) or {}).get(STARTED_FROM)
     if first is not None:
-        network.register_state_dict_post_hook(partial(_note, {STARTED_FROM: first}))
+        note[STARTED_FROM] = first
 
 
 def _note(trained_with: dict, network: nn.Module, state: Any, *_) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .agreement import MERGING, STARTED_FROM
 from .command_line import InputError
-from .patch_merging import AUTO, CURRENT, LEGACY, WEIGHT
+from .patch_merging import AUTO, CURRENT, LEGACY, SLICES, WEIGHT
 
 # Public files whose names of tensors do not tell, by the MD5 that was published for them.
 KNOWN_FILES = {"50dd67a01b28a1d5487fd9ac27e682fb": LEGACY}  # the model zoo's BTCV weights
@@ -53,6 +53,9 @@ def find_merging(
         tensors: its weights by SwinUNETR's names.
         of_layout: what every file of this layout was trained with; None where names do not tell.
         note: what lies beside the weights, or None; see `agreement`.
+
+    Raises:
+        InputError: the note names a merging that is not known.
     """
     note, own = note or {}, merging_of_weights(tensors)
     claim = _claimed(path, of_layout, note)
@@ -68,6 +71,11 @@ def find_merging(
 def _claimed(path: str, of_layout: str | None, note: Mapping) -> Evidence | None:
     """What the note, the layout or the hash says, the first that says anything."""
     if MERGING in note:
+        if note[MERGING] not in SLICES:
+            raise InputError(
+                f"{path} says patch merging {note[MERGING]}, which is not known here; there are "
+                f"{' and '.join(SLICES)}."
+            )
         return Evidence(note[MERGING], "by its note")
     if "spacing_mm" in note:
         return Evidence(CURRENT, "as all of this project from before it was noted")
@@ -157,7 +165,8 @@ def merging_score(tensors: Mapping[str, Tensor]) -> tuple[float | None, float]:
     """
     scores, spreads = [], []
     for name, weight in tensors.items():
-        if not name.endswith(f".downsample.{WEIGHT}") or weight.shape[-1] % 8:
+        is_merging = name.endswith(f".downsample.{WEIGHT}") and weight.ndim == 2
+        if not is_merging or not weight.numel() or weight.shape[1] % 8:
             continue
         groups = weight.detach().float().unflatten(1, (8, -1)).movedim(1, 0).flatten(1)  # (8, 2C C)
         groups = groups / groups.norm(dim=1, keepdim=True).clamp(min=1e-12)

@@ -100,6 +100,11 @@ class PatchMerging(LegacyPatchMerging):
             theirs = local_metadata.get("merging") or told or _merging_of_deployed(prefix, weight)
             if theirs is None:
                 error_msgs.append(UNDECIDED)
+            elif theirs not in SLICES:
+                error_msgs.append(
+                    f"These weights say patch merging {theirs}, which is not known here; there are "
+                    f"{' and '.join(SLICES)}."
+                )
             elif self.asked not in (AUTO, theirs):
                 error_msgs.append(
                     f"These weights were trained with patch merging {theirs}, and the config "
@@ -163,10 +168,15 @@ def in_current_order(tensors: Mapping[str, Tensor], order: Sequence[str]) -> dic
     eighths = [order.index(place) for place in SLICES[CURRENT]]
     return {
         name: value.unflatten(-1, (8, -1))[..., eighths, :].flatten(-2)
-        if re.search(r"\bdownsample\.(reduction|norm)\.", name)
+        if re.search(r"\bdownsample\.(reduction|norm)\.", name) and _has_eighths(value)
         else value
         for name, value in tensors.items()
     }
+
+
+def _has_eighths(value: Tensor) -> bool:
+    """Whether the last axis has eight groups; what has none is refused later, by its shape."""
+    return value.ndim > 0 and value.numel() > 0 and value.shape[-1] % 8 == 0
 
 
 def check_kind(merging: str) -> str:

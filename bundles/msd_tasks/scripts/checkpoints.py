@@ -72,9 +72,10 @@ class Checkpoints:
         saved = self.saved()
         if saved:
             self.load(engine, saved)
-        if self.is_main and merging_of(self.network):
-            note_merging(self.run_folder, merging_of(self.network))
-            logger.info(f"this run trains with patch merging {merging_of(self.network)}")
+        merging = merging_of(self.network)
+        if self.is_main and merging:
+            note_merging(self.run_folder, merging)
+            logger.info(f"this run trains with patch merging {merging}")
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
