@@ -2,7 +2,7 @@
 """Runs patch merging as the weights were trained with it: as MONAI does now, or before 1.5.0.
 
 MONAI 1.5.0 changed which voxels its default patch merging takes, not its tensors, so the same
-weights are two functions. docs/weights.md of btcv_segmentation has what that means for a user.
+weights are two functions. The bundle's docs/weights.md has what that means for a user.
 """
 
 import re
@@ -119,8 +119,9 @@ class PatchMerging(LegacyPatchMerging):
 
 UNDECIDED = (
     "These weights do not say with which of MONAI's two patch mergings they were trained, and the "
-    "configuration has merging auto; write them anew by `python scripts/weights.py convert`, which "
-    'adds it, or set "merging" to current (MONAI 1.5.0 and later) or legacy (before) there.'
+    "configuration has merging auto; write them anew by `python scripts/weights.py convert` of a "
+    'segmentation bundle, which adds it, or set "merging" to current (MONAI 1.5.0 and later) or '
+    "legacy (before) there."
 )
 
 
