@@ -15,9 +15,7 @@ from helpers import BUNDLES
 
 CORES = 2  # more threads than cores make a run many times slower
 THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else CORES  # of a run: others run beside it
-OUTPUTS = shutil.ignore_patterns(
-    *("models", "runs", "pretrained", "predictions", "evaluation", "__pycache__")
-)
+OUTPUTS = {"models", "runs", "pretrained", "predictions", "evaluation"}  # folders of a bundle
 
 
 def python(
@@ -67,7 +65,13 @@ def last_line(text: str) -> str:
 
 def copy_bundle(name: str, folder: Path) -> Path:
     """A copy of one bundle, without what runs have left in it."""
-    return Path(shutil.copytree(BUNDLES / name, folder / name, ignore=OUTPUTS))
+    source = BUNDLES / name
+
+    def ignored(parent: str, names: list[str]) -> set[str]:
+        outputs = OUTPUTS if Path(parent) == source else set()  # not scripts/common/evaluation
+        return {*names} & {*outputs, "__pycache__"}
+
+    return Path(shutil.copytree(source, folder / name, ignore=ignored))
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
 """DICOM series for tests: a small CT, and the compressed transfer syntaxes."""
 
 from pathlib import Path
+from types import ModuleType
 
 import gdcm
 import numpy as np
+from phantom_dicom import write_series
 
 
 def body(shape=(40, 36, 24), seed: int = 0) -> np.ndarray:
@@ -19,6 +21,12 @@ def body(shape=(40, 36, 24), seed: int = 0) -> np.ndarray:
         hu = np.where(inside, rng.normal(mean, 30, shape), hu)
     hu[:, :, 0] += np.where(radius[:, :, 0] < 1, 80, 0)  # so that head and feet can be told apart
     return np.rint(hu).astype(np.int16)
+
+
+def written(headers: ModuleType, folder: Path, hu: np.ndarray, **options) -> list[dict]:
+    """Headers of a series that is written to a folder, read by `common.data.dicom.headers`."""
+    paths = write_series(folder, hu, **options)
+    return [{**headers.read(path), "path": str(path)} for path in paths]
 
 
 def compress(path: Path, syntax: str) -> None:

@@ -19,6 +19,8 @@ from bundle_runs import copy_bundle, python
 from helpers import BUNDLES, ROOT, config_files, import_scripts
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from common.cli.flags import RUN_ARGUMENTS, is_declared
+
 NAMES = ["btcv_segmentation", "msd_tasks", "pretrain_ssl"]
 SEGMENTATION = NAMES[:2]
 DATA = {"btcv_segmentation": "btcv", "msd_tasks": "Task09_Spleen", "pretrain_ssl": "corpus"}
@@ -198,9 +200,8 @@ def test_overlays_change_only_what_the_base_declares(name, overlay):
     new_knobs = {"ckpt_path", "evaluate_on", "evaluation_dir", "tolerances_mm"}
     new_knobs |= {"flip_axes", "largest_component"}
     allowed = {"_desc_", "initialize", "finalize"} | (new_knobs if overlay == "evaluate" else set())
-    command_line = import_scripts(name).command_line
     for key in set(own) - allowed:
-        assert command_line._is_declared(key, base), key
+        assert is_declared(key, base), key
         assert not re.search(r"::\d", key), "overlays never name a list index"
 
 
@@ -220,7 +221,7 @@ def test_knobs_have_one_name_everywhere(name):
         assert content["merging"] == "auto" and content["allow_other_merging"] is False
         network = content["network_def"]
         assert network.get("encoder", network)["downsample"] == {
-            "_target_": "scripts.patch_merging.PatchMerging",
+            "_target_": "scripts.common.network.PatchMerging",
             "_mode_": "callable",
             "merging": "@merging",
         }
@@ -349,11 +350,10 @@ def check_bundle_command(document: Path, words: list[str]) -> None:
     able = [bundle for bundle in bundles if all((bundle / file).is_file() for file in files)]
     assert files and able, "config files do not exist"
     if action == "run":
-        module = import_scripts(able[0].name).command_line
         for bundle in able:
             config = ConfigParser.load_config_files([str(bundle / file) for file in files])
-            missing = [f for f in flags if f not in module.RUN_ARGUMENTS]
-            missing = [f for f in missing if not module._is_declared(f, config)]
+            missing = [f for f in flags if f not in RUN_ARGUMENTS]
+            missing = [f for f in missing if not is_declared(f, config)]
             if not missing:
                 return
         raise AssertionError(f"no config declares {missing}")

@@ -1,9 +1,8 @@
-"""A trainer of one weight, for many runs a second, with keyed draws as the bundles have them."""
+"""A trainer of one weight, for many runs a second, sampled reproducibly as the bundles are."""
 
 import csv
 import json
 from pathlib import Path
-from types import ModuleType
 
 import torch
 from ignite.engine import Events
@@ -14,25 +13,26 @@ from monai.handlers import ValidationHandler
 from monai.optimizers import WarmupCosineSchedule
 from monai.transforms import Compose, RandGaussianNoised
 
+from common.data import ResumableBatchSampler, SeededCacheDataset
+from common.training import CheckpointHandler, MetricLogger
+
 
 class Toy:
     """2 steps an epoch on noisy data; validation k gives the k-th of `figures`.
 
     Args:
-        scripts: of any bundle.
         folder: `run` in it is the run's folder, `models/model.pt` the deployed model.
     """
 
     def __init__(
         self,
-        scripts: ModuleType,
         folder: Path,
         figures: list[float],
         validate_every: int = 1,
         is_lower_better: bool = False,
     ) -> None:
         torch.manual_seed(0)
-        self.scripts, self.folder = scripts, folder
+        self.folder = folder
         self.network = torch.nn.Linear(1, 1, bias=False)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=0.1)
         self.scheduler = WarmupCosineSchedule(self.optimizer, warmup_steps=3, t_total=20)
@@ -58,12 +58,12 @@ class Toy:
         items = [{"image": torch.full((1,), n / 3), "label": torch.ones(1)} for n in range(4)]
         noise = Compose([RandGaussianNoised("image", prob=1.0)])
         return DataLoader(
-            self.scripts.draws.KeyedDataset(items, noise, seed=0),
-            batch_sampler=self.scripts.draws.KeyedBatches(length=4, batch_size=2, seed=0),
+            SeededCacheDataset(items, noise, seed=0),
+            batch_sampler=ResumableBatchSampler(length=4, batch_size=2, seed=0),
         )
 
     def train(self, killed_in: int | None = None, log: dict | None = None, **checkpoints) -> "Toy":
-        """Train with `Checkpoints`, validation, scheduler and `TrainingLog`, as the configs do.
+        """Train as the configs do: `CheckpointHandler`, validation, scheduler, `MetricLogger`.
 
         Args:
             killed_in: iteration in which a KeyboardInterrupt ends the run.
@@ -75,7 +75,7 @@ class Toy:
         others = {"optimizer": self.optimizer, "lr_scheduler": self.scheduler}
         given = {"network": self.network, "others": others, "evaluator": self.evaluator}
         model = str(self.folder / "models/model.pt")
-        keeper = self.scripts.checkpoints.Checkpoints(str(run), model, **given, **checkpoints)
+        keeper = CheckpointHandler(str(run), model, **given, **checkpoints)
         keeper.attach(trainer)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda _: self.scheduler.step())
         if self.validate_every:
@@ -83,8 +83,8 @@ class Toy:
         trainer.add_event_handler(
             Events.EPOCH_COMPLETED, lambda _: self.weights.append(self.network.weight.item())
         )
-        training_log = self.scripts.handlers.TrainingLog
-        training_log(str(run), self.optimizer, self.evaluator, **(log or {})).attach(trainer)
+        logger = MetricLogger(str(run), self.optimizer, self.evaluator, **(log or {}))
+        logger.attach(trainer)
         if killed_in:
             trainer.add_event_handler(Events.ITERATION_STARTED(once=killed_in), kill)
         trainer.run()

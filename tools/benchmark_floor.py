@@ -47,7 +47,7 @@ def rates() -> dict[str, float]:
 def counts(encoder: SwinTransformer, image: Tensor) -> dict[str, float]:
     """Operations and bytes of one forward of a plain encoder."""
     sys.path.insert(0, str(BUNDLE))
-    from scripts.windows import window_forms
+    from scripts.windows import window_groups
 
     found = {"flops": 0.0, "exps": 0.0, "bytes": 0.0}
 
@@ -58,7 +58,7 @@ def counts(encoder: SwinTransformer, image: Tensor) -> dict[str, float]:
 
     def block(module: SwinTransformerBlock, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         grid = tuple(inputs[0].shape[1:-1])
-        for form in window_forms(
+        for form in window_groups(
             grid, *get_window_size(grid, module.window_size, module.shift_size)
         ):
             n = prod(form.sizes)

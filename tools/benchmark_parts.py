@@ -84,7 +84,7 @@ def windows(variant: str) -> Callable[[], object]:
 
 
 def labels(variant: str) -> Callable[[], object]:
-    from scripts.labels import LabelsOnInputGridd
+    from scripts.labels import ResampleToInputd
 
     affine, shape = np.diag([-0.8, 0.8, 2.5, 1.0]), (512, 512, 150)
     meta = {"original_affine": affine, "spatial_shape": np.array(shape)}
@@ -95,7 +95,7 @@ def labels(variant: str) -> Callable[[], object]:
     data = to_network({"image": image})
     scores = torch.randn(CLASSES, *data["image"].shape[1:])
     if variant == "in slabs":
-        to_labels = LabelsOnInputGridd("pred", "image")
+        to_labels = ResampleToInputd("pred", "image")
     else:
         softmax = Activationsd("pred", softmax=True)
         inverse = Invertd("pred", to_network, "image", nearest_interp=False)

@@ -1,14 +1,18 @@
 """The scripts of this bundle, and the sentence of a refusal."""
 
+import importlib
+
 import pytest
+from helpers import import_scripts
 
 
 @pytest.fixture
-def scripts(load_scripts):
-    return load_scripts("btcv_segmentation")
+def scripts():
+    return import_scripts("btcv_segmentation")
 
 
 @pytest.fixture
 def refusal(scripts):
     """`with refusal("a.nii"):` the body raises an InputError whose sentence names it."""
-    return lambda words: pytest.raises(scripts.command_line.InputError, match=words)
+    error = importlib.import_module("scripts.common.errors").InputError
+    return lambda words: pytest.raises(error, match=words)

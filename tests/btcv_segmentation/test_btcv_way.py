@@ -18,7 +18,7 @@ def test_from_btcvs_archive_to_a_report_of_the_ensemble(pretrained, tmp_path):
     phantom.btcv(str(tmp_path / "BTCV"), count=10, spacing_mm=6.0)
     phantom.btcv(str(tmp_path / "unseen"), count=2, first=101, spacing_mm=6.0)
     bundle = copy_bundle("btcv_segmentation", tmp_path)  # alone: nothing lies beside it
-    python(bundle, "scripts/datalist.py", "btcv", tmp_path / "BTCV")
+    python(bundle, "-m", "scripts", "datalist", "btcv", tmp_path / "BTCV")
     data = ["--dataset_dir", tmp_path / "BTCV", "--datalist", "datalist.json"]
     for fold in FOLDS:
         flags = [*data, "--fold", fold, "--run_name", f"fold{fold}", "--epochs", 2]
@@ -31,7 +31,7 @@ def test_from_btcvs_archive_to_a_report_of_the_ensemble(pretrained, tmp_path):
         flags = [*data, "--fold", fold, "--ckpt_path", best.format(fold)]
         run(bundle, "train demo evaluate", *flags, "--evaluation_dir", f"evaluation/fold{fold}")
     folders = [f"evaluation/fold{fold}" for fold in FOLDS]
-    python(bundle, "scripts/evaluation.py", "merge", *folders, "--output", "evaluation/all")
+    python(bundle, "-m", "scripts", "evaluation", "merge", *folders, "--output", "evaluation/all")
     with (bundle / "evaluation/all/metrics.csv").open() as file:
         cases = {row["case"] for row in csv.DictReader(file)}
     assert cases == {f"img{number:04}" for number in range(1, 11)}  # each validated once

@@ -1,4 +1,4 @@
-"""`python scripts/datalist.py`: what it writes, and that it names every problem at once."""
+"""`python -m scripts datalist`: what it writes, and that it names every problem at once."""
 
 import importlib
 import json
@@ -16,7 +16,7 @@ NUMBERS = [*range(1, 11), *range(21, 41)]
 
 @pytest.fixture
 def datalist(scripts):
-    return importlib.import_module("scripts.datalist")
+    return importlib.import_module("scripts.datalist.commands")
 
 
 def organs(*numbers: int) -> np.ndarray:
@@ -112,7 +112,7 @@ def spoiled(root: Path) -> dict[str, str]:
 
 def test_every_problem_is_named_and_nothing_is_written(tmp_path):
     expected, bundle = spoiled(tmp_path), copy_bundle("btcv_segmentation", tmp_path / "b")
-    done = python(bundle, "scripts/datalist.py", "btcv", tmp_path / "RawData", check=False)
+    done = python(bundle, "-m", "scripts", "datalist", "btcv", tmp_path / "RawData", check=False)
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 1 and not (bundle / "datalist.json").exists()
     assert lines[-1] == (

@@ -9,6 +9,9 @@ import torch
 from bundle_runs import copy_bundle, last_line, python, run
 from weight_layouts import built, copied, encoder_of, model_swinvit, saved
 
+from common.network import patch_merging
+from common.weights import load
+
 SHORT = ["--epochs", 1, "--train::trainer::epoch_length", 1, "--val_interval", 5]
 
 
@@ -67,7 +70,7 @@ def test_an_inference_follows_the_deployed_weights(trained, phantoms, tmp_path):
     assert model._metadata["trained_with"]["merging"] == "legacy"
 
 
-def test_an_exported_program_computes_what_was_trained(trained, load_scripts, tmp_path):
+def test_an_exported_program_computes_what_was_trained(trained, tmp_path):
     bundle = trained[0]
     files = "['configs/inference.json','configs/demo.json']"
     python(
@@ -76,7 +79,7 @@ def test_an_exported_program_computes_what_was_trained(trained, load_scripts, tm
         *("--ckpt_file", "models/model.pt", "--meta_file", "configs/metadata.json"),
         *("--config_file", files, "--use_trace", True, "--input_shape", "[1,1,64,64,32]"),
     )
-    legacy = load_scripts("btcv_segmentation").patch_merging.LegacyPatchMerging
+    legacy = patch_merging.LegacyPatchMerging
     network = built("legacy", downsample=legacy).eval()
     network.load_state_dict(torch.load(bundle / "models/model.pt", weights_only=True))
     program, image = torch.jit.load(tmp_path / "model.ts").eval(), torch.rand(2, 1, 64, 64, 32)
@@ -85,10 +88,9 @@ def test_an_exported_program_computes_what_was_trained(trained, load_scripts, tm
         assert (program(image) - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-def test_the_demos_inference_says_why(trained, phantoms, tmp_path, load_scripts, caplog):
+def test_the_demos_inference_says_why(trained, caplog):
     """By the note, without a flag; in this process, as a server loads it."""
     caplog.set_level(logging.INFO)
-    scripts = load_scripts("btcv_segmentation")
-    network = built(downsample=scripts.patch_merging.PatchMerging)
-    scripts.transfer.load_weights(network, str(trained[0] / "models/model.pt"))
+    network = built(downsample=patch_merging.PatchMerging)
+    load.load_weights(network, str(trained[0] / "models/model.pt"))
     assert "(SwinUNETR; patch merging legacy, by its note; trained with" in caplog.messages[-1]

@@ -31,9 +31,8 @@ def test_own_labels_from_files_to_predictions(phantoms, tmp_path):
     data = relabelled(phantoms / "btcv", tmp_path / "data")
     bundle = copy_bundle("btcv_segmentation", tmp_path)
     overlay = bundle / "configs/my_labels.json"
-    python(
-        bundle, "scripts/datalist.py", "folder", data / "img", data / "label", "--overlay", overlay
-    )
+    folder = ["-m", "scripts", "datalist", "folder"]
+    python(bundle, *folder, data / "img", data / "label", "--overlay", overlay)
     config = json.loads(overlay.read_text())
     assert set(config["labels"]) == set(NAMES)
     overlay.write_text(json.dumps(config | {"labels": NAMES, "spacing_mm": [6, 6, 6]}))

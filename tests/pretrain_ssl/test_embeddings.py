@@ -36,29 +36,29 @@ def ramp(values: list[float]) -> torch.Tensor:
     return torch.tensor(values).reshape(1, -1, 1, 1).expand(1, -1, 2, 2)
 
 
-def test_stages_are_averaged_over_tokens_and_windows(scripts):
-    first, second = scripts.embeddings.embedding(ToyEncoder().eval(), ramp([1, 3, 5, 7]), [2, 2, 2])
+def test_stages_are_averaged_over_tokens_and_windows(embeddings):
+    first, second = embeddings.embedding(ToyEncoder().eval(), ramp([1, 3, 5, 7]), [2, 2, 2])
     assert first.tolist() == [4.0, 5.0] and second.tolist() == [40.0]
 
 
-def test_the_last_window_is_moved_back_inside(scripts):
+def test_the_last_window_is_moved_back_inside(embeddings):
     # windows 0..1 and 1..2: (0 + 3) / 2 and (3 + 12) / 2
-    stages = scripts.embeddings.embedding(ToyEncoder().eval(), ramp([0, 3, 12]), [2, 2, 2])
+    stages = embeddings.embedding(ToyEncoder().eval(), ramp([0, 3, 12]), [2, 2, 2])
     assert stages[0].tolist() == [4.5, 5.5]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
-def test_windows_at_a_time_change_nothing(scripts, batch_size):
+def test_windows_at_a_time_change_nothing(embeddings, batch_size):
     volume = torch.rand(1, 8, 4, 4)
-    found = scripts.embeddings.embedding(ToyEncoder().eval(), volume, [2, 2, 2], batch_size)
+    found = embeddings.embedding(ToyEncoder().eval(), volume, [2, 2, 2], batch_size)
     assert found[1].item() == pytest.approx(10 * volume.mean().item(), rel=1e-5)
 
 
-def test_of_a_real_encoder_five_stages_of_the_two_windows(scripts):
+def test_of_a_real_encoder_five_stages_of_the_two_windows(embeddings):
     encoder = SwinTransformer(1, 12, [4] * 3, [2] * 3, [1] * 4, [3, 6, 12, 24]).eval()
     volume = torch.rand(1, 96, 32, 32)
     with torch.no_grad():
-        found = scripts.embeddings.embedding(encoder, volume, [64, 32, 32])
+        found = embeddings.embedding(encoder, volume, [64, 32, 32])
         first, second = encoder(volume[None, :, :64]), encoder(volume[None, :, 32:])
     assert [len(stage) for stage in found] == [12, 24, 48, 96, 192]
     for stage, a, b in zip(found, first, second):
@@ -68,7 +68,7 @@ def test_of_a_real_encoder_five_stages_of_the_two_windows(scripts):
 
 
 def evaluate(
-    scripts, folder: Path, cases: dict[str, list | None], dataset_dir: Path, times: int = 1
+    embeddings, folder: Path, cases: dict[str, list | None], dataset_dir: Path, times: int = 1
 ) -> list[list]:
     """Rows of the table after an evaluator's run; None instead of a ramp stops the run.
 
@@ -88,9 +88,7 @@ def evaluate(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(Dataset(list(cases), load), batch_size=1),
         network=network,
-        val_handlers=[
-            scripts.embeddings.EmbeddingTable(str(path), network, [2, 2, 2], str(dataset_dir))
-        ],
+        val_handlers=[embeddings.EmbeddingTable(str(path), network, [2, 2, 2], str(dataset_dir))],
     )
     for _ in range(times):
         evaluator.run()
@@ -99,9 +97,9 @@ def evaluate(
         return list(csv.reader(file))
 
 
-def test_table_has_one_row_per_image_of_its_intact_volume(scripts, tmp_path):
+def test_table_has_one_row_per_image_of_its_intact_volume(embeddings, tmp_path):
     cases = {"b/ct.nii.gz": [1, 3, 5, 7], "a.nii": [1 / 3, 1 / 3]}
-    assert evaluate(scripts, tmp_path, cases, tmp_path) == [
+    assert evaluate(embeddings, tmp_path, cases, tmp_path) == [
         ["image", "stage0_0", "stage0_1", "stage1_0"],
         ["b/ct.nii.gz", "4", "5", "40"],
         ["a.nii", "0.333333", "1.33333", "3.33333"],
@@ -109,17 +107,17 @@ def test_table_has_one_row_per_image_of_its_intact_volume(scripts, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["embeddings.csv"]
 
 
-def test_a_rerun_replaces_the_table_and_a_failed_one_leaves_it(scripts, tmp_path):
-    evaluate(scripts, tmp_path, {"a.nii": [1, 1], "b.nii": [2, 2]}, tmp_path)
-    again = evaluate(scripts, tmp_path, {"b.nii": [3, 3]}, tmp_path, times=2)
+def test_a_rerun_replaces_the_table_and_a_failed_one_leaves_it(embeddings, tmp_path):
+    evaluate(embeddings, tmp_path, {"a.nii": [1, 1], "b.nii": [2, 2]}, tmp_path)
+    again = evaluate(embeddings, tmp_path, {"b.nii": [3, 3]}, tmp_path, times=2)
     assert again[1:] == [["b.nii", "3", "4", "30"]]
     before = (tmp_path / "out/embeddings.csv").read_bytes()
     with pytest.raises(RuntimeError):
-        evaluate(scripts, tmp_path, {"c.nii": [4, 4], "broken.nii": None}, tmp_path)
+        evaluate(embeddings, tmp_path, {"c.nii": [4, 4], "broken.nii": None}, tmp_path)
     assert (tmp_path / "out/embeddings.csv").read_bytes() == before
 
 
-def test_one_file_as_dataset_dir_is_named_by_itself(scripts, tmp_path):
+def test_one_file_as_dataset_dir_is_named_by_itself(embeddings, tmp_path):
     (tmp_path / "a.nii").touch()
-    rows = evaluate(scripts, tmp_path, {"a.nii": [1, 1]}, tmp_path / "a.nii")
+    rows = evaluate(embeddings, tmp_path, {"a.nii": [1, 1]}, tmp_path / "a.nii")
     assert [row[0] for row in rows] == ["image", "a.nii"]

@@ -1,22 +1,11 @@
-# Shared: the original is bundles/btcv_segmentation/scripts/weights.py (see tools/vendor.py).
-"""Weights that you may bring: what a file holds, and how it becomes one of SwinUNETR's own layout.
+# generated from tools/repo/moved_command.py, do not edit: `make copies`
+"""Answers a command line of old, `python scripts/weights.py …`, with the one in its place."""
 
-python scripts/weights.py inspect pretrained/model_swinvit.pt
-python scripts/weights.py convert pretrained/model_swinvit.pt encoder.pt
-python scripts/weights.py download model_swinvit.pt
-"""
-
+import shlex
 import sys
 from pathlib import Path
 
-# Python puts scripts/ first on the path; the package `scripts` lies one folder up.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from scripts import commands
-from scripts.downloads import download
-from scripts.inspection import convert, inspect
-
-COMMANDS = {"inspect": inspect, "convert": convert, "download": download}
-
 if __name__ == "__main__":
-    commands.run(COMMANDS)
+    file = Path(__file__).resolve()
+    command = shlex.join(["python", "-m", "scripts", file.stem, *sys.argv[1:]])
+    raise SystemExit(f"error: scripts/{file.name} is no more; in {file.parents[1]} run: {command}")

@@ -1,106 +1,11 @@
-# Shared: the original is bundles/btcv_segmentation/scripts/evaluation.py (see tools/vendor.py).
-"""Evaluations of several folds as one, and two evaluations of the same cases side by side.
+# generated from tools/repo/moved_command.py, do not edit: `make copies`
+"""Answers a command line of old, `python scripts/weights.py …`, with the one in its place."""
 
-python scripts/evaluation.py merge evaluation/fold0 evaluation/fold1 --output evaluation/all
-python scripts/evaluation.py compare evaluation/scratch evaluation/pretrained
-"""
-
+import shlex
 import sys
 from pathlib import Path
-from statistics import fmean
-
-from scipy.stats import wilcoxon
-
-# Python puts scripts/ first on the path; the package `scripts` lies one folder up.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from scripts import commands, results
-from scripts.command_line import InputError
-from scripts.summary import figure_columns, mean_text, title
-
-
-def merge(*folders: str, output: str) -> None:
-    """Put the cases of several evaluations into one: the table of a cross-validation.
-
-    Args:
-        folders: of evaluations, each with its metrics.csv; no case is in two of them.
-        output: folder that gets metrics.csv, summary.json and boxplots.png.
-
-    Raises:
-        InputError: fewer than two folders, no evaluation in one, other labels or tolerances, or a
-            case twice.
-    """
-    if len(folders) < 2:
-        raise InputError("merge takes two folders of evaluations or more; give them all.")
-    merged, where = [], {}
-    for folder in folders:
-        rows = results.read_rows(folder)
-        if merged:
-            _check_alike(merged, folders[0], rows, folder)
-        for case in dict.fromkeys(row["case"] for row in rows):
-            if case in where:
-                raise InputError(
-                    f"case {case} is in {where[case]} and in {folder}; merge evaluations of "
-                    "different cases, such as one of each fold."
-                )
-            where[case] = folder
-        merged += rows
-    results.write_and_print(output, merged)
-
-
-def compare(first: str, second: str) -> str:
-    """Two evaluations of the same cases: means, mean difference and its p by Wilcoxon's test.
-
-    The test is that of signed ranks over the pairs in which both figures are defined, two-sided.
-    It is made for each organ and figure by itself: of many p values some are small by chance.
-
-    Args:
-        first, second: folders of evaluations, each with its metrics.csv.
-
-    Raises:
-        InputError: no evaluation in one, other labels or tolerances, or no case in both.
-    """
-    pairs = [results.read_rows(folder) for folder in (first, second)]
-    _check_alike(pairs[0], first, pairs[1], second)
-    ours, theirs = ({(row["case"], row["name"]): row for row in rows} for rows in pairs)
-    if not ours.keys() & theirs.keys():
-        raise InputError(f"{first} and {second} have no case in common; evaluate the same cases.")
-    lines = [f"{'':28} {'':9} {'cases':>5} {'first':>8} {'second':>8} {'change':>8} {'p':>7}"]
-    for name in dict.fromkeys(row["name"] for row in pairs[0]):
-        both = [(row, theirs[key]) for key, row in ours.items() if key[1] == name and key in theirs]
-        for column in figure_columns(pairs[0][0]):
-            values = [(a[column], b[column]) for a, b in both]
-            lines.append(f"{name:28} {_compared(column, values)}")
-    return "\n".join(lines)
-
-
-def _compared(column: str, values: list[tuple[float, float]]) -> str:
-    """One line of `compare`: figures of the pairs in which both are defined."""
-    defined = [(a, b) for a, b in values if a == a and b == b]
-    if not defined:
-        return f"{title(column):9} {0:5} {'-':>8} {'-':>8} {'-':>8} {'-':>7}"
-    first, second = zip(*defined)
-    means = fmean(first), fmean(second)
-    p = wilcoxon(first, second).pvalue if first != second else 1.0
-    shown = [mean_text(column, value) for value in (*means, means[1] - means[0])]
-    return f"{title(column):9} {len(defined):5} {' '.join(f'{t:>8}' for t in shown)} {p:7.3f}"
-
-
-def _check_alike(rows: list[dict], folder: str, others: list[dict], other_folder: str) -> None:
-    """Raise an InputError unless both tables have the same columns and labels."""
-    if list(rows[0]) != list(others[0]):
-        raise InputError(
-            f"{folder} and {other_folder} have other columns ({','.join(rows[0])} and "
-            f"{','.join(others[0])}); evaluate both with the same --tolerances_mm."
-        )
-    labels, other_labels = (
-        dict.fromkeys((row["label"], row["name"]) for row in table) for table in (rows, others)
-    )
-    if labels != other_labels:
-        raise InputError(f"{folder} and {other_folder} have other labels; evaluate both alike.")
-
-
-COMMANDS = {"merge": merge, "compare": compare}
 
 if __name__ == "__main__":
-    commands.run(COMMANDS)
+    file = Path(__file__).resolve()
+    command = shlex.join(["python", "-m", "scripts", file.stem, *sys.argv[1:]])
+    raise SystemExit(f"error: scripts/{file.name} is no more; in {file.parents[1]} run: {command}")

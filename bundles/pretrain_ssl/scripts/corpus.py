@@ -1,27 +1,11 @@
-"""A corpus for pre-training: which public CTs to get, and files that training reads fast.
+# generated from tools/repo/moved_command.py, do not edit: `make copies`
+"""Answers a command line of old, `python scripts/weights.py …`, with the one in its place."""
 
-python scripts/corpus.py select paper.s5cmd --preset paper
-python scripts/corpus.py prepare dicom corpus
-
-Needs the packages of the extra `corpus`: pydicom, python-gdcm, dask, distributed, idc-index and
-matplotlib.
-"""
-
+import shlex
 import sys
 from pathlib import Path
 
-# Python puts scripts/ first on the path; the package `scripts` lies one folder up.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-try:
-    from scripts import commands
-    from scripts.curation.prepare import prepare
-    from scripts.idc.select import select
-except ModuleNotFoundError as error:
-    packages = "pydicom python-gdcm dask distributed idc-index matplotlib"
-    raise SystemExit(f"error: {error.name} is not installed; pip install {packages}") from None
-
-COMMANDS = {"select": select, "prepare": prepare}
-
 if __name__ == "__main__":
-    commands.run(COMMANDS)
+    file = Path(__file__).resolve()
+    command = shlex.join(["python", "-m", "scripts", file.stem, *sys.argv[1:]])
+    raise SystemExit(f"error: scripts/{file.name} is no more; in {file.parents[1]} run: {command}")

@@ -12,8 +12,8 @@ from monai.data.utils import dense_patch_slices
 from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
-from .files import write_text
-from .volumes import root
+from .common.atomic_write import write_text
+from .common.data.datalist import dataset_root
 
 
 def embedding(
@@ -71,7 +71,7 @@ class EmbeddingTable:
         key: str = "intact",
     ) -> None:
         self.path, self.network, self.patch_size = Path(path), network, patch_size
-        self.folder, self.batch_size, self.key = root(dataset_dir), batch_size, key
+        self.folder, self.batch_size, self.key = dataset_root(dataset_dir), batch_size, key
         self.rows: list[tuple[str, list[Tensor]]] = []
 
     def attach(self, engine: Engine) -> None:

@@ -1,11 +1,11 @@
 """The encoder of a pre-training, as the file that a fine-tuning starts from."""
 
-from .agreement import noted
-from .coverage import encoder_of
-from .files import save_atomically
-from .find_merging import decide, in_words
-from .layouts import read_weights
-from .patch_merging import AUTO, check_kind
+from .common.atomic_write import save_atomically
+from .common.network.patch_merging import AUTO, check_kind
+from .common.weights.find_merging import decide, in_words
+from .common.weights.layouts import read_weights
+from .common.weights.matching import encoder_of
+from .common.weights.preprocessing_note import with_metadata
 
 
 def export_encoder(ckpt_path: str, encoder_path: str, merging: str = AUTO) -> None:
@@ -26,7 +26,7 @@ def export_encoder(ckpt_path: str, encoder_path: str, merging: str = AUTO) -> No
     weights = read_weights(ckpt_path, remedy)
     encoder = encoder_of(weights.tensors)
     kind = decide(check_kind(merging), weights.evidence, ckpt_path)
-    save_atomically(noted(encoder, weights.trained_with, kind), encoder_path)
+    save_atomically(with_metadata(encoder, weights.trained_with, kind), encoder_path)
     print(
         f"encoder: {len(encoder)} tensors of {ckpt_path} in {encoder_path} "
         f"({in_words(weights.evidence, kind)})"

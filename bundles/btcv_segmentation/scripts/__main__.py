@@ -1,0 +1,12 @@
+"""Runs this bundle's commands in its folder: `python -m scripts datalist btcv DIR`."""
+
+from .common.cli.main import main
+
+GROUPS = {
+    "weights": "scripts.common.weights.commands",
+    "evaluation": "scripts.common.evaluation.commands",
+    "datalist": "scripts.datalist.commands",
+}
+
+if __name__ == "__main__":
+    main(GROUPS)

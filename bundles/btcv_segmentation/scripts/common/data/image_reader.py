@@ -1,0 +1,148 @@
+# generated from common/data/image_reader.py, do not edit: `make copies`
+"""Reads images of every format: NIfTI files, and CT series of DICOM files."""
+
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+from monai.transforms import Spacingd as MonaiSpacingd
+from monai.utils import MetaKeys, SpaceKeys
+
+from ..errors import InputError
+from .nifti import NIFTI_ENDINGS, VolumeReader
+
+# At import, not at the first series: a server may have taken `scripts` off the path by then.
+try:
+    from .dicom import headers
+    from .dicom.find_series import scan as scan_folder
+    from .dicom.read import read_series
+    from .dicom.volume import RejectedError
+
+    MISSING_PACKAGE = None
+except ModuleNotFoundError as error:  # only users of DICOM need these packages
+    MISSING_PACKAGE = error.name
+
+logger = logging.getLogger(__name__)
+
+MIN_SLICES = 2  # with fewer, nothing tells how far apart they are
+
+
+class ImageReader(VolumeReader):
+    """`LoadImaged`'s reader of NIfTI files and of DICOM series, on the grid that either has.
+
+    A path is that of a file, that of a folder with one series, or a name of `series_in`.
+
+    MONAI's `PydicomReader` takes all files of a folder for one series, in the order of their
+    instance numbers: it mixes series, leaves out slices without a number, and closes gaps.
+
+    Raises:
+        InputError: the series cannot be put together without guessing, or is no CT.
+    """
+
+    def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict]:
+        path = Path(img[0])
+        if path.is_file() and not path.name.endswith(NIFTI_ENDINGS) and is_dicom(path):
+            raise InputError(f"{path} is one slice of a DICOM series; give its folder.")
+        folder = path if path.is_dir() else path.parent
+        is_series = path == folder or not path.name.endswith(NIFTI_ENDINGS)
+        if path.is_file() or not folder.is_dir() or not is_series:
+            return super().get_data(img)
+        if self.modality != "CT" or self.channels != 1:
+            raise InputError(f"{path} is DICOM, which is read for CT alone; convert it to NIfTI.")
+        values, affine = _read(series_in(str(folder)), str(path))
+        meta = {
+            MetaKeys.AFFINE: affine,
+            MetaKeys.ORIGINAL_AFFINE: affine.copy(),
+            MetaKeys.SPATIAL_SHAPE: np.array(values.shape),
+            MetaKeys.SPACE: SpaceKeys.RAS,
+            MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
+        }
+        return values, meta
+
+
+def find_series(dataset_dir: str) -> list[str]:
+    """Names of the CT series in a folder and its sub-folders, sorted; see `series_in`.
+
+    Hidden folders are left out.
+
+    Raises:
+        InputError: there are DICOM files, and what reads them is not installed.
+    """
+    found = []
+    for folder, folders, names in os.walk(dataset_dir):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if any(is_dicom(Path(folder, name)) for name in names):
+            of_folder = series_in(folder)
+            found += of_folder
+            if not of_folder:
+                logger.info(f"{folder} holds DICOM files, but no CT series; it is left out")
+    return sorted(found)
+
+
+def series_in(folder: str) -> dict[str, list[dict]]:
+    """The CT series among a folder's own files: by name the slices, as `headers.read` has them.
+
+    A single one is named as the folder, several `<folder>/<series' UID>`. Overviews to plan a scan
+    and what is no CT (reports, segmentations, MRI) are left out. A damaged file among several
+    series may belong to any of them: the log names it.
+
+    Raises:
+        InputError: what reads DICOM is not installed.
+    """
+    _check_installed()
+    scan = scan_folder(Path(folder), "", sorted(os.listdir(folder)))
+    for name, kind, _ in scan["rejected"]:
+        if kind in ("damaged file", "empty file"):
+            logger.warning(f"{Path(folder, name)} ({kind}) is left out: its series is not known")
+    found: dict[str, list[dict]] = {}
+    for slices in scan["series"].values():
+        header = next(item for item in slices if "broken" not in item)
+        if header["modality"] != "CT" or headers.is_localizer(header):
+            continue
+        name = str(Path(folder, header["uid"] or "series"))
+        while name in found:  # parts of one series that do not lie on one grid
+            name += "_2"
+        found[name] = [{**item, "path": str(Path(folder, item["name"]))} for item in slices]
+    return {folder: next(iter(found.values()))} if len(found) == 1 else found
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM files do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _read(series: dict[str, list[dict]], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """HU (X, Y, Z) and affine of one of a folder's series."""
+    if name not in series:
+        others = f"it holds {len(series)}: {', '.join(series)}" if series else "there is none"
+        raise InputError(f"{name} is not one CT series of DICOM files; {others}.")
+    try:
+        volume = read_series(series[name], MIN_SLICES)
+    except RejectedError as reason:
+        raise InputError(f"{name} is no usable CT series ({reason}); mend or remove it.") from None
+    return volume.values, volume.affine
+
+
+def _check_installed() -> None:
+    if MISSING_PACKAGE:
+        raise InputError(
+            f"{MISSING_PACKAGE} is not installed, and DICOM files need it: `pip install pydicom "
+            "python-gdcm`, or convert the series to NIfTI."
+        )
+
+
+class Spacingd(MonaiSpacingd):
+    """MONAI's `Spacingd`, which sees its own keys alone.
+
+    MONAI's takes every item whose name begins with `image_` for metadata and updates it; MONAI
+    Label's `image_path` is a text and has no `update`.
+    """
+
+    def __call__(self, data, lazy: bool | None = None) -> dict:
+        own = {key: data[key] for key in self.key_iterator(data)}
+        return {**data, **super().__call__(own, lazy)}

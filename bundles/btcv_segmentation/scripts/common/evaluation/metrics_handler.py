@@ -1,0 +1,131 @@
+# generated from common/evaluation/metrics_handler.py, do not edit: `make copies`
+"""Evaluation figures per case and organ, on the image's own grid."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ignite.engine import Engine, Events
+from scipy.ndimage import find_objects
+
+from ..segmentation.label_transforms import numbers_and_names
+from . import tables
+from .surface_distance import hd95, nsd, surfaces
+
+NAN = float("nan")
+
+
+def dice(prediction: np.ndarray, reference: np.ndarray) -> float:
+    """2 |P ∩ R| / (|P| + |R|) of two bool masks of one shape; NaN when the reference is empty."""
+    if not reference.any():
+        return NAN
+    return float(2 * np.sum(prediction & reference) / (np.sum(prediction) + np.sum(reference)))
+
+
+def organ_figures(
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing_mm: Sequence[float],
+    tolerances_mm: Sequence[float],
+) -> dict[str, float]:
+    """`dice`, `nsd_<tolerance>mm` for each tolerance, and `hd95_mm` of one organ.
+
+    All are NaN when the reference is empty. When the prediction alone is empty, Dice and NSD are 0
+    and HD95 is NaN: there is no surface to measure from.
+
+    Args:
+        prediction, reference: (X, Y, Z) bool.
+        spacing_mm: distance of neighbouring voxels along each axis.
+        tolerances_mm: of the NSD.
+    """
+    figures = {"dice": round(dice(prediction, reference), 4)}
+    columns = [tables.nsd_column(tolerance) for tolerance in tolerances_mm]
+    if reference.any() and prediction.any():
+        pair = surfaces(prediction, reference, spacing_mm)
+        for column, tolerance in zip(columns, tolerances_mm):
+            figures[column] = round(nsd(pair, tolerance), 4)
+        return figures | {"hd95_mm": round(hd95(pair), 3)}
+    return figures | dict.fromkeys(columns, figures["dice"]) | {"hd95_mm": NAN}
+
+
+class EvaluationTable:
+    """Evaluator's handler: writes the folder of an evaluation (see `tables`), prints its table.
+
+    It takes masks of channel numbers: channel i is the i-th smallest number of `labels`, and
+    channel 0 the background.
+
+    Args:
+        folder: where the files go; they replace those of an earlier evaluation, all at the end.
+        labels: names by number in label files, `{"0": "background", "1": "spleen", …}`.
+        tolerances_mm: of the NSD; a column for each, in ascending order.
+
+    Raises:
+        InputError: see `numbers_and_names`; or a tolerance is no number above 0.
+    """
+
+    def __init__(
+        self, folder: str, labels: dict[str, str], tolerances_mm: Sequence[float] = (1, 2)
+    ) -> None:
+        self.folder = Path(folder)
+        self.tolerances_mm = tables.checked_tolerances(tolerances_mm)
+        self.organs = list(enumerate(numbers_and_names(labels)))[1:]  # (channel, (number, name))
+        self.rows: list[dict] = []
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def iteration_completed(self, engine: Engine) -> None:
+        for item in engine.state.output:
+            case = item["image"].meta["filename_or_obj"].removesuffix(".gz").removesuffix(".nii")
+            prediction, reference = (
+                item[key][0].cpu().numpy().astype(np.uint8) for key in ("pred", "label")
+            )
+            self.add(case, prediction, reference, item["label"].affine[:3, :3].cpu().numpy())
+
+    def add(
+        self, case: str, prediction: np.ndarray, reference: np.ndarray, axes_mm: np.ndarray
+    ) -> None:
+        """Rows of one case.
+
+        Args:
+            case: path of its image.
+            prediction, reference: (X, Y, Z) uint8, channel numbers.
+            axes_mm: (3, 3), the affine's: a column is the way from a voxel to the next along one
+                axis, in mm. Distances on a sheared grid are measured as if its axes were square.
+        """
+        spacing_mm = np.linalg.norm(axes_mm, axis=0)
+        voxel_ml = abs(np.linalg.det(axes_mm)) / 1000
+        boxes = [find_objects(mask, len(self.organs)) for mask in (prediction, reference)]
+        for channel, (number, name) in self.organs:
+            box = _around([found[channel - 1] for found in boxes])
+            masks = [mask[box] == channel for mask in (prediction, reference)]
+            volumes = [tables.volume(np.sum(mask) * voxel_ml) for mask in masks]
+            row = {"case": case, "label": number, "name": name}
+            row |= organ_figures(*masks, spacing_mm, self.tolerances_mm)
+            self.rows.append(row | dict(zip(("volume_ml", "reference_volume_ml"), volumes)))
+
+    def completed(self, engine: Engine) -> None:
+        names = self.case_names()
+        rows = [row | {"case": names[row["case"]]} for row in self.rows]
+        tables.write_and_print(self.folder, rows)
+
+    def case_names(self) -> dict[str, str]:
+        """A name per path: the file's, or the path below what all share where files' names do."""
+        paths = list(dict.fromkeys(row["case"] for row in self.rows))
+        names = [Path(path).name for path in paths]
+        if len(set(names)) < len(names):
+            names = [os.path.relpath(path, os.path.commonpath(paths)) for path in paths]
+        return dict(zip(paths, names))
+
+
+def _around(boxes: list[tuple[slice, ...] | None]) -> tuple[slice, ...]:
+    """The smallest box around those that are there; an empty one when there is none."""
+    found = [box for box in boxes if box]
+    if not found:
+        return (slice(0, 0),) * 3
+    return tuple(
+        slice(min(part.start for part in parts), max(part.stop for part in parts))
+        for parts in zip(*found)
+    )

@@ -1,0 +1,65 @@
+# generated from common/runtime/distributed.py, do not edit: `make copies`
+"""What the processes of one training agree on, be it a single one or many."""
+
+import os
+import signal
+import threading
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from ..cli.flags import started_from_shell
+
+
+class Processes:
+    """The processes of a running training; small things go between them without the devices.
+
+    Made in the main thread of a command line, it also takes SIGTERM.
+    """
+
+    def __init__(self) -> None:
+        self.is_told_to_stop = False
+        self.group = dist.new_group(backend="gloo") if dist.is_initialized() else None
+        self.rank = dist.get_rank() if self.group else 0
+        if started_from_shell() and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.stop)
+            # until the first iteration is done: a data loader's workers inherit it from their start
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def stop(self, *_) -> None:
+        self.is_told_to_stop = True
+
+    def are_told_to_stop(self) -> bool:
+        """Whether SIGTERM has reached any of them: so all of them save and exit together."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        if self.group is None:
+            return self.is_told_to_stop
+        flag = torch.tensor(int(self.is_told_to_stop))
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=self.group)
+        return bool(flag)
+
+    def gather(self, value: Any) -> list:
+        """One value of each, in the order of their ranks."""
+        if self.group is None:
+            return [value]
+        values = [None] * dist.get_world_size()
+        dist.all_gather_object(values, value, group=self.group)
+        return values
+
+
+def leave_sigterm_to_parent(worker: int) -> None:
+    """`worker_init_fn` of a data loader: SIGTERM to all processes of a job spares the workers.
+
+    Else PyTorch takes a worker's end for an accident, before the main process has saved. When the
+    main process itself ends a worker, it ends. (macOS cannot tell who sent a signal.)
+    """
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_exit_when_parent_asks, daemon=True).start()
+
+
+def _exit_when_parent_asks() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)

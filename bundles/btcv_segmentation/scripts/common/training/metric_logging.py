@@ -1,0 +1,126 @@
+# generated from common/training/metric_logging.py, do not edit: `make copies`
+"""Writes the curves of a training."""
+
+import csv
+from collections.abc import Callable, Mapping
+from io import StringIO
+from pathlib import Path
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Engine, Events
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from ..atomic_write import write_text
+from ..runtime.progress import ProgressBar
+
+
+def loss_of(output: Mapping | list) -> dict[str, Tensor]:
+    """The loss alone, from a trainer's output, decollated or not."""
+    return {"loss": (output[0] if isinstance(output, list) else output)["loss"]}
+
+
+class MetricLogger:
+    """Trainer's handler: one progress bar, `metrics.csv` (`iteration,name,value`), TensorBoard.
+
+    Names in both are `train/<figure>` (means over the last `interval` iterations and over all
+    processes, and the learning rate) and `validation/<figure>` (every scalar metric of the
+    evaluator). Attach it after the `ValidationHandler` and after `CheckpointHandler`, whose states
+    hold the sums begun. A run that goes on drops rows later than where it goes on.
+
+    Args:
+        run_folder: where `metrics.csv` and `tensorboard/` go.
+        optimizer: for the learning rate.
+        evaluator: the validation's engine.
+        figures: scalars to follow, by name, from the trainer's output.
+        interval: iterations, at most an epoch; None: an epoch.
+        crops_per_iteration: of all processes together, for the bar's crops per second.
+        is_main: whether this process writes.
+    """
+
+    def __init__(
+        self,
+        run_folder: str,
+        optimizer: torch.optim.Optimizer,
+        evaluator: Engine,
+        figures: Callable[[Mapping | list], Mapping[str, Tensor]] = loss_of,
+        interval: int | None = None,
+        crops_per_iteration: int = 1,
+        is_main: bool = True,
+    ) -> None:
+        self.folder, self.optimizer, self.evaluator = Path(run_folder), optimizer, evaluator
+        self.figures, self.interval, self.is_main = figures, interval, is_main
+        self.progress = ProgressBar("crop", crops_per_iteration)
+        self.words: dict[str, str] = {}  # behind the bar
+
+    def attach(self, engine: Engine) -> None:
+        engine.state.log_sums = {}
+        engine.state_dict_user_keys.append("log_sums")
+        engine.add_event_handler(Events.STARTED, self.started)
+        if self.is_main:
+            self.progress.attach(engine)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
+        if self.is_main:
+            engine.add_event_handler(Events.COMPLETED, lambda engine: self.writer.close())
+
+    def started(self, engine: Engine) -> None:
+        if not self.is_main:
+            return
+        iteration, path = engine.state.iteration, self.folder / "metrics.csv"
+        rows = [["iteration", "name", "value"]]
+        if path.exists():
+            with path.open(newline="") as file:
+                rows += [row for row in list(csv.reader(file))[1:] if int(row[0]) <= iteration]
+        text = StringIO()
+        csv.writer(text).writerows(rows)
+        write_text(path, text.getvalue())
+        self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=iteration + 1)
+
+    @torch.no_grad()
+    def iteration_completed(self, engine: Engine) -> None:
+        sums = engine.state.log_sums
+        for name, value in self.figures(engine.state.output).items():
+            plain = torch.as_tensor(value).as_subclass(Tensor)  # a MetaTensor could not be saved
+            sums[name] = sums.get(name, 0) + plain.double()
+        sums["iterations"] = sums.get("iterations", 0) + 1
+        interval = min(self.interval or engine.state.epoch_length, engine.state.epoch_length)
+        if engine.state.iteration % interval == 0:
+            means = {name: value / sums["iterations"] for name, value in sums.items()}
+            del means["iterations"]
+            values = idist.all_reduce(torch.stack(list(means.values()))) / idist.get_world_size()
+            engine.state.log_sums = {}
+            figures = {f"train/{name}": float(value) for name, value in zip(means, values)}
+            figures["train/learning_rate"] = self.optimizer.param_groups[0]["lr"]
+            self.write(engine, figures)
+            self.show("loss", figures["train/loss"])
+
+    def epoch_completed(self, engine: Engine) -> None:
+        if self.evaluator.state.epoch == engine.state.epoch:
+            found = scalars(self.evaluator)
+            key = self.evaluator.state.key_metric_name
+            self.write(engine, {f"validation/{name}": value for name, value in found.items()})
+            self.show(f"validation {key}", found[key])
+
+    def show(self, name: str, value: float) -> None:
+        """Put a figure behind the bar, beside the latest of the others."""
+        self.words[name] = f"{name} {value:.3f}"
+        if self.is_main:
+            self.progress.bar.set_postfix_str(", ".join(self.words.values()))
+
+    def write(self, engine: Engine, figures: Mapping[str, float]) -> None:
+        if not self.is_main:
+            return
+        iteration = engine.state.iteration
+        with (self.folder / "metrics.csv").open("a", newline="") as file:
+            rows = [(iteration, name, f"{value:.6g}") for name, value in figures.items()]
+            csv.writer(file).writerows(rows)
+        for name, value in figures.items():
+            self.writer.add_scalar(name, value, iteration)
+
+
+def scalars(engine: Engine) -> dict[str, float]:
+    """The engine's metrics that are plain numbers."""
+    found = engine.state.metrics.items()
+    return {name: float(value) for name, value in found if not isinstance(value, Mapping)}

@@ -1,1 +1,0 @@
-"""Reading DICOM series; needs pydicom and python-gdcm, which nothing else here does."""

@@ -1,0 +1,1 @@
+"""Writes datalists of BTCV and of folders of your own."""

@@ -1,0 +1,9 @@
+# generated from common/__init__.py, do not edit: `make copies`
+"""Holds the parts that several bundles need.
+
+The originals lie in `common/`; `make copies` writes them into each bundle as `scripts/common/`.
+"""
+
+from pathlib import Path
+
+BUNDLE = Path(__file__).resolve().parents[2]  # of a bundle's copy: the bundle's folder

@@ -1,0 +1,74 @@
+# generated from common/evaluation/boxplots.py, do not edit: `make copies`
+"""Box plots of an evaluation: how the cases spread, organ by organ."""
+
+from io import BytesIO
+
+import numpy as np
+
+from .summary import metric_columns
+
+BOX, POINT = "#5a6570", "#0b6bcb"
+
+
+def boxplots(rows: list[dict]) -> bytes | None:
+    """A PNG with a panel for each figure and a row for each organ; None without matplotlib.
+
+    Boxes span the middle half of the cases, their line is the median, the whiskers reach the
+    farthest case within 1.5 times the box; every case is a point.
+
+    Args:
+        rows: one a case and organ, undefined figures are NaN.
+    """
+    try:
+        from matplotlib.figure import Figure  # optional: an evaluation does not fail without it
+    except ImportError:
+        return None
+    organs = list(dict.fromkeys(row["name"] for row in rows))
+    columns = metric_columns(rows[0])
+    size = (2.2 + 2.7 * len(columns), 1.3 + 0.36 * len(organs))
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    axes_of_columns = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    for axes, column in zip(axes_of_columns, columns):
+        _draw_panel(axes, column, [_values(rows, name, column) for name in organs])
+    axes_of_columns[0].set_yticks(range(len(organs)), organs)
+    axes_of_columns[0].set_ylim(len(organs) - 0.4, -0.6)  # the first organ on top
+    png = BytesIO()
+    figure.savefig(png, format="png")
+    return png.getvalue()
+
+
+def _values(rows: list[dict], name: str, column: str) -> np.ndarray:
+    values = np.array([row[column] for row in rows if row["name"] == name], dtype=float)
+    return values[~np.isnan(values)]
+
+
+def _draw_panel(axes, column: str, values: list[np.ndarray]) -> None:
+    """One figure of all organs; an organ for which it is never defined keeps an empty row."""
+    places = [place for place, of_organ in enumerate(values) if len(of_organ)]
+    line = {"color": BOX, "linewidth": 1.1}
+    if places:
+        axes.boxplot(
+            [values[place] for place in places],
+            positions=places,
+            orientation="horizontal",
+            widths=0.6,
+            showfliers=False,  # every case is drawn anyway
+            manage_ticks=False,
+            medianprops={"color": "black", "linewidth": 1.6},
+            **dict.fromkeys(("boxprops", "whiskerprops", "capprops"), line),
+        )
+    for place in places:
+        # side by side in a fixed order, so that equal cases do not hide each other
+        beside = place + 0.18 * np.sin(2.4 * np.arange(len(values[place])))
+        axes.plot(values[place], beside, "o", color=POINT, alpha=0.55, markersize=3.5, mew=0)
+    if column == "hd95_mm":
+        axes.set_title("HD95 (mm, less is better)", fontsize=10)
+        axes.set_xlim(left=-0.02 * axes.get_xlim()[1])
+    else:
+        name = {"dice": "Dice"}.get(column, column.replace("nsd_", "NSD at ").replace("mm", " mm"))
+        axes.set_title(name, fontsize=10)
+        axes.set_xlim(-0.02, 1.02)
+    axes.grid(axis="x", color="#dde2e7", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)

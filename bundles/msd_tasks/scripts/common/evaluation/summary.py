@@ -1,0 +1,125 @@
+# generated from common/evaluation/summary.py, do not edit: `make copies`
+"""What an evaluation comes to: means per organ and over the organs, and how they were taken."""
+
+from collections.abc import Iterable
+from statistics import fmean, median, stdev
+
+EMPTY_MASKS = (
+    "An organ that a case's reference does not show (empty_references) has no Dice, NSD and HD95 "
+    "in that case and is in no mean of them; false_positives counts how often it was predicted all "
+    "the same. An organ that is shown and not predicted at all (missed) has Dice 0 and NSD 0, "
+    "which are in the means, and no HD95, which is not: where organs were missed, HD95 looks "
+    "better than it is."
+)
+COUNTS = ("empty_references", "false_positives", "missed")
+
+
+def metric_columns(row: Iterable[str]) -> list[str]:
+    """The columns that are figures of a segmentation: `dice`, `nsd_1mm`, …, `hd95_mm`."""
+    return [name for name in row if name.startswith(("dice", "nsd_", "hd95"))]
+
+
+def summarised(rows: list[dict]) -> dict:
+    """`summary.json` of an evaluation.
+
+    `dice` has the mean of each organ and `mean_dice` the mean of these; `organs` has count, mean,
+    standard deviation (of a sample, n - 1) and median of every figure, and the counts that
+    `empty_masks` explains; `over_organs` has the same over the organs' means, so that each organ
+    weighs the same. None: undefined.
+
+    Args:
+        rows: one a case and organ, undefined figures are NaN; at least one.
+    """
+    columns = metric_columns(rows[0])
+    organs = {name: _organ(_rows_of(rows, name), columns) for name in _names(rows)}
+    over_organs = {
+        column: spread(organ[column]["mean"] for organ in organs.values()) for column in columns
+    }
+    counts = {name: sum(organ[name] for organ in organs.values()) for name in COUNTS}
+    return {
+        "cases": len({row["case"] for row in rows}),
+        "mean_dice": over_organs["dice"]["mean"],
+        "dice": {name: organ["dice"]["mean"] for name, organ in organs.items()},
+        "empty_masks": EMPTY_MASKS,
+        "over_organs": over_organs | counts,
+        "organs": organs,
+    }
+
+
+def _names(rows: list[dict]) -> list[str]:
+    return list(dict.fromkeys(row["name"] for row in rows))
+
+
+def _rows_of(rows: list[dict], name: str) -> list[dict]:
+    return [row for row in rows if row["name"] == name]
+
+
+def _organ(rows: list[dict], columns: list[str]) -> dict:
+    """Counts and figures of one organ."""
+    empty = [row for row in rows if not row["reference_volume_ml"]]
+    shown = [row for row in rows if row["reference_volume_ml"]]
+    counts = (
+        len(empty),
+        sum(row["volume_ml"] > 0 for row in empty),
+        sum(row["volume_ml"] == 0 for row in shown),
+    )
+    figures = {column: spread(row[column] for row in rows) for column in columns}
+    return {"label": rows[0]["label"], "cases": len(rows), **dict(zip(COUNTS, counts)), **figures}
+
+
+def spread(values: Iterable[float | None]) -> dict:
+    """Count, mean, standard deviation and median of those that are defined (not None, not NaN)."""
+    defined = [value for value in values if value is not None and value == value]
+    if not defined:
+        return {"count": 0, "mean": None, "sd": None, "median": None}
+    # more digits than the table shows, or a mean would be rounded twice
+    sd = round(stdev(defined), 6) if len(defined) > 1 else None
+    mean, middle = round(fmean(defined), 6), round(median(defined), 6)
+    return {"count": len(defined), "mean": mean, "sd": sd, "median": middle}
+
+
+def lines(summary: dict) -> list[str]:
+    """The printed table: means of each organ and of the organs, with what the means hide."""
+    organs, over = summary["organs"], summary["over_organs"]
+    last = "mean of the organs"
+    width = max(28, *(len(name) for name in organs))
+    table = [f"{name:{width}} {_figures(organ)}{_remarks(organ)}" for name, organ in organs.items()]
+    table.append(f"{last:{width}} {_figures(over)}")
+    if over["empty_references"]:
+        table.append("the means leave out what a reference does not show")
+    if over["missed"]:
+        table.append("an organ missed counts as Dice 0 and NSD 0, and is left out of the mean HD95")
+    return table
+
+
+def title(column: str) -> str:
+    """`Dice`, `NSD 1mm`, `HD95`."""
+    return {"dice": "Dice", "hd95_mm": "HD95"}.get(column, column.replace("nsd_", "NSD "))
+
+
+def mean_text(column: str, mean: float | None) -> str:
+    """With three digits, millimetres with one; a dash for what is undefined."""
+    return "-" if mean is None else format(mean, ".1f" if column == "hd95_mm" else ".3f")
+
+
+def _figures(organ: dict) -> str:
+    """`Dice 0.903  NSD 1mm 0.612  HD95   4.2 mm`."""
+    texts = []
+    for column in metric_columns(organ):
+        text, unit = mean_text(column, organ[column]["mean"]), ""
+        if column == "hd95_mm":
+            text, unit = f"{text:>5}", " mm"
+        texts.append(f"{title(column)} {text:5}{unit}")
+    return "  ".join(texts)
+
+
+def _remarks(organ: dict) -> str:
+    """Counts that a mean does not show, where they are not 0."""
+    empty, wrong, missed, cases = (organ[name] for name in (*COUNTS, "cases"))
+    texts = []
+    if missed:
+        texts.append(f"missed in {missed} of {cases - empty}")
+    if empty:
+        found = f", predicted all the same in {wrong}" if wrong else ""
+        texts.append(f"no reference in {empty} of {cases}{found}")
+    return "".join(f"  {text}" for text in ["; ".join(texts)] if text)

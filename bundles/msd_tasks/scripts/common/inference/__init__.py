@@ -1,0 +1,21 @@
+# generated from common/inference/__init__.py, do not edit: `make copies`
+"""Segments images: windows, ensembles, labels on the input's own grid, files."""
+
+from .ensemble import EnsembleInferer
+from .evaluator import ContinueOnErrorEvaluator
+from .largest_component import LargestComponentd
+from .outputs import OutputNames, list_images
+from .probability_writer import ProbabilityWriter
+from .resample_to_input import ResampleToInputd
+from .sliding_window import BodyWindowInferer
+
+__all__ = [
+    "BodyWindowInferer",
+    "ContinueOnErrorEvaluator",
+    "EnsembleInferer",
+    "LargestComponentd",
+    "OutputNames",
+    "ProbabilityWriter",
+    "ResampleToInputd",
+    "list_images",
+]

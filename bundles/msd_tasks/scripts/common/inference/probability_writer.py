@@ -1,0 +1,48 @@
+# generated from common/inference/probability_writer.py, do not edit: `make copies`
+"""Probabilities of all classes as a file that any viewer opens."""
+
+import nibabel as nib
+import numpy as np
+import torch
+from nibabel.openers import ImageOpener
+from torch import Tensor
+
+from ..data.nifti import VolumeWriter
+
+STEPS = 255  # that a probability is rounded to; the file's header says so, and readers scale back
+
+
+class ProbabilityWriter(VolumeWriter):
+    """`SaveImaged`'s writer of uint8 (X, Y, Z, classes) as NIfTI, a class at a time.
+
+    The header's slope is 1/255, so that NIfTI readers give probabilities from 0 to 1. Nothing
+    larger than one class is made on the way.
+    """
+
+    def save(self, path, **kwargs) -> None:
+        """Write the file; see above."""
+        header = nib.Nifti1Header()
+        header.set_data_dtype(np.uint8)
+        header.set_data_shape(self.data_obj.shape)
+        header.set_sform(self.affine, code=1)
+        header.set_qform(self.affine, code=1)
+        header.set_xyzt_units("mm")
+        header.set_slope_inter(1 / STEPS, 0)
+        header["vox_offset"] = 352
+        header["magic"] = b"n+1"
+        with ImageOpener(path, "wb") as file:
+            file.write(header.binaryblock + bytes(4))
+            for volume in np.moveaxis(np.asarray(self.data_obj), -1, 0):
+                file.write(volume.tobytes(order="F"))
+
+
+def in_steps(values: Tensor) -> Tensor:
+    """Interpolated probabilities (classes, …) as uint8, steps of 1/255 that sum up to about 255.
+
+    Where the network's grid ends the sum fades to zero: there they are scaled to 1, and what lies
+    beyond is background.
+    """
+    total = values.sum(0)
+    steps = values * (STEPS / total.where(total > 0, torch.ones_like(total)))
+    steps[0][total <= 0] = STEPS
+    return steps.round_().to(torch.uint8)

@@ -1,0 +1,122 @@
+# generated from common/inference/resample_to_input.py, do not edit: `make copies`
+"""From scores on the network's grid to labels on the image's own grid."""
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from .probability_writer import in_steps
+
+
+class ResampleToInputd(MapTransform):
+    """Scores on the network's grid to labels on the image's own grid.
+
+    The same as softmax, `Invertd` with linear interpolation and argmax after a preprocessing that
+    turns, resamples, crops and pads. Probabilities of all classes exist on the
+    network's grid, in place of the scores, and for a slab of the image's grid at a time.
+
+    Args:
+        keys: scores (classes, x, y, z); become labels (1, X, Y, Z), uint8, on the CPU.
+        orig_keys: the preprocessed image, whose affine and original affine say how the grids lie.
+        slab_gb: bound on what one slab takes, in 1e9 bytes.
+        probabilities: item that the probabilities on the image's grid become, (classes, X, Y, Z),
+            uint8 in steps of 1/255; None makes none.
+    """
+
+    def __init__(
+        self,
+        keys,
+        orig_keys: str = "image",
+        slab_gb: float = 0.25,
+        probabilities: str | None = None,
+    ) -> None:
+        super().__init__(keys)
+        self.orig_key, self.slab_gb, self.probabilities = orig_keys, slab_gb, probabilities
+
+    def __call__(self, data):
+        data = dict(data)
+        image = data[self.orig_key]
+        affine = torch.as_tensor(np.asarray(image.meta["original_affine"]), dtype=torch.float64)
+        shape = tuple(int(size) for size in np.asarray(image.meta["spatial_shape"])[:3])
+        to_network = torch.linalg.solve(image.affine.cpu().double(), affine)
+        for key in self.key_iterator(data):
+            scores = data[key].as_tensor() if isinstance(data[key], MetaTensor) else data[key]
+            meta = dict(image.meta) | {"affine": affine}
+            steps = None
+            if self.probabilities:
+                steps = torch.empty(len(scores), *shape, dtype=torch.uint8)
+                data[self.probabilities] = MetaTensor(steps, meta=meta)
+            labels = labels_on_grid(scores, to_network.numpy(), shape, self.slab_gb * 1e9, steps)
+            data[key] = MetaTensor(labels[None], meta=meta)
+        return data
+
+
+def labels_on_grid(
+    scores: Tensor,
+    to_network: np.ndarray,
+    shape: tuple[int, int, int],
+    slab_bytes: float,
+    steps: Tensor | None = None,
+) -> Tensor:
+    """Most probable class at each voxel of another grid, 0 beyond the scores: uint8, on the CPU.
+
+    Args:
+        scores: (classes, x, y, z); are overwritten with their softmax.
+        to_network: (4, 4), voxel of the other grid to voxel of the scores' grid.
+        shape: (X, Y, Z) of the other grid.
+        slab_bytes: bound on the probabilities that exist on the other grid at once.
+        steps: (classes, X, Y, Z), uint8; is filled with the probabilities, see `in_steps`.
+    """
+    for plane in scores.unbind(1):
+        plane.copy_(plane.softmax(0))
+    thickness = max(1, int(slab_bytes / (12 * len(scores) * shape[1] * shape[2])))
+    labels = torch.empty(shape, dtype=torch.uint8)
+    axes = np.abs(to_network[:3, :3]).argmax(0)  # of the scores' grid, along the other's axes
+    beside = to_network[:3, :3].copy()
+    beside[axes, range(3)] = 0
+    is_along_axes = set(axes) == {0, 1, 2} and np.abs(beside).max() * max(shape) < 0.1
+    for start in range(0, shape[0], thickness):
+        slab = labels[start : start + thickness]
+        places = [np.arange(start, start + len(slab)), np.arange(shape[1]), np.arange(shape[2])]
+        if is_along_axes:
+            values = scores.permute(0, *(1 + axes))
+            for axis, (of_scores, place) in enumerate(zip(axes, places)):
+                place = place * to_network[of_scores, axis] + to_network[of_scores, 3]
+                values = interpolated(values, torch.from_numpy(place), 1 + axis)
+        else:
+            values = sampled(scores, to_network, places)
+        slab.copy_(values.argmax(0))
+        if steps is not None:
+            steps[:, start : start + len(slab)] = in_steps(values)
+    return labels
+
+
+def sampled(scores: Tensor, to_network: np.ndarray, places: list[np.ndarray]) -> Tensor:
+    """Linear interpolation between sheared grids, zero beyond the scores: (classes, X, Y, Z)."""
+    grid = np.stack([*np.meshgrid(*places, indexing="ij"), np.ones([len(p) for p in places])], -1)
+    at = torch.from_numpy(grid @ to_network[:3].T).to(scores)  # voxels
+    at = (2 * at + 1) / torch.tensor(scores.shape[1:]).to(scores) - 1  # edges at -1 and 1
+    return grid_sample(scores[None], at.flip(-1)[None], align_corners=False)[0]
+
+
+def interpolated(values: Tensor, places: Tensor, axis: int) -> Tensor:
+    """Linear interpolation of `values` along one axis at `places` in voxels, zero beyond them."""
+    is_voxel = (places - places.round()).abs() < 1e-3  # rounding must not reach for a neighbour
+    places = places.round().where(is_voxel, places)
+    first = places.floor().long()
+    lower = _taken(values, first, axis)
+    if is_voxel.all():
+        return lower
+    fraction = (places - first).to(values).view(-1, *[1] * (values.dim() - 1 - axis))
+    return lower.lerp_(_taken(values, first + 1, axis), fraction)
+
+
+def _taken(values: Tensor, index: Tensor, axis: int) -> Tensor:
+    """Planes of `values`, zero where the index lies outside."""
+    size = values.shape[axis]
+    taken = values.index_select(axis, index.clamp(0, size - 1).to(values.device))
+    outside = ((index < 0) | (index >= size)).nonzero().flatten()
+    return taken.index_fill_(axis, outside.to(values.device), 0) if len(outside) else taken

@@ -1,0 +1,115 @@
+# generated from common/inference/sliding_window.py, do not edit: `make copies`
+"""Whole volumes, window by window, without the windows that hold only air."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from monai.data import MetaTensor
+from monai.data.utils import compute_importance_map, dense_patch_slices
+from monai.inferers import Inferer
+from torch import Tensor
+from torch.nn.functional import pad
+
+AIR_SCORE = 10.0  # of background where no window was computed: softmax gives it 0.999 or more
+
+
+class BodyWindowInferer(Inferer):
+    """Sliding windows as MONAI's `SlidingWindowInferer`, without those in which nothing varies.
+
+    Air clipped to the lower end of the intensity range, or set to zero, is one value throughout; a
+    window of nothing else is background and never reaches the network. Every other voxel sees the
+    same windows with the same weights as in MONAI's inferer, and gets the same scores.
+
+    Args:
+        roi_size: window in voxels.
+        sw_batch_size: windows per forward.
+        overlap: share of a window's edge that the next one covers again, 0 to below 1.
+        mode: weights of the blending, "gaussian" or "constant".
+        scores_gb: scores of a volume (4 bytes for each class and voxel) up to this size in 1e9
+            bytes are kept on the device of the input, larger ones in the host's memory.
+    """
+
+    def __init__(
+        self,
+        roi_size: Sequence[int],
+        sw_batch_size: int = 1,
+        overlap: float = 0.5,
+        mode: str = "gaussian",
+        scores_gb: float = 2.0,
+    ) -> None:
+        super().__init__()
+        self.roi_size, self.sw_batch_size = tuple(roi_size), sw_batch_size
+        self.overlap, self.mode, self.scores_gb = overlap, mode, scores_gb
+
+    @torch.no_grad()
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
+        """inputs: (B, C, X, Y, Z); returns scores (B, classes, X, Y, Z), float32, no graph."""
+        volumes = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        scores = [self.blended(volume[None], network, *args, **kwargs) for volume in volumes]
+        scores = scores[0] if len(scores) == 1 else torch.cat(scores)
+        if isinstance(inputs, MetaTensor):
+            return MetaTensor(
+                scores, meta=inputs.meta, applied_operations=inputs.applied_operations
+            )
+        return scores
+
+    def blended(self, volume: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
+        """Scores of one volume: (1, C, X, Y, Z) to (1, classes, X, Y, Z)."""
+        shape = volume.shape[2:]
+        before = [max(0, roi - size) // 2 for roi, size in zip(self.roi_size, shape)]
+        after = [max(0, roi - size - b) for roi, size, b in zip(self.roi_size, shape, before)]
+        margins = [margin for pair in zip(reversed(before), reversed(after)) for margin in pair]
+        volume = pad(volume, margins) if any(margins) else volume
+        windows = self.windows(volume)
+        weight = compute_importance_map(self.roi_size, mode=self.mode, device=volume.device)
+        scores = total = weight_of_total = None
+        for start in range(0, len(windows), self.sw_batch_size):
+            part = windows[start : start + self.sw_batch_size]
+            batch = torch.cat([volume[(..., *window)] for window in part])
+            outputs = network(batch, *args, **kwargs)
+            if scores is None:
+                scores, total = self.buffers(outputs, volume)
+                weight_of_total = weight.to(total.device)
+            for window, output in zip(part, outputs):
+                scores[(0, slice(None), *window)] += (output * weight).to(scores.device)
+                total[window] += weight_of_total
+        _divide(scores[0], total)
+        inside = tuple(slice(b, b + size) for b, size in zip(before, shape))
+        return scores[(..., *inside)]
+
+    def steps(self, volume: Tensor) -> tuple[int, ...]:
+        """Distances of the windows, in voxels."""
+        return tuple(
+            roi if roi == size else max(1, int(roi * (1 - self.overlap)))
+            for roi, size in zip(self.roi_size, volume.shape[2:])
+        )
+
+    def windows(self, volume: Tensor) -> list[tuple[slice, ...]]:
+        """Windows in which any channel of (1, C, X, Y, Z) varies.
+
+        The first one where none does: the number of classes is the network's to say.
+        """
+        windows = dense_patch_slices(volume.shape[2:], self.roi_size, self.steps(volume))
+        varies = []
+        for window in windows:
+            values = volume[(0, slice(None), *window)].flatten(1)
+            varies.append((values != values[:, :1]).any())
+        kept = [window for window, keep in zip(windows, torch.stack(varies).tolist()) if keep]
+        return kept or windows[:1]
+
+    def buffers(self, outputs: Tensor, volume: Tensor) -> tuple[Tensor, Tensor]:
+        """Zeroed sums of weighted scores (1, classes, X, Y, Z) and of weights (X, Y, Z)."""
+        shape = volume.shape[2:]
+        n_bytes = 4 * outputs.shape[1] * shape.numel()
+        device = volume.device if n_bytes <= self.scores_gb * 1e9 else torch.device("cpu")
+        return (
+            torch.zeros(1, outputs.shape[1], *shape, device=device),
+            torch.zeros(shape, device=device),
+        )
+
+
+def _divide(scores: Tensor, total: Tensor) -> None:
+    """Sums to means, plane by plane and in place; background wins where no window was."""
+    for plane, weight in zip(scores.unbind(1), total):
+        plane /= weight.clamp(min=torch.finfo(weight.dtype).tiny)
+        plane[0][weight == 0] = AIR_SCORE

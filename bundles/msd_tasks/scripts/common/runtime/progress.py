@@ -1,0 +1,43 @@
+# generated from common/runtime/progress.py, do not edit: `make copies`
+"""Shows the progress of an engine."""
+
+from ignite.engine import Engine, Events
+from tqdm import tqdm
+
+
+class ProgressBar:
+    """Handler of any engine: one bar over all its iterations, closed whatever happens.
+
+    Args:
+        unit: what is counted: "case", "crop".
+        per_iteration: how many of them an iteration has.
+    """
+
+    def __init__(self, unit: str, per_iteration: int = 1) -> None:
+        self.unit, self.per_iteration = unit, per_iteration
+        self.bar: tqdm | None = None
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self.started)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        engine.add_event_handler(Events.COMPLETED, lambda engine: self.bar.close())
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self.exception_raised)
+
+    def started(self, engine: Engine) -> None:
+        total, done = engine.state.max_epochs * engine.state.epoch_length, engine.state.iteration
+        scale = self.per_iteration
+        self.bar = tqdm(
+            total=total * scale,
+            initial=done * scale,
+            unit=self.unit,
+            unit_scale=self.per_iteration > 1,
+            mininterval=1,
+        )
+
+    def iteration_completed(self, engine: Engine) -> None:
+        self.bar.update(self.per_iteration)
+
+    def exception_raised(self, engine: Engine, error: BaseException) -> None:
+        if self.bar is not None:  # another handler may fail before it is begun
+            self.bar.close()
+        raise error  # ignite takes an exception that has a handler for handled

@@ -1,0 +1,15 @@
+# generated from common/segmentation/__init__.py, do not edit: `make copies`
+"""Prepares labelled data for a segmentation."""
+
+from .label_transforms import ChannelsToLabelsd, LabelsToChannelsd, class_weights
+from .labelled_data import read_labelled_data, select
+from .previews import Previews
+
+__all__ = [
+    "ChannelsToLabelsd",
+    "LabelsToChannelsd",
+    "Previews",
+    "class_weights",
+    "read_labelled_data",
+    "select",
+]

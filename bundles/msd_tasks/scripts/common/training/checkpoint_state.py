@@ -1,0 +1,115 @@
+# generated from common/training/checkpoint_state.py, do not edit: `make copies`
+"""All that the next iteration of a training depends on, as one file's content and back."""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine
+
+from ..errors import InputError
+from ..network.patch_merging import merging_of
+from ..weights.preprocessing_note import merging_in
+
+
+def training_state(
+    engine: Engine, evaluator: Engine, network: torch.nn.Module, others: Mapping[str, Any]
+) -> dict[str, Any]:
+    """State after the engine's last iteration, in types that `weights_only` loads.
+
+    Args:
+        engine: the trainer; its data loader has `samplers.ResumableBatchSampler`.
+        evaluator: the validation's engine, for what was best so far.
+        network: the bare network, not its DDP wrapper.
+        others: what else has a state, by name: optimizer, scheduler.
+    """
+    found = {
+        "network": network.state_dict(),
+        **{name: other.state_dict() for name, other in others.items()},
+        "iteration": engine.state.iteration,
+        "engine": {key: getattr(engine.state, key) for key in engine.state_dict_user_keys},
+        "batches": engine.data_loader.batch_sampler.state_dict(),
+        "validation": {
+            "epoch": evaluator.state.epoch,
+            "best_metric": float(evaluator.state.best_metric),
+            "best_metric_epoch": evaluator.state.best_metric_epoch,
+        },
+    }
+    return found | ({"scaler": engine.scaler.state_dict()} if engine.scaler else {})
+
+
+def restore(
+    state: Mapping[str, Any],
+    engine: Engine,
+    evaluator: Engine,
+    network: torch.nn.Module,
+    others: Mapping[str, Any],
+) -> None:
+    """The reverse of `training_state`.
+
+    Raises:
+        InputError: the run had other data, another batch, another number of processes, or another
+            patch merging.
+    """
+    batches = engine.data_loader.batch_sampler
+    batches.load_state_dict(state["batches"])
+    batches.start = engine.state.iteration = state["iteration"]
+    engine.state.epoch = state["iteration"] // engine.state.epoch_length
+    _check_merging(state["network"], network)
+    network.load_state_dict(state["network"])
+    for name, other in others.items():
+        other.load_state_dict(state[name])
+    if engine.scaler and "scaler" in state:
+        engine.scaler.load_state_dict(state["scaler"])
+    for target, values in [(engine, state["engine"]), (evaluator, state["validation"])]:
+        for key, value in values.items():
+            setattr(target.state, key, value)
+
+
+def _check_merging(state: Mapping[str, torch.Tensor], network: torch.nn.Module) -> None:
+    """Refuse to go on by another patch merging, which changes the function and no tensor."""
+    before, now = merging_in(state), merging_of(network)
+    if before not in (None, now):
+        raise InputError(
+            f"the run was begun with patch merging {before}, and this command has {now}, from "
+            "--merging or --pretrained; give what it was begun with, or another --run_name."
+        )
+
+
+def read_state(path: Path, previous: Path | str) -> dict[str, Any]:
+    """A state's file.
+
+    Args:
+        previous: what a run would go on from without this file; for the sentence.
+
+    Raises:
+        InputError: it is cut short or otherwise broken.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a different kind for each way of being broken
+        raise InputError(
+            f"{path} cannot be read, it may have been cut short; delete it, then the same command "
+            f"goes on from {previous}."
+        ) from error
+
+
+def random_state() -> dict[str, Any]:
+    """Random states of Python, NumPy and PyTorch, in types that `weights_only` loads."""
+    kind, words, *rest = np.random.get_state()
+    numpy = (kind, torch.from_numpy(words.astype(np.int64)), *rest)
+    found = {"python": random.getstate(), "numpy": numpy, "torch": torch.get_rng_state()}
+    return found | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    """The reverse of `random_state`."""
+    kind, words, *rest = state["numpy"]
+    np.random.set_state((kind, words.numpy().astype(np.uint32), *rest))
+    random.setstate(state["python"])
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])

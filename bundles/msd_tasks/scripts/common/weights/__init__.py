@@ -1,0 +1,7 @@
+# generated from common/weights/__init__.py, do not edit: `make copies`
+"""Loads checkpoints of every known layout, and tells what each holds."""
+
+from .load import load_pretrained, load_weights
+from .preprocessing_note import attach_metadata
+
+__all__ = ["attach_metadata", "load_pretrained", "load_weights"]

@@ -1,0 +1,158 @@
+# generated from common/cli/commands.py, do not edit: `make copies`
+"""Runs typed functions as commands, by argparse: `python -m scripts weights inspect FILE`."""
+
+import argparse
+import difflib
+import re
+from collections.abc import Callable
+from functools import partial
+from inspect import Parameter, getdoc, signature
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
+
+from ..errors import InputError
+
+Commands = dict[str, "Callable | Commands"]
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def run(
+    commands: Commands | Callable, program: str | None = None, arguments: list[str] | None = None
+) -> None:
+    """Runs the command that the command line names, and prints what its function returns.
+
+    Parameters without a default are given by position, those after a `*` and those with a default
+    by name. Nothing runs before every word has been understood.
+
+    Args:
+        commands: functions by name; a dict in it is a group of commands. A single function is a
+            program of one command. Parameters are annotated `str`, `int`, `float`, `bool`, `Path`,
+            `Literal`, or `list` of these (`1,2,3`), each perhaps `| None`.
+        program: how the program is started, for its help.
+        arguments: words of the command line; by default those of this process.
+
+    Raises:
+        SystemExit: status 0 after `--help`; status 1 and one sentence after a mistake.
+    """
+    parser = _Parser(program, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _add(parser, commands)
+    values = vars(parser.parse_args(arguments))
+    try:
+        result = values.pop("run command")(values)
+    except InputError as mistake:
+        raise SystemExit(f"error: {mistake}") from None
+    if result is not None:
+        print(result)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose refusals are one sentence with the nearest right word; status 1."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def parse_known_args(self, args=None, namespace=None):
+        namespace, extra = super().parse_known_args(args, namespace)
+        if extra:  # refused here, where this command's own options are known
+            word = extra[0].partition("=")[0]
+            known = [name for action in self._actions for name in action.option_strings]
+            self.error(f"{word} is unknown{_nearest(word.replace('-', '_'), known)}")
+        return namespace, extra
+
+    def error(self, message: str) -> None:
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if choice:
+            known = re.findall(r"'(.*?)'", choice[2])
+            message = f"{choice[1]} is unknown{_nearest(choice[1], known)}"
+        raise SystemExit(f"error: {message} (`{self.prog} --help` explains more)")
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    plain = {name.replace("-", "_"): name for name in known}
+    close = difflib.get_close_matches(word, plain, n=1)
+    return f"; did you mean {plain[close[0]]}?" if close else f"; there are {', '.join(known)}."
+
+
+def _add(parser: _Parser, commands: Commands | Callable) -> None:
+    """Adds a function's parameters, or a group's commands, to a parser."""
+    if callable(commands):
+        _add_parameters(parser, commands)
+        return
+    choices = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    for name, command in commands.items():
+        text, _ = _docstring(command) if callable(command) else (", ".join(command), {})
+        kind = argparse.RawDescriptionHelpFormatter
+        summary = text.partition("\n")[0].replace("%", "%%")
+        _add(
+            choices.add_parser(name, help=summary, description=text, formatter_class=kind), command
+        )
+
+
+def _add_parameters(parser: _Parser, function: Callable) -> None:
+    _, helps = _docstring(function)
+    parameters = signature(function, eval_str=True).parameters.values()
+    for each in parameters:
+        read, text = partial(_read, each.annotation), helps.get(each.name, "").replace("%", "%%")
+        has_default = each.default is not Parameter.empty
+        if each.kind is Parameter.VAR_POSITIONAL:
+            parser.add_argument(each.name, nargs="*", type=read, help=text)
+        elif each.kind is Parameter.KEYWORD_ONLY or has_default:
+            names = dict.fromkeys([f"--{each.name}", f"--{each.name.replace('_', '-')}"])
+            options = {"default": each.default} if has_default else {"required": True}
+            if has_default and each.default not in (None, ""):
+                text += f" (default: {each.default})"
+            if _kind(each.annotation) is bool:
+                options |= {"nargs": "?", "const": True}
+            metavar = each.name.upper()
+            parser.add_argument(
+                *names, dest=each.name, type=read, help=text.strip(), metavar=metavar, **options
+            )
+        else:
+            parser.add_argument(each.name, type=read, help=text)
+
+    def call(values: dict[str, Any]) -> Any:
+        by_position = [p.name for p in parameters if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
+        more = [p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL]
+        given = [values.pop(name) for name in by_position]
+        given += [value for name in more for value in values.pop(name)]
+        return function(*given, **values)
+
+    parser.set_defaults(**{"run command": call})
+
+
+def _docstring(function: Callable) -> tuple[str, dict[str, str]]:
+    """Returns the text above a Google-style docstring's sections, and that of each parameter."""
+    text, *sections = re.split(r"^(Args|Returns|Raises):$", getdoc(function) or "", flags=re.M)
+    arguments = dict(zip(sections[::2], sections[1::2])).get("Args", "")
+    helps = {}
+    for entry in re.split(r"^ {4}(?=\S)", arguments, flags=re.M)[1:]:
+        names, _, words = entry.partition(":")
+        helps |= {name.strip(): " ".join(words.split()) for name in names.split(",")}
+    return text.strip(), helps
+
+
+def _kind(annotation: Any) -> Any:
+    """Returns the annotated type without `| None`; str where there is none."""
+    if get_origin(annotation) is UnionType:
+        return next(kind for kind in get_args(annotation) if kind is not NoneType)
+    return str if annotation is Parameter.empty else annotation
+
+
+def _read(annotation: Any, word: str) -> Any:
+    """Converts a word of the command line; a str is exactly the word."""
+    kind = _kind(annotation)
+    if get_origin(kind) is list:
+        words = [part.strip() for part in word.strip("[]()").split(",")]
+        return [_read(get_args(kind)[0], part) for part in words if part]
+    if get_origin(kind) is Literal:
+        choices = {str(choice): choice for choice in get_args(kind)}
+        if word not in choices:
+            raise argparse.ArgumentTypeError(f"{word} is unknown{_nearest(word, list(choices))}")
+        return choices[word]
+    try:
+        if kind in (int, float) and "_" in word:  # Python reads 2025_01 as 202501
+            raise ValueError
+        return BOOLEANS[word.lower()] if kind is bool else kind(word)
+    except (KeyError, ValueError):
+        raise argparse.ArgumentTypeError(f"takes {KINDS[kind]}, not {word}") from None

@@ -1,0 +1,100 @@
+# generated from common/cli/flags.py, do not edit: `make copies`
+"""What a person meets when a command line or an input is wrong: one sentence and the remedy."""
+
+import difflib
+import sys
+from pathlib import Path
+
+from fire.parser import DefaultParseValue
+
+from ..errors import InputError, show_sentence
+
+# Arguments of `monai.bundle run` itself, and those that its `--tracking` reads.
+RUN_ARGUMENTS = {
+    *("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file"),
+    *("tracking", "args_file", "tracking_uri", "experiment_name", "save_execute_config"),
+}
+
+
+def check_flags() -> None:
+    """Refuse flags that no config declares, and show an `InputError` as its sentence alone.
+
+    First item of every `run` list, because `monai.bundle run` takes any unknown flag in silence.
+    Does nothing when the bundle is used from Python instead of `python -m monai.bundle run`.
+
+    Raises:
+        InputError: a flag is not declared; the closest declared one is named.
+    """
+    if not started_from_shell():
+        return
+    sys.excepthook = show_sentence
+    config = merged_config()
+    for flag in flags():
+        if flag not in RUN_ARGUMENTS and not is_declared(flag, config):
+            known = [key for key in config if not key.startswith("_")]
+            close = difflib.get_close_matches(flag, known, n=1)
+            remedy = f"did you mean --{close[0]}?" if close else "its README lists them."
+            raise InputError(f"Unknown flag --{flag}: no config file declares it; {remedy}")
+
+
+def flags() -> dict:
+    """Flags of the running command line, `-` as `_` and `#` as `::`, values as fire reads them."""
+    found, arguments = {}, sys.argv[2:]
+    for position, argument in enumerate(arguments):
+        if not argument.startswith("--"):
+            continue
+        name, has_value, value = argument[2:].partition("=")
+        if not has_value:
+            following = arguments[position + 1 : position + 2]
+            value = following[0] if following and not following[0].startswith("--") else "True"
+        found[name.replace("-", "_").replace("#", "::")] = DefaultParseValue(value)
+    return found
+
+
+def merged_config() -> dict:
+    """Config files of the running command line, merged in order as `monai.bundle run` merges them.
+
+    Returns an empty dict when the bundle is used from Python.
+    """
+    if not started_from_shell():
+        return {}
+    from monai.bundle import ConfigParser  # takes seconds, and the other commands do without
+
+    given = flags()
+    if "args_file" in given:
+        given = {**ConfigParser.load_config_file(given["args_file"]), **given}
+    return ConfigParser.load_config_files(given.get("config_file", []))
+
+
+def effective_config() -> dict:
+    """`merged_config` with the flags set in it: what the running command really does.
+
+    Returns an empty dict when the bundle is used from Python.
+    """
+    if not started_from_shell():
+        return {}
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser(merged_config())
+    parser.update({name: v for name, v in flags().items() if name not in RUN_ARGUMENTS})
+    return parser.get()
+
+
+def started_from_shell() -> bool:
+    """Whether this process is `python -m monai.bundle run`."""
+    return Path(sys.argv[0]).parts[-2:] == ("bundle", "__main__.py") and sys.argv[1:2] == ["run"]
+
+
+def is_declared(flag: str, config: dict) -> bool:
+    """Whether `a::b::c` exists in the config, or is a further argument of a declared component."""
+    node, *names = [config, *flag.split("::")]
+    if names[0] == "_meta_":
+        return True
+    for position, name in enumerate(names):
+        if isinstance(node, list) and name.isdigit() and int(name) < len(node):
+            node = node[int(name)]
+        elif isinstance(node, dict) and name in node:
+            node = node[name]
+        else:  # a misspelt argument of a component is refused by the component's own signature
+            return isinstance(node, dict) and "_target_" in node and position == len(names) - 1
+    return True

@@ -1,0 +1,10 @@
+# generated from common/runtime/precision.py, do not edit: `make copies`
+"""Chooses the precision that a device computes in."""
+
+import torch
+
+
+def autocast_dtype(device: str | torch.device) -> torch.dtype:
+    """bfloat16 where a GPU computes in it, float16 elsewhere."""
+    is_cuda = torch.device(device).type == "cuda"
+    return torch.bfloat16 if not is_cuda or torch.cuda.is_bf16_supported(False) else torch.float16

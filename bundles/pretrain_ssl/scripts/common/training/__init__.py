@@ -1,0 +1,9 @@
+# generated from common/training/__init__.py, do not edit: `make copies`
+"""Trains: checkpoints, exact resume, the run's folder, metrics."""
+
+from .checkpoint_handler import CheckpointHandler
+from .gradient_clipping import GradientClipping
+from .metric_logging import MetricLogger
+from .run_folder import open_run_folder
+
+__all__ = ["CheckpointHandler", "GradientClipping", "MetricLogger", "open_run_folder"]

@@ -1,0 +1,17 @@
+"""A corpus for pre-training: which public CTs to get, and files that training reads fast.
+
+python -m scripts corpus select paper.s5cmd --preset paper
+python -m scripts corpus prepare dicom corpus
+
+Needs the packages of the extra `corpus`: pydicom, python-gdcm, dask, distributed, idc-index and
+matplotlib.
+"""
+
+try:
+    from .idc.select import select
+    from .prepare import prepare
+except ModuleNotFoundError as error:
+    packages = "pydicom python-gdcm dask distributed idc-index matplotlib"
+    raise SystemExit(f"error: {error.name} is not installed; pip install {packages}") from None
+
+COMMANDS = {"select": select, "prepare": prepare}

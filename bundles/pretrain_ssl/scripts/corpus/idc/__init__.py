@@ -1,0 +1,1 @@
+"""Selects public CTs of Imaging Data Commons."""

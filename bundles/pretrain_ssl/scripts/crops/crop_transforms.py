@@ -1,0 +1,119 @@
+"""Training crops that are read without their volumes.
+
+A volume that is on the training's grid already (uncompressed NIfTI, RAS, the training's spacing)
+stays in its file, which is mapped for each crop and closed behind it. So memory and open files do
+not grow with the number of volumes, and no more of a file is read than the crop's pages. Any other
+file goes through ordinary transforms and becomes a volume in memory, all of it for every crop.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, MapTransform, Randomizable
+
+from ..common.errors import InputError
+from .mapped_volume import AIR_HU, VolumeFile, Voxels, open_file
+
+BLOCKS, BLOCK_SIZE = 128, 32  # voxels looked at one by one before a whole volume is searched
+
+
+class OpenVolumed(MapTransform):
+    """Path to `VolumeFile` where the file is on the training's grid, else to a volume in memory.
+
+    Args:
+        keys: of paths.
+        spacing_mm: the training's, x, y, z.
+        otherwise: transforms of the same keys that bring any other file to that grid: (1, X, Y, Z)
+            in HU, with the file's name as metadata.
+
+    Raises:
+        InputError: the file is shorter than its header says.
+    """
+
+    def __init__(self, keys, spacing_mm: Sequence[float], otherwise: Sequence[Callable]) -> None:
+        super().__init__(keys)
+        self.spacing_mm, self.otherwise = spacing_mm, Compose(otherwise)
+
+    def __call__(self, data):
+        data = dict(data)
+        for key in self.key_iterator(data):
+            left_in_file = open_file(data[key], self.spacing_mm)
+            data[key] = left_in_file or self.otherwise({key: data[key]})[key]
+        return data
+
+
+class RandBodyCropd(Randomizable, MapTransform):
+    """A patch around a random voxel of the body, so that none is all air.
+
+    Args:
+        keys: of `VolumeFile`s and of volumes (1, X, Y, Z) in HU.
+        patch_size: of the crop, voxels.
+        body_above_hu: what is above is body.
+
+    Raises:
+        InputError: a volume shows no body.
+
+    Returns (of a call):
+        (1, X, Y, Z) float32 in HU, a plain tensor.
+    """
+
+    def __init__(self, keys, patch_size: Sequence[int], body_above_hu: float) -> None:
+        MapTransform.__init__(self, keys)
+        self.patch_size, self.body_above_hu = tuple(patch_size), body_above_hu
+
+    def __call__(self, data):
+        data = dict(data)
+        for key in self.key_iterator(data):
+            path, voxels = look_into(data[key])
+            centre = draw_centre(self.R, voxels, self.body_above_hu)
+            if centre is None:
+                raise InputError(
+                    f"{path} shows no body, no voxel is above {self.body_above_hu:g} HU; remove it."
+                )
+            data[key] = torch.from_numpy(crop_around(voxels, centre, self.patch_size)[None])
+        return data
+
+
+def look_into(volume: VolumeFile | MetaTensor) -> tuple[str, Voxels]:
+    """Name of the file, and voxels of which nothing has been read or copied."""
+    if isinstance(volume, VolumeFile):
+        return volume.path, volume.voxels()
+    return volume.meta["filename_or_obj"], Voxels(volume.as_tensor().numpy()[0])
+
+
+def draw_centre(
+    rng: np.random.RandomState, voxels: Voxels, body_above_hu: float
+) -> tuple[int, ...] | None:
+    """A voxel drawn uniformly from those of the body; None where there are none.
+
+    Voxels of the whole volume are drawn until one is body, which reads a page of the file for
+    each. After thousands in vain the body is searched for, so that even the smallest is found.
+    """
+    shape = voxels.stored.shape
+    if 0 in shape:
+        return None
+    for _ in range(BLOCKS):
+        for place in map(tuple, rng.randint(shape, size=(BLOCK_SIZE, 3)).tolist()):
+            if voxels.stored[place] * voxels.slope + voxels.intercept > body_above_hu:
+                return place
+    planes = [voxels.hu((..., z)) > body_above_hu for z in range(shape[2])]
+    body = np.argwhere(np.stack(planes, axis=2))
+    return tuple(body[rng.randint(len(body))].tolist()) if len(body) else None
+
+
+def crop_around(voxels: Voxels, centre: tuple[int, ...], patch_size: tuple[int, ...]) -> np.ndarray:
+    """HU of the patch around a voxel, (X, Y, Z) float32.
+
+    A patch that would reach over an edge is moved inside. Where the volume is smaller than the
+    patch, air is added on both sides alike.
+    """
+    sizes = list(zip(centre, patch_size, voxels.stored.shape))
+    firsts = [min(max(at - size // 2, 0), max(n - size, 0)) for at, size, n in sizes]
+    box = tuple(slice(first, first + size) for first, size in zip(firsts, patch_size))
+    missing = [max(size - n, 0) for _, size, n in sizes]
+    if not any(missing):
+        return voxels.hu(box)
+    widths = [(n // 2, n - n // 2) for n in missing]
+    return np.pad(voxels.hu(box), widths, constant_values=AIR_HU)

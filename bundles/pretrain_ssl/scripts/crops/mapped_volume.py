@@ -1,0 +1,65 @@
+"""A volume that stays in its file: mapped while its voxels are used, closed behind them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.arrayproxy import ArrayProxy
+
+from ..common.errors import InputError
+
+AIR_HU = -1000.0
+SPACING_TOLERANCE_MM = 1e-3
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """Stored values (X, Y, Z), mapped or in memory, and what makes HU of them."""
+
+    stored: np.ndarray
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def hu(self, index: tuple) -> np.ndarray:
+        """HU of a voxel, plane or box, float32 in C order; what is not finite is air."""
+        hu = self.stored[index].astype(np.float32, order="C")
+        if (self.slope, self.intercept) != (1, 0):
+            hu = hu * np.float32(self.slope) + np.float32(self.intercept)
+        is_exact = self.stored.dtype.kind in "iu"
+        return hu if is_exact else np.where(np.isfinite(hu), hu, np.float32(AIR_HU))
+
+
+@dataclass(frozen=True)
+class VolumeFile:
+    """A volume that stays in its file; light, and no file is open but while `voxels` are used."""
+
+    path: str
+    proxy: ArrayProxy
+
+    def voxels(self) -> Voxels:
+        return Voxels(np.asarray(self.proxy.get_unscaled()), self.proxy.slope, self.proxy.inter)
+
+
+def open_file(path: str, spacing_mm: Sequence[float]) -> VolumeFile | None:
+    """The volume in its file, of which the header is read; None where it is on another grid.
+
+    The grid is that of uncompressed NIfTI in RAS with this spacing (x, y, z), in 3D.
+
+    Raises:
+        InputError: the file is shorter than its header says.
+    """
+    image = nib.load(path, mmap="r") if str(path).endswith(".nii") else None
+    if image is None or len(image.shape) != 3 or image.dataobj.dtype.kind not in "iuf":
+        return None
+    is_ras = nib.aff2axcodes(image.affine) == ("R", "A", "S")
+    difference_mm = np.abs(voxel_sizes(image.affine) - spacing_mm).max()
+    if not is_ras or difference_mm > SPACING_TOLERANCE_MM:
+        return None
+    proxy = image.dataobj
+    if os.path.getsize(path) < proxy.offset + prod(proxy.shape) * proxy.dtype.itemsize:
+        raise InputError(f"{path} is cut short or damaged; replace or remove it.")
+    return VolumeFile(str(path), proxy)

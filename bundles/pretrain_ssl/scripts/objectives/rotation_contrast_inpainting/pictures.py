@@ -1,0 +1,107 @@
+"""Pictures of restored volumes: intact, corrupted and restored side by side."""
+
+import logging
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.data import MetaTensor, PILWriter
+from monai.transforms import Transform
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from ...common.atomic_write import replacing
+
+logger = logging.getLogger(__name__)
+
+
+def triptych(intact: Tensor, corrupted: Tensor, restored: Tensor) -> np.ndarray:
+    """The middle axial slice of three volumes, side by side, in radiological orientation.
+
+    Anterior is up and the patient's right is at the left. One pixel is one voxel: pixels are
+    square, and proportions true, where x and y have the same spacing, as in every config here.
+
+    Args:
+        intact, corrupted, restored: (C, X, Y, Z), RAS, [0, 1], on any device; the first channel of
+            each is shown. Values outside of [0, 1] are shown as its ends.
+
+    Raises:
+        ValueError: the three differ in shape.
+
+    Returns:
+        (Y, 3X) uint8, [0, 1] mapped to 0..255; the slice is Z // 2.
+    """
+    volumes = (intact, corrupted, restored)
+    shapes = [tuple(volume.shape) for volume in volumes]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"intact, corrupted and restored differ in shape: {shapes}")
+    return np.hstack([_axial_slice(volume) for volume in volumes])
+
+
+def _axial_slice(volume: Tensor) -> np.ndarray:
+    """(C, X, Y, Z) in RAS to the (Y, X) uint8 picture of channel 0 at Z // 2."""
+    plane = volume[0, :, :, volume.shape[-1] // 2].detach().float().cpu()
+    levels = (plane.clamp(0, 1) * 255).round().to(torch.uint8)
+    # x grows towards the patient's right and y towards anterior; columns grow to the right of the
+    # picture and rows downwards: both axes are reversed
+    return np.asarray(levels).T[::-1, ::-1]
+
+
+class Triptychd(Transform):
+    """Postprocessing: the `triptych` of one case under the key `triptych`, for `SaveImaged`.
+
+    It must come before the volumes are brought back to the image's own grid.
+
+    Args:
+        intact, corrupted, restored: keys of (C, X, Y, Z) volumes on the network's grid.
+    """
+
+    def __init__(
+        self, intact: str = "intact", corrupted: str = "image", restored: str = "pred"
+    ) -> None:
+        self.keys = (intact, corrupted, restored)
+
+    def __call__(self, data):
+        volumes = [data[key] for key in self.keys]
+        picture = torch.from_numpy(triptych(*volumes).copy())[None]  # (1, rows, columns)
+        # of the metadata only the name: a 3D shape in it and the picture would be resampled to it
+        meta = {"filename_or_obj": volumes[0].meta["filename_or_obj"]}
+        return {**data, "triptych": MetaTensor(picture, meta=meta)}
+
+
+class ValidationPictures:
+    """Evaluator's handler: triptychs of the first views of every validation, for TensorBoard.
+
+    Args:
+        run_folder: `tensorboard/` in it is written to.
+        iterations_per_epoch: of the training, so that pictures and curves have the same abscissa.
+        count: how many views, one below the other.
+    """
+
+    def __init__(self, run_folder: str, iterations_per_epoch: int, count: int = 4) -> None:
+        self.folder = f"{run_folder}/tensorboard"
+        self.iterations_per_epoch, self.count = iterations_per_epoch, count
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), self.first_batch_completed)
+
+    def first_batch_completed(self, engine: Engine) -> None:
+        output = engine.state.output
+        intact, restored = output["label"]["reconstruction"], output["pred"]["reconstruction"]
+        views = zip(intact[: self.count], output["image"], restored)
+        rows = [triptych(*view) for view in views]
+        step = engine.state.epoch * self.iterations_per_epoch
+        with SummaryWriter(self.folder) as writer:
+            name = "validation/intact_corrupted_restored"
+            writer.add_image(name, np.vstack(rows), step, dataformats="HW")
+
+
+class PictureWriter(PILWriter):
+    """`SaveImaged`'s writer of (1, rows, columns) uint8; a file is complete or absent."""
+
+    def write(self, filename, verbose: bool = False, **kwargs) -> None:
+        """Write beside the target under a temporary name, then rename; with `verbose`, say so."""
+        with replacing(filename) as temporary:  # rows come first already: nothing to swap
+            super().write(temporary, verbose=False, reverse_indexing=False, **kwargs)
+        if verbose:
+            logger.info(f"written: {filename}")

@@ -1,0 +1,41 @@
+"""Files that are never half-written."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; renamed to it when all went well, else removed.
+
+    So there is either the old file or the whole new one, never a part.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # processes on several machines, each with this number, may share the folder
+    temporary = path.with_name(f".{socket.gethostname()}_{os.getpid()}_{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_atomically(content: Any, path: str | Path) -> None:
+    """`torch.save` by way of a temporary name, on the disk before it is renamed."""
+    import torch  # takes seconds, and those who write text alone need not wait for it
+
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text by way of a temporary name."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)

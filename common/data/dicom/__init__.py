@@ -1,0 +1,1 @@
+"""Reads DICOM series; needs pydicom and python-gdcm, which nothing else here does."""

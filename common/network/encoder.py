@@ -1,0 +1,54 @@
+"""How fast the encoder learns, beside the rest of the network."""
+
+from monai.optimizers import generate_param_groups
+from torch import nn
+
+from ..errors import InputError
+
+ENCODER = "swinViT."  # SwinUNETR's name of its encoder, also that of the pre-training network
+
+
+def freeze_encoder(network: nn.Module, encoder_lr_scale: float) -> None:
+    """At a scale of 0 the encoder gets no gradients from now on and stays as it is.
+
+    In a run list this comes before anything that wraps the network by DDP, which waits for the
+    gradients of all parameters that it finds trainable.
+
+    Args:
+        network: the bare network.
+        encoder_lr_scale: the encoder's share of the learning rate.
+
+    Raises:
+        InputError: the share is negative.
+    """
+    if encoder_lr_scale < 0:
+        raise InputError(
+            f"--encoder_lr_scale {encoder_lr_scale} is negative; give 0 to freeze the encoder, or "
+            "its share of the learning rate."
+        )
+    if encoder_lr_scale == 0:
+        network.swinViT.requires_grad_(False)
+
+
+def is_frozen(network: nn.Module) -> bool:
+    """Whether the network has an encoder of which no parameter is trained."""
+    encoder = [p for name, p in network.named_parameters() if ENCODER in name]
+    return bool(encoder) and not any(parameter.requires_grad for parameter in encoder)
+
+
+def parameter_groups(
+    network: nn.Module, learning_rate: float, encoder_lr_scale: float
+) -> list[dict]:
+    """An optimiser's two groups: the rest of the network first, then the encoder.
+
+    Args:
+        network: DDP-wrapped or not.
+        learning_rate: of the rest; the encoder gets `encoder_lr_scale` of it.
+    """
+    return generate_param_groups(
+        network=network,
+        layer_matches=[lambda named: ENCODER not in named[0], lambda named: ENCODER in named[0]],
+        match_types=["filter", "filter"],
+        lr_values=[learning_rate, learning_rate * encoder_lr_scale],
+        include_others=False,
+    )

@@ -1,0 +1,14 @@
+"""Runs a network on the device at hand: precision, memory, progress, processes."""
+
+from .distributed import leave_sigterm_to_parent
+from .memory import PeakMemory, keep_freed_memory
+from .precision import autocast_dtype
+from .progress import ProgressBar
+
+__all__ = [
+    "PeakMemory",
+    "ProgressBar",
+    "autocast_dtype",
+    "keep_freed_memory",
+    "leave_sigterm_to_parent",
+]

@@ -1,0 +1,147 @@
+"""How labelled cases are divided: five folds, BTCV's 24 and 6, and fractions of a training set.
+
+A case is a dict with an `image`'s path. A datalist may say where it belongs: `fold` (0 to 4),
+`rank` (its place in the order of which fractions take the first), `split_24_6` ("training" or
+"validation"). What it does not say is drawn by the seed, or read off BTCV's names.
+"""
+
+import re
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from monai.data import partition_dataset
+
+from ..errors import InputError
+
+FOLDS = 5
+SPLITS = ("five_fold", "btcv_24_6")  # on a command line, 24_6 alone is the number 246
+# Validate in the split into 24 and 6 that most published figures on BTCV's training set use.
+BTCV_VALIDATION = range(35, 41)
+SPLIT_KEYS = ("fold", "rank", "split_24_6")
+
+
+def split_cases(
+    cases: list[dict], split: str, fold: int, seed: int
+) -> tuple[list[dict], list[dict]]:
+    """Cases that train and cases that validate.
+
+    Args:
+        cases: all labelled ones.
+        split: "five_fold", in which the fold's cases validate, or "btcv_24_6".
+        fold: 0 to 4; of no meaning for "btcv_24_6".
+        seed: of folds that the cases do not name.
+
+    Raises:
+        InputError: there is no such split or fold, or the cases cannot be divided so.
+    """
+    if split not in SPLITS:
+        raise InputError(f"--split {split} is unknown; it takes {' or '.join(SPLITS)}.")
+    if split == "five_fold" and fold not in range(FOLDS):
+        raise InputError(f"--fold {fold} does not exist; it takes 0 to {FOLDS - 1}.")
+    if split == "five_fold":
+        validates = [number == fold for number in folds(cases, seed)]
+    else:
+        validates = [part == "validation" for part in parts_24_6(cases)]
+    parts = [[case for case, v in zip(cases, validates) if v == wanted] for wanted in (False, True)]
+    if not all(parts):
+        what = f"fold {fold}" if split == "five_fold" else f"split {split}"
+        raise InputError(
+            f"{what} leaves {len(parts[0])} cases to train and {len(parts[1])} to validate; mend "
+            "the datalist."
+        )
+    return parts[0], parts[1]
+
+
+def folds(cases: list[dict], seed: int) -> list[int]:
+    """The fold of each case: the one that it names, or one drawn by the seed, all of equal size.
+
+    Raises:
+        InputError: some name one and some do not, one does not exist, or there are too few cases.
+    """
+    named = _noted(cases, "fold")
+    if named is not None:
+        wrong = next((case for case, fold in zip(cases, named) if fold not in range(FOLDS)), None)
+        if wrong is not None:
+            raise InputError(
+                f"{wrong['image']} has fold {wrong['fold']!r} in the datalist; it takes 0 to "
+                f"{FOLDS - 1}."
+            )
+        return named
+    if len(cases) < FOLDS:
+        raise InputError(
+            f"{len(cases)} labelled images are too few for {FOLDS} folds; name those that "
+            "train and those that validate in a --datalist."
+        )
+    numbers = list(range(len(cases)))
+    parts = partition_dataset(numbers, num_partitions=FOLDS, shuffle=True, seed=seed)
+    of = {number: fold for fold, part in enumerate(parts) for number in part}
+    return [of[number] for number in numbers]
+
+
+def parts_24_6(cases: list[dict]) -> list[str]:
+    """ "training" or "validation" for each case: what it names, or by BTCV's number in its name.
+
+    Raises:
+        InputError: some name it and some do not, or a name has no such number.
+    """
+    named = _noted(cases, "split_24_6")
+    if named is not None:
+        return named
+    numbers = [btcv_number(case["image"]) for case in cases]
+    if None in numbers:
+        case = cases[numbers.index(None)]
+        raise InputError(
+            "--split btcv_24_6 is for BTCV, whose images are img0001 to img0040, and "
+            f"{case['image']} has no such name; give --split five_fold."
+        )
+    return ["validation" if number in BTCV_VALIDATION else "training" for number in numbers]
+
+
+def btcv_number(path: str) -> int | None:
+    """12 for `…/img0012.nii.gz`; None for a name that is not of BTCV."""
+    name = re.fullmatch(r"img(\d{4})\.nii(\.gz)?", Path(path).name)
+    return int(name[1]) if name else None
+
+
+def ranks(cases: list[dict], seed: int) -> list[int]:
+    """The place of each case in the order of which fractions take the first.
+
+    Raises:
+        InputError: some name one and some do not.
+    """
+    named = _noted(cases, "rank")
+    if named is not None:
+        return named
+    # a stream of its own: the order says nothing about the folds
+    return np.random.default_rng([seed, FOLDS]).permutation(len(cases)).tolist()
+
+
+def first_fraction(cases: list[dict], label_fraction: float, seed: int) -> list[dict]:
+    """The first ⌈fraction · n⌉ cases in the order of their ranks, so that sets are nested.
+
+    Args:
+        cases: a training set; those kept stay in its order.
+        label_fraction: above 0, at most 1.
+        seed: of ranks that the cases do not name.
+
+    Raises:
+        InputError: there is no such fraction.
+    """
+    if isinstance(label_fraction, bool) or not 0 < label_fraction <= 1:
+        raise InputError(f"--label_fraction {label_fraction} is not above 0 and at most 1.")
+    # 0.1 * 30 is a little more than 3 in binary
+    count = ceil(round(label_fraction * len(cases), 9))
+    order = sorted(range(len(cases)), key=ranks(cases, seed).__getitem__)
+    return [cases[place] for place in sorted(order[:count])]
+
+
+def _noted(cases: list[dict], note: str) -> list | None:
+    """A note of every case; None where none has it."""
+    lacking = [case for case in cases if note not in case]
+    if lacking and len(lacking) < len(cases):
+        raise InputError(
+            f"{lacking[0]['image']} has no {note} in the datalist, others have; give it to all or "
+            "to none."
+        )
+    return None if lacking or not cases else [case[note] for case in cases]

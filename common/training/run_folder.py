@@ -1,0 +1,132 @@
+"""The folder of a training run: which one a command goes on in."""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+
+from ..atomic_write import write_text
+from ..cli.flags import effective_config, flags, started_from_shell
+from ..errors import InputError
+
+logger = logging.getLogger(__name__)
+
+# Keys in which the commands of one run may differ: they change how fast, not what is learnt.
+INDIFFERENT = {"_desc_", "resume", "num_workers", "cache_rate", "pin_memory"}
+_locks = []  # open files; a lock is given back when its process ends, however it ends
+
+
+def open_run_folder(output_dir: str, resume: str) -> str:
+    """The folder of this run: an earlier one's that it goes on with, or a new one.
+
+    A run is `output_dir` or, where that was taken, `output_dir-2`, `-3`, … Only the last is ever
+    gone on with. From Python, as in a server, every training is a new run. Of several processes
+    the first decides for all.
+
+    Args:
+        output_dir: the folder's name.
+        resume: "auto" goes on with the last run when it had the same configuration; "never"
+            starts anew beside it, except where torchrun starts a killed training again.
+
+    Raises:
+        InputError: the last run had another configuration, or is still running.
+    """
+    if resume not in ("auto", "never"):
+        raise InputError(f"--resume {resume} is unknown; give auto or never.")
+    is_restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    goes_on = started_from_shell() and (resume == "auto" or is_restart)
+    if not dist.is_initialized():
+        return str(_claimed(output_dir, goes_on))
+    folder = [str(_claimed(output_dir, goes_on)) if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(folder)
+    return folder[0]
+
+
+def _claimed(output_dir: str, goes_on: bool) -> Path:
+    numbered = (Path(f"{output_dir}-{n}" if n > 1 else output_dir) for n in count(1))
+    last = None
+    for folder in numbered:
+        if not any(folder.glob("[!.]*")):
+            break
+        last = folder
+    config = effective_config()
+    if goes_on and last is not None:
+        _check_same(last, config)
+        folder = last
+    folder.mkdir(parents=True, exist_ok=True)
+    _lock(folder)
+    if folder != last:
+        given = flags() if config else {}
+        text = json.dumps({"config": config, "flags": given}, indent=2, default=str)
+        write_text(folder / "config.json", text + "\n")
+    logger.info(f"this run is kept in {folder}")
+    return folder
+
+
+def kept_config(folder: str | Path) -> dict:
+    """The configuration that a run was started with.
+
+    Raises:
+        InputError: the folder is not one of a run.
+    """
+    path = Path(folder) / "config.json"
+    try:
+        return json.loads(path.read_text())["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder} is not the folder of a run: its config.json cannot be read; give another "
+            "--run_name, or --resume never to start anew beside it."
+        ) from error
+
+
+def note_merging(folder: Path, merging: str) -> None:
+    """Add to a run's config.json which patch merging `auto` stands for."""
+    path = folder / "config.json"
+    if path.is_file():
+        write_text(
+            path, json.dumps(json.loads(path.read_text()) | {"merging": merging}, indent=2) + "\n"
+        )
+
+
+def _check_same(folder: Path, config: dict) -> None:
+    """Raise an InputError that names what differs from the configuration kept in a folder."""
+    plain = json.loads(json.dumps(config, default=str))
+    before, now = dict(_values(kept_config(folder))), dict(_values(plain))
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    different = [name for name in names if name.split("::")[0] not in INDIFFERENT]
+    if different:
+        changes = [f"{name} was {before.get(name)}, is {now.get(name)}" for name in different[:3]]
+        more = f" and {len(different) - 3} more" if len(different) > 3 else ""
+        raise InputError(
+            f"{folder} holds a run of another configuration ({', '.join(changes)}{more}); give "
+            "another --run_name, or --resume never to start anew beside it."
+        )
+
+
+def _values(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Plain values of nested dictionaries, by names joined with `::`."""
+    if not isinstance(node, Mapping):
+        yield name, node
+        return
+    for key, value in node.items():
+        yield from _values(value, f"{name}::{key}" if name else key)
+
+
+def _lock(folder: Path) -> None:
+    """Hold a folder for this process, or raise an InputError when another one trains in it."""
+    file = (folder / ".lock").open("w")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(
+            f"{folder} is in use by another process; wait for it, or give another --run_name."
+        ) from error
+    except OSError:  # a file system without locks
+        logger.warning(f"{folder} cannot be locked: do not start the same run twice")
+    _locks.append(file)

@@ -1,0 +1,6 @@
+"""Loads checkpoints of every known layout, and tells what each holds."""
+
+from .load import load_pretrained, load_weights
+from .preprocessing_note import attach_metadata
+
+__all__ = ["attach_metadata", "load_pretrained", "load_weights"]

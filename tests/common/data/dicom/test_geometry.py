@@ -1,0 +1,44 @@
+"""Slices of a series: evenly on a line, or not at all, by hand-computed cases."""
+
+import numpy as np
+import pytest
+
+from common.data.dicom import geometry, volume
+
+NORMAL = np.array([0.0, 0.0, 1.0])
+
+
+def heights(*z_mm: float) -> np.ndarray:
+    """Positions of slices at these heights, one above the other."""
+    return np.array([[0.0, 0.0, z] for z in z_mm])
+
+
+def test_step_of_even_slices():
+    step = geometry.step(heights(*np.arange(20) * 2.5), NORMAL)
+    np.testing.assert_allclose(step, [0, 0, 2.5])
+
+
+def test_positions_rounded_by_the_scanner_are_even():
+    """0.625 mm, written with one decimal."""
+    z_mm = np.round(np.arange(40) * 0.625, 1)
+    step = geometry.step(heights(*z_mm), NORMAL)
+    np.testing.assert_allclose(step, [0, 0, 0.625], atol=2e-3)
+
+
+def test_step_of_a_tilted_gantry_keeps_the_lean():
+    lean = np.array([[0.0, 0.5 * n, 2.0 * n] for n in range(20)])
+    np.testing.assert_allclose(geometry.step(lean, NORMAL), [0, 0.5, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("z_mm", "words"),
+    [
+        ([*range(0, 40, 2), 44, 46, 50], "missing slices: 3 of 2.00 mm"),
+        ([*range(0, 40, 2), 39], "uneven spacing: 1.00 to 2.00 mm"),
+        (list(range(15)), "too small: 15 slices"),
+        ([0.9 * n + 0.003 * n * n for n in range(40)], "uneven spacing: slices lie up to"),
+    ],
+)
+def test_slices_that_do_not_fill_a_box_are_rejected(z_mm, words):
+    with pytest.raises(volume.RejectedError, match=words):
+        geometry.step(heights(*z_mm), NORMAL)

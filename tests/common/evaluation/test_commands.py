@@ -1,0 +1,113 @@
+"""Folds put together, and two evaluations compared."""
+
+import json
+import sys
+from math import nan
+from pathlib import Path
+
+import pytest
+from bundle_runs import python
+from helpers import BUNDLES
+
+from common.evaluation import commands, tables
+
+
+def row(case: str, dice: float, name="spleen", hd95_mm=2.0) -> dict:
+    return {
+        "case": case,
+        "label": 1 if name == "spleen" else 2,
+        "name": name,
+        "dice": dice,
+        "nsd_1mm": dice,
+        "hd95_mm": hd95_mm,
+        "volume_ml": 1.0,
+        "reference_volume_ml": 1.0,
+    }
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """`write("fold0", rows)` makes the folder of an evaluation; without its picture, for time."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+
+    def write(name: str, rows: list[dict]) -> str:
+        tables.write_and_print(tmp_path / name, rows)
+        return str(tmp_path / name)
+
+    return write
+
+
+def evaluated(folder) -> dict:
+    return json.loads(Path(folder, "summary.json").read_text())
+
+
+def test_merged_folds_are_one_evaluation_of_all_cases(write, tmp_path):
+    dice = {"a": 0.9, "b": 0.8, "c": 0.4, "d": nan, "e": 0.1}
+    rows = [row(case, value) for case, value in dice.items()]
+    folds = [write("fold0", rows[:2]), write("fold1", rows[2:3]), write("fold2", rows[3:])]
+    commands.merge(*folds, output=str(tmp_path / "all"))
+    whole = write("whole", rows)
+    for name in ("metrics.csv", "summary.json"):
+        assert (tmp_path / "all" / name).read_bytes() == Path(whole, name).read_bytes()
+    assert evaluated(tmp_path / "all")["organs"]["spleen"]["dice"]["count"] == 4
+
+
+def test_the_merged_evaluation_may_lie_in_one_of_its_folds(write):
+    folds = [write("fold0", [row("a", 0.9)]), write("fold1", [row("b", 0.7)])]
+    commands.merge(*folds, output=folds[0])
+    assert evaluated(folds[0])["mean_dice"] == 0.8
+
+
+MISTAKES = {
+    "one folder": ([[row("a", 0.9)]], "two folders of evaluations or more"),
+    "a case twice": (
+        [[row("a", 0.9), row("b", 0.9)], [row("b", 0.5)]],
+        "case b is in .*first and in .*other",
+    ),
+    "other tolerances": (
+        [[row("a", 0.9)], [{k.replace("1mm", "3mm"): v for k, v in row("b", 0.9).items()}]],
+        "have other columns .*nsd_1mm.* and .*nsd_3mm.*--tolerances_mm",
+    ),
+    "other labels": ([[row("a", 0.9)], [row("b", 0.9, "liver")]], "have other labels"),
+}
+
+
+@pytest.mark.parametrize("tables, sentence", MISTAKES.values(), ids=MISTAKES)
+def test_folds_that_do_not_fit_are_refused_and_nothing_is_written(
+    write, refusal, tmp_path, tables, sentence
+):
+    folders = [write(name, rows) for name, rows in zip(("first", "other"), tables)]
+    with refusal(sentence):
+        commands.merge(*folders, output=str(tmp_path / "all"))
+    assert not (tmp_path / "all").exists()
+
+
+def test_comparison_is_of_the_pairs_in_which_both_are_defined(write):
+    before = [row(case, 0.5, hd95_mm=8.0) for case in "abcdef"] + [row("g", nan, hd95_mm=nan)]
+    after = [row(case, 0.5 + k / 10, hd95_mm=8.0) for k, case in enumerate("abcdefg")]
+    shown = commands.compare(write("before", before), write("after", after)).splitlines()
+    # changes 0 (dropped by the test), 0.1 … 0.5: all of five ranks up, two-sided p = 2 / 2⁵
+    assert shown[1].split() == ["spleen", "Dice", "6", "0.500", "0.750", "0.250", "0.062"]
+    assert shown[3].split() == ["spleen", "HD95", "6", "8.0", "8.0", "0.0", "1.000"]
+
+
+def test_comparison_without_a_defined_pair_shows_dashes(write):
+    tables = [write("a", [row("x", nan)]), write("b", [row("x", 0.5)])]
+    shown = commands.compare(*tables).splitlines()
+    assert shown[1].split() == ["spleen", "Dice", "0", "-", "-", "-", "-"]
+
+
+def test_comparison_of_other_cases_is_refused(write, refusal):
+    tables = [write("a", [row("x", 0.5)]), write("b", [row("y", 0.5)])]
+    with refusal("no case in common"):
+        commands.compare(*tables)
+
+
+def test_the_command_line_merges_and_draws(write, tmp_path):
+    folds = [write("fold0", [row("a", 0.9)]), write("fold1", [row("b", 0.7)])]
+    command = ["-m", "scripts", "evaluation", "merge"]
+    output = tmp_path / "all"
+    done = python(BUNDLES / "btcv_segmentation", *command, *folds, "--output", output)
+    assert done.stdout.splitlines()[-1].startswith("mean of the organs           Dice 0.800")
+    assert evaluated(tmp_path / "all")["cases"] == 2
+    assert (tmp_path / "all/boxplots.png").is_file()

@@ -1,0 +1,187 @@
+"""Evaluation figures by hand-computed masks, and the rows they make."""
+
+import csv
+from math import isnan, nan
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.data import MetaTensor
+
+from common.evaluation import metrics_handler
+
+LABELS = {"0": "background", "1": "spleen", "2": "liver", "3": "aorta"}
+AXES_MM = np.eye(3)
+LEFT = np.array([1, 1, 1, 1, 0, 0, 0, 0], dtype=bool)
+MIDDLE = np.array([0, 0, 1, 1, 1, 1, 0, 0], dtype=bool)
+INNER = np.array([0, 0, 0, 1, 0, 0, 0, 0], dtype=bool)
+NONE = np.zeros(8, dtype=bool)
+
+
+@pytest.fixture
+def table(tmp_path):
+    return metrics_handler.EvaluationTable(str(tmp_path), LABELS)
+
+
+def labels(*counts: int) -> np.ndarray:
+    """A label map of 24 voxels: so many of label 1, then of label 2, … and background."""
+    values = [value for value, count in enumerate(counts, start=1) for _ in range(count)]
+    return np.array([*values, *[0] * (24 - len(values))]).astype(np.uint8).reshape(2, 3, 4)
+
+
+def evaluate(table, cases: list[dict]) -> list[list[str]]:
+    """Run an evaluator that gives one case after the other; the rows of the CSV."""
+    engine = Engine(lambda engine, case: [case])
+    table.attach(engine)
+    engine.run(cases)
+    with (table.folder / "metrics.csv").open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def case(prediction, reference, name="a", spacing_mm=(1.0, 1.0, 1.0)) -> dict:
+    affine = torch.diag(torch.tensor([*spacing_mm, 1.0], dtype=torch.float64))
+    return item(prediction, reference, affine, name)
+
+
+def item(prediction, reference, affine, name="a") -> dict:
+    """What an evaluator's postprocessing leaves of a case."""
+    return {
+        "pred": MetaTensor(torch.from_numpy(prediction)[None].float(), affine=affine),
+        "label": MetaTensor(torch.from_numpy(reference)[None].float(), affine=affine),
+        "image": MetaTensor(torch.zeros(1), meta={"filename_or_obj": f"/data/{name}.nii.gz"}),
+    }
+
+
+@pytest.mark.parametrize(
+    "prediction, expected",
+    [(LEFT, 1.0), (~LEFT, 0.0), (MIDDLE, 0.5), (INNER, 0.4), (NONE, 0.0), (~NONE, 2 / 3)],
+    ids=["identical", "disjoint", "half", "one voxel of four", "empty", "everything"],
+)
+def test_dice_is_twice_the_overlap_over_both_sizes(prediction, expected):
+    assert metrics_handler.dice(prediction, LEFT) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("prediction", [NONE, LEFT])
+def test_dice_is_undefined_without_a_reference(prediction):
+    assert isnan(metrics_handler.dice(prediction, NONE))
+
+
+def test_each_organ_of_a_case_gets_a_row(table):
+    table.add("a", labels(4, 2, 0), labels(2, 4, 3), AXES_MM)
+    assert [(row["label"], row["name"]) for row in table.rows] == [
+        (1, "spleen"),
+        (2, "liver"),
+        (3, "aorta"),
+    ]
+    # spleen: 2 of 4 and 2; liver: places 4, 5 against 2 to 5; aorta: not found
+    assert [row["dice"] for row in table.rows] == [pytest.approx(2 / 3, abs=1e-4)] * 2 + [0.0]
+
+
+def test_channels_are_the_numbers_in_ascending_order(tmp_path):
+    own = {"0": "background", "200": "tumour", "7": "spleen", "30": "liver"}
+    table = metrics_handler.EvaluationTable(str(tmp_path), own)
+    table.add("a", labels(1, 2, 3), labels(1, 2, 3), np.diag([10, 10, 10]))
+    found = [(row["label"], row["name"], row["volume_ml"]) for row in table.rows]
+    assert found == [(7, "spleen", 1.0), (30, "liver", 2.0), (200, "tumour", 3.0)]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"1": "spleen"}, {"0": "background"}, {"0": "background", "1": "lesion", "2": "lesion"}],
+    ids=["no background", "nothing else", "one name twice"],
+)
+def test_labels_that_make_no_table_are_refused(refusal, tmp_path, own):
+    with refusal("need 0, the background"):
+        metrics_handler.EvaluationTable(str(tmp_path), own)
+
+
+def test_volumes_are_in_millilitres(table):
+    table.add("a", labels(4), labels(8), np.diag([10, 10, 5]))
+    assert (table.rows[0]["volume_ml"], table.rows[0]["reference_volume_ml"]) == (2.0, 4.0)
+
+
+def test_rows_of_the_file(table):
+    rows = evaluate(table, [case(labels(4, 2), labels(4, 4, 0), "img0001")])
+    assert rows[:2] == [
+        "case,label,name,dice,nsd_1mm,nsd_2mm,hd95_mm,volume_ml,reference_volume_ml".split(","),
+        "img0001,1,spleen,1.0,1.0,1.0,0.0,0.004,0.004".split(","),
+    ]
+    assert rows[2][:4] == ["img0001", "2", "liver", "0.6667"] and rows[2][7:] == ["0.002", "0.004"]
+    assert rows[3] == ["img0001", "3", "aorta", "", "", "", "", "0.0", "0.0"]
+
+
+# two voxels, one beside the other along an axis of 1, 2 and 5 mm: half of their surfaces is common
+STEPS = [((1, 0, 0), 1.0, 1.0, 1.0), ((0, 1, 0), 0.5, 1.0, 2.0), ((0, 0, 1), 0.5, 0.5, 5.0)]
+TURN = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])
+PERMUTATION = np.array([[0, 0, -1], [1, 0, 0], [0, 1, 0]])
+
+
+@pytest.mark.parametrize("rotation", [np.eye(3), TURN, PERMUTATION, np.diag([-1, -1, 1])], ids=str)
+@pytest.mark.parametrize("step, nsd_1mm, nsd_2mm, hd95_mm", STEPS)
+def test_surfaces_are_measured_along_the_grids_own_axes(
+    table, rotation, step, nsd_1mm, nsd_2mm, hd95_mm
+):
+    voxel, next_voxel = np.zeros((2, 3, 3, 3), np.uint8)
+    voxel[1, 1, 1] = next_voxel[tuple(np.add(1, step))] = 1
+    affine = torch.eye(4, dtype=torch.float64)
+    affine[:3, :3] = torch.from_numpy(rotation @ np.diag([1.0, 2.0, 5.0]))
+    (_, row, *_) = evaluate(table, [item(voxel, next_voxel, affine)])
+    assert [float(text) for text in row[3:]] == [0, nsd_1mm, nsd_2mm, hd95_mm, 0.01, 0.01]
+
+
+def test_volumes_on_a_sheared_grid_are_those_of_its_voxels(table):
+    sheared = np.array([[10.0, 4, 0], [0, 10, 3], [0, 0, 10]])
+    table.add("a", labels(4), labels(4), sheared)
+    assert table.rows[0]["volume_ml"] == 4.0
+
+
+def test_distances_far_beyond_both_organs_boxes_are_found(table):
+    prediction, reference = np.zeros((2, 40, 3, 3), np.uint8)
+    prediction[38, 1, 1] = reference[1, 1, 1] = 2
+    table.add("a", prediction, reference, AXES_MM)
+    assert table.rows[1]["hd95_mm"] == 37.0 and table.rows[1]["nsd_2mm"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "prediction, reference, expected",
+    [(NONE, NONE, [nan] * 4), (LEFT, NONE, [nan] * 4), (NONE, LEFT, [0, 0, 0, nan])],
+    ids=["both empty", "false positive", "missed"],
+)
+def test_figures_of_empty_masks(prediction, reference, expected):
+    masks = [each.reshape(2, 2, 2) for each in (prediction, reference)]
+    found = metrics_handler.organ_figures(*masks, (1, 1, 1), (1, 2))
+    assert list(found) == ["dice", "nsd_1mm", "nsd_2mm", "hd95_mm"]
+    assert list(found.values()) == pytest.approx(expected, nan_ok=True)
+
+
+def test_columns_follow_the_tolerances(tmp_path):
+    table = metrics_handler.EvaluationTable(str(tmp_path), LABELS, tolerances_mm=[3, 0.5, 3])
+    table.add("a", labels(4), labels(4), AXES_MM)
+    assert list(table.rows[0])[3:7] == ["dice", "nsd_0.5mm", "nsd_3mm", "hd95_mm"]
+
+
+@pytest.mark.parametrize("tolerances", [[0], [1, -2], ["2"], [True], [float("nan")], "1,2", None])
+def test_tolerances_that_are_no_numbers_above_0_are_refused(refusal, tmp_path, tolerances):
+    with refusal("--tolerances_mm has .*it takes numbers above 0"):
+        metrics_handler.EvaluationTable(str(tmp_path), LABELS, tolerances)
+
+
+def test_cases_of_one_name_in_two_folders_are_two_cases(table):
+    rows = evaluate(table, [case(labels(4), labels(4), name) for name in ("p1/ct", "p2/ct")])
+    assert {row[0] for row in rows[1:]} == {"p1/ct", "p2/ct"}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cases_on_a_gpu_are_measured_too(table):
+    on_cpu = case(labels(4), labels(4))
+    rows = evaluate(table, [{name: value.to("cuda") for name, value in on_cpu.items()}])
+    assert rows[1][3] == "1.0"
+
+
+def test_names_of_files_lose_their_ending_alone(table):
+    dotted = case(labels(4), labels(4), "patient.7_ct")
+    assert Path(dotted["image"].meta["filename_or_obj"]).name == "patient.7_ct.nii.gz"
+    assert evaluate(table, [dotted])[1][0] == "patient.7_ct"

@@ -1,0 +1,50 @@
+"""Memory that is freed is kept, and the peak is told."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from helpers import ROOT
+
+from common.runtime import memory
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_freed_memory_is_not_mapped_anew():
+    """Page faults of ten large blocks, in a process of its own."""
+    script = """
+import resource, sys, torch
+from common.runtime import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+for _ in range(5):  # until the heap has grown
+    torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    faults = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", script, setting],
+                cwd=ROOT,
+                env={"OMP_NUM_THREADS": "1", "PATH": ""},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for setting in ("keep", "default")
+    ]
+    assert faults[0] < faults[1] / 10
+
+
+@pytest.mark.parametrize("device", ["cpu"])
+def test_peak_memory_is_in_bytes(device):
+    before = memory.peak_memory(device)
+    block = torch.ones(2**27)  # 512 MiB
+    assert 2**28 < memory.peak_memory(device) < 2**37
+    assert memory.peak_memory(device) >= before
+    del block

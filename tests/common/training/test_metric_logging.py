@@ -1,0 +1,86 @@
+"""Curves and progress, with a toy trainer whose validation figures are given."""
+
+import pytest
+from ignite.engine import Engine, Events
+from toy_training import Toy
+
+from common.training import metric_logging
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """`toy(figures, …)` is a fresh `Toy` in one and the same folder."""
+    return lambda *arguments, **settings: Toy(tmp_path, *arguments, **settings)
+
+
+def followed(trainer: Engine, losses: list, rates: list | None = None, optimizer=None) -> None:
+    """Append every iteration's loss, and every epoch's learning rate."""
+    trainer.add_event_handler(
+        Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output["loss"].item())
+    )
+    if rates is not None:
+        trainer.add_event_handler(
+            Events.EPOCH_COMPLETED, lambda _: rates.append(optimizer.param_groups[0]["lr"])
+        )
+
+
+def test_rows_are_iteration_name_value_with_means_over_the_epoch(toy):
+    trained, losses, rates = toy([0.25]), [], []
+    followed(trained.trainer, losses, rates, trained.optimizer)
+    trained.train()
+    assert losses[0] != losses[1]
+    assert trained.rows() == [
+        ["iteration", "name", "value"],
+        ["2", "train/loss", f"{sum(losses) / 2:.6g}"],
+        ["2", "train/learning_rate", f"{rates[0]:.6g}"],
+        ["2", "validation/figure", "0.25"],
+    ]
+
+
+@pytest.mark.parametrize("interval, every", [(None, 2), (1, 1), (3, 2)])
+def test_means_are_over_the_interval(toy, interval, every):
+    trained, losses = toy([0.1, 0.2, 0.3]), []
+    followed(trained.trainer, losses)
+    trained.train(log={"interval": interval})
+    found = {int(row[0]): float(row[2]) for row in trained.rows() if row[1] == "train/loss"}
+    ends = range(every, 7, every)
+    assert found == pytest.approx({n: sum(losses[n - every : n]) / every for n in ends}, rel=1e-5)
+
+
+def test_validation_is_written_only_where_it_ran(toy):
+    rows = toy([0.25, 0.5], validate_every=2).train().rows()
+    assert [row for row in rows if row[1].startswith("validation")] == [
+        ["4", "validation/figure", "0.25"],
+        ["8", "validation/figure", "0.5"],
+    ]
+
+
+def test_figures_of_the_output_are_followed(toy):
+    def figures(output):
+        return {"loss": output["loss"], "three": output["loss"] * 0 + 3}
+
+    assert ["2", "train/three", "3"] in toy([0.25]).train(log={"figures": figures}).rows()
+
+
+def test_loss_is_found_in_decollated_outputs():
+    assert metric_logging.loss_of([{"loss": 1}, {"loss": 1}]) == {"loss": 1}
+    assert metric_logging.loss_of({"loss": 2, "pred": 3}) == {"loss": 2}
+
+
+def test_curves_go_to_tensorboard_too(toy, tmp_path):
+    toy([0.25]).train()
+    (events,) = (tmp_path / "run/tensorboard").iterdir()
+    assert b"validation/figure" in events.read_bytes()
+
+
+def test_processes_other_than_the_main_one_write_nothing(toy, tmp_path):
+    toy([0.25]).train(log={"is_main": False}, is_main=False)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json"}
+
+
+def test_one_bar_tells_loss_and_crops_per_second(toy, capsys):
+    toy([0.25, 0.5]).train(log={"crops_per_iteration": 8})
+    shown = capsys.readouterr().err
+    assert "32.0/32.0" in shown and "crop" in shown and "loss" in shown
+    assert "validation figure 0.250" in shown
+    assert "validation figure 0.500" in shown.split("\r")[-1]  # the bar's last word is the latest

@@ -1,0 +1,115 @@
+"""The folder of a run: a new one, or that of the run which a command goes on with."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import ROOT, write_json
+
+from common.training import run_folder
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """`command("--epochs", "7")` is the folder that this `monai.bundle run` trains in."""
+    config = write_json(tmp_path / "train.json", {"epochs": 5, "resume": "auto", "a": {"b": 1}})
+
+    def folder(*flags: str, resume: str = "auto") -> str:
+        arguments = ["run", "--config_file", config, *flags]
+        monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", *arguments])
+        return Path(run_folder.open_run_folder(str(tmp_path / "a"), resume)).name
+
+    return folder
+
+
+def test_first_run_takes_the_folder_itself(command):
+    assert command() == "a"
+
+
+def test_empty_folder_is_taken(command, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/.lock").touch()  # what a run leaves that was killed at once
+    assert command() == "a"
+
+
+def test_equal_command_goes_on(command, tmp_path):
+    command("--epochs", "7")
+    before = (tmp_path / "a/config.json").read_bytes()
+    assert command("--epochs", "7") == "a"
+    assert (tmp_path / "a/config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("flags", [("--num_workers", "3"), ("--resume", "auto"), ("--epochs", "5")])
+def test_what_changes_nothing_may_differ(command, flags):
+    command()
+    assert command(*flags) == "a"
+
+
+@pytest.mark.parametrize(
+    "flags, change", [(("--epochs", "6"), "epochs was 5, is 6"), (("--a::b", "2"), "b was 1, is 2")]
+)
+def test_another_configuration_is_refused_by_name(command, refusal, flags, change):
+    command()
+    with refusal(change):
+        command(*flags)
+
+
+def test_many_changes_are_counted(command, refusal):
+    command()
+    with refusal(r"\(epochs was 5, is 6, c was None, is 1, d was None, is 1 and 1 more\)"):
+        command("--epochs", "6", "--c", "1", "--d", "1", "--e", "1")
+
+
+def test_never_starts_anew_beside_and_auto_goes_on_with_the_last(command):
+    assert [command(resume="never") for _ in range(3)] == ["a", "a-2", "a-3"]
+    assert command() == "a-3"
+
+
+def test_folder_of_something_else_is_refused(command, refusal, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/thesis.txt").write_text("mine")
+    with refusal("a is not the folder of a run"):
+        command()
+    assert command(resume="never") == "a-2"
+
+
+def test_unknown_word_for_resume_is_refused(command, refusal):
+    with refusal("--resume yes is unknown; give auto or never"):
+        command(resume="yes")
+
+
+def test_restart_by_torchrun_goes_on_even_if_the_run_began_anew(command, monkeypatch):
+    command(resume="never")
+    assert command(resume="never") == "a-2"
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert command(resume="never") == "a-2"
+
+
+def test_a_folder_in_use_is_refused_to_another_process(command, tmp_path):
+    command()
+    other = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from common.training.run_folder import open_run_folder
+config = {str(tmp_path / "train.json")!r}
+sys.argv = ["/x/monai/bundle/__main__.py", "run", "--config_file", config]
+open_run_folder({str(tmp_path / "a")!r}, "auto")
+"""
+    done = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True)
+    assert done.returncode and "a is in use by another process" in done.stderr
+
+
+def test_run_keeps_its_configuration_and_flags(command, tmp_path):
+    command("--epochs", "7")
+    kept = json.loads((tmp_path / "a/config.json").read_text())
+    assert kept["config"] == {"epochs": 7, "resume": "auto", "a": {"b": 1}}
+    assert kept["flags"]["epochs"] == 7
+
+
+def test_runs_from_python_are_always_new_and_have_no_flags(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/pytest", "x", "--secret", "1"])
+    folders = [run_folder.open_run_folder(str(tmp_path / "a"), "auto") for _ in range(2)]
+    assert [Path(folder).name for folder in folders] == ["a", "a-2"]
+    assert json.loads((tmp_path / "a/config.json").read_text()) == {"config": {}, "flags": {}}
