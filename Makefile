@@ -24,9 +24,9 @@ setup: .venv/ready
 demo: setup
 	rm -rf demo && mkdir demo
 	tar -c --exclude models --exclude runs --exclude pretrained --exclude predictions --exclude evaluation bundles | tar -x -C demo
-	python tools/phantom.py corpus demo/corpus --count 24
-	python tools/phantom.py btcv demo/btcv --count 24
-	python tools/phantom.py btcv demo/unseen --count 4 --first 101
+	python tools/phantom corpus demo/corpus --count 24
+	python tools/phantom btcv demo/btcv --count 24
+	python tools/phantom btcv demo/unseen --count 4 --first 101
 	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json']" --dataset_dir ../../corpus
 	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../unseen/RawData/Training/img
 	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file configs/export_encoder.json
@@ -36,7 +36,7 @@ demo: setup
 ifneq ($(CT),)
 	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir "$(abspath $(CT))" --output_dir ../../own_ct
 endif
-	python tools/report.py demo/report.html --title "Swin UNETR on phantoms" \
+	python tools/report page demo/report.html --title "Swin UNETR on phantoms" \
 	  --runs demo/bundles/pretrain_ssl/runs/demo,demo/bundles/btcv_segmentation/runs/demo \
 	  --images demo/unseen/RawData/Training/img --reconstructions demo/bundles/pretrain_ssl/predictions \
 	  --segmented demo/unseen/RawData/Training/img --predictions demo/bundles/btcv_segmentation/predictions --references demo/unseen/RawData/Training/label \
@@ -54,15 +54,15 @@ test-slow: setup
 check: setup
 	ruff check bundles tools tests
 	ruff format --check bundles tools tests
-	python tools/format_json.py check bundles
-	python tools/format_json.py check tools/studies
+	python tools/repo check_json bundles
+	python tools/repo check_json tools
 	python tools/vendor.py check
 
 format: setup
 	ruff check --fix bundles tools tests
 	ruff format bundles tools tests
-	python tools/format_json.py write bundles
-	python tools/format_json.py write tools/studies
+	python tools/repo format_json bundles
+	python tools/repo format_json tools
 	python tools/vendor.py write
 
 clean:

@@ -8,12 +8,16 @@ copying the file once; from then on this tool keeps it.
 """
 
 import re
+import sys
 from pathlib import Path
 
 import fire
-from files import replacing
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.repo.atomic_write import replacing  # noqa: E402
+
 HEADER = re.compile(rb"# Shared: the original is (\S+) \(see tools/vendor\.py\)\.\n")
 
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-import vendor
 from helpers import ROOT
+
+from tools import vendor
 
 ORIGINAL = "bundles/a/scripts/shared.py"
 TEXT = f"# Shared: the original is {ORIGINAL} (see tools/vendor.py).\nanswer = 42\n"
