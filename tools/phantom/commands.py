@@ -122,7 +122,7 @@ def msd(
     seed: int = 0,
     spacing_mm: float = 3.0,
 ) -> None:
-    """Writes one task in the Medical Segmentation Decathlon's layout: images, dataset.json.
+    """Writes one task in the Medical Segmentation Decathlon's layout, below OUT/<task>.
 
     Training cases have even numbers and test cases odd ones, so that raising either count
     renames nothing.
