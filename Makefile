@@ -1,6 +1,8 @@
 # make setup      .venv with everything that the demo and the tests need
 # make demo       from generated phantoms to a report in the browser; CT=/path/to/ct.nii.gz adds your own
-# make test       the fast tests; make test-slow the others; make check style and copies
+# make test       the fast tests; make test-slow the others
+# make copies     writes what is generated from common/ into the bundles
+# make check      style, and that nothing generated was edited
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -11,7 +13,7 @@ ifneq ($(CT),)
 $(if $(wildcard $(CT)),,$(error $(CT) does not exist; give CT the path of a NIfTI file))
 endif
 
-.PHONY: setup demo test test-slow check format clean
+.PHONY: setup demo test test-slow check copies format clean
 
 setup: .venv/ready
 
@@ -24,9 +26,9 @@ setup: .venv/ready
 demo: setup
 	rm -rf demo && mkdir demo
 	tar -c --exclude models --exclude runs --exclude pretrained --exclude predictions --exclude evaluation bundles | tar -x -C demo
-	python tools/phantom.py corpus demo/corpus --count 24
-	python tools/phantom.py btcv demo/btcv --count 24
-	python tools/phantom.py btcv demo/unseen --count 4 --first 101
+	python tools/phantom corpus demo/corpus --count 24
+	python tools/phantom btcv demo/btcv --count 24
+	python tools/phantom btcv demo/unseen --count 4 --first 101
 	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json']" --dataset_dir ../../corpus
 	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../unseen/RawData/Training/img
 	cd demo/bundles/pretrain_ssl && python -m monai.bundle run --config_file configs/export_encoder.json
@@ -36,7 +38,7 @@ demo: setup
 ifneq ($(CT),)
 	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir "$(abspath $(CT))" --output_dir ../../own_ct
 endif
-	python tools/report.py demo/report.html --title "Swin UNETR on phantoms" \
+	python tools/report page demo/report.html --title "Swin UNETR on phantoms" \
 	  --runs demo/bundles/pretrain_ssl/runs/demo,demo/bundles/btcv_segmentation/runs/demo \
 	  --images demo/unseen/RawData/Training/img --reconstructions demo/bundles/pretrain_ssl/predictions \
 	  --segmented demo/unseen/RawData/Training/img --predictions demo/bundles/btcv_segmentation/predictions --references demo/unseen/RawData/Training/label \
@@ -52,18 +54,21 @@ test-slow: setup
 	python -m pytest -m slow
 
 check: setup
-	ruff check bundles tools tests
-	ruff format --check bundles tools tests
-	python tools/format_json.py check bundles
-	python tools/format_json.py check tools/studies
-	python tools/vendor.py check
+	ruff check common bundles tools tests
+	ruff format --check common bundles tools tests
+	python tools/repo check_json bundles
+	python tools/repo check_json tools
+	python tools/repo check_copies
 
 format: setup
-	ruff check --fix bundles tools tests
-	ruff format bundles tools tests
-	python tools/format_json.py write bundles
-	python tools/format_json.py write tools/studies
-	python tools/vendor.py write
+	ruff check --fix common bundles tools tests
+	ruff format common bundles tools tests
+	python tools/repo format_json bundles
+	python tools/repo format_json tools
+	python tools/repo write_copies
+
+copies: setup
+	python tools/repo write_copies
 
 clean:
 	rm -rf demo build *.egg-info

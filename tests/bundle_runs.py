@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import phantom
 import pytest
 from helpers import BUNDLES
+
+from tools import phantom
 
 CORES = 2  # more threads than cores make a run many times slower
 THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else CORES  # of a run: others run beside it

@@ -324,8 +324,10 @@ def test_documented_command(document, line):
         assert set(word for word in words[1:] if "=" not in word) <= targets
     elif "monai.bundle" in words:
         check_bundle_command(document, words)
-    elif words[0] == "python" and words[1].endswith(".py"):
+    elif words[0] == "python" and "/tools/" in f"/{words[1]}":
         check_tool_command(document, words)
+    elif words[0] == "python" and words[1].endswith(".py"):
+        check_script_command(document, words)
     elif words[0] == "idc":
         check_options(words[2:], "idc_index.cli", words[1])
     elif " -m dask " in line:
@@ -359,20 +361,35 @@ def check_bundle_command(document: Path, words: list[str]) -> None:
         raise AssertionError(f"no config declares {missing}")
 
 
-def check_tool_command(document: Path, words: list[str]) -> None:
-    """The script exists and knows every option; a bundle's also each of its commands."""
+def documented_path(document: Path, path: str) -> Path:
+    """What a command's path means, typed in the repository or in the folder of a bundle."""
     here = document.parents[1] if document.parents[2] == BUNDLES else ROOT
-    scripts = [folder / words[1] for folder in (here, *sorted(BUNDLES.iterdir()))]
-    script = next((script for script in scripts if script.is_file()), None)
-    assert script is not None
-    options = [word[2:].split("=")[0] for word in words if word.startswith("--")]
-    if script.parent.parent.parent == BUNDLES:
-        import_scripts(script.parent.parent.name)
-        commands = importlib.import_module(f"scripts.{script.stem}").COMMANDS
-        known = inspect.signature(commands[words[2]]).parameters
-    else:
-        known = re.findall(r"\b(\w+): ", script.read_text())
-    assert set(options) <= set(known), f"{words[1]} does not know all of {options}"
+    paths = [(folder / path).resolve() for folder in (here, *sorted(BUNDLES.iterdir()))]
+    return next(path for path in paths if path.exists())
+
+
+def option_names(words: list[str]) -> set[str]:
+    return {word[2:].split("=")[0] for word in words if word.startswith("--")}
+
+
+def check_tool_command(document: Path, words: list[str]) -> None:
+    """The tool has the command, and the command has every option; a study's inputs are options."""
+    folder = documented_path(document, words[1])
+    assert folder.parent == ROOT / "tools" and (folder / "__main__.py").is_file()
+    command = importlib.import_module(f"tools.{folder.name}.commands").COMMANDS[words[2]]
+    known = set(inspect.signature(command).parameters)
+    if folder.name == "study":
+        known |= set(json.loads(documented_path(document, words[3]).read_text())["inputs"])
+    assert option_names(words) <= known, f"{words[1]} {words[2]} knows {sorted(known)}"
+
+
+def check_script_command(document: Path, words: list[str]) -> None:
+    """The bundle has the script, the script has the command, and that has every option."""
+    script = documented_path(document, words[1])
+    import_scripts(script.parents[1].name)
+    commands = importlib.import_module(f"scripts.{script.stem}").COMMANDS
+    known = set(inspect.signature(commands[words[2]]).parameters)
+    assert option_names(words) <= known, f"{words[1]} {words[2]} knows {sorted(known)}"
 
 
 def check_options(words: list[str], module: str, command: str) -> None:

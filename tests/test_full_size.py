@@ -2,9 +2,10 @@
 
 import resource
 
-import phantom
 import pytest
 from bundle_runs import copy_bundle, run
+
+from tools import phantom
 
 pytestmark = pytest.mark.slow
 

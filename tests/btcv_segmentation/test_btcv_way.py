@@ -5,10 +5,11 @@ import json
 
 import nibabel as nib
 import numpy as np
-import phantom
 import pytest
 from bundle_runs import copy_bundle, python, run
 from helpers import ROOT
+
+from tools import phantom
 
 FOLDS = range(5)
 
@@ -49,7 +50,7 @@ def test_from_btcvs_archive_to_a_report_of_the_ensemble(pretrained, tmp_path):
         name = image.get_filename().split("/")[-1].replace(".nii", "_seg.nii")
         made = nib.load(bundle / "predictions" / name)
         assert made.shape == image.shape and np.allclose(made.affine, image.affine, atol=1e-5)
-    report = ["tools/report.py", tmp_path / "report.html", "--runs", bundle / "runs/fold0"]
+    report = ["tools/report", "page", tmp_path / "report.html", "--runs", bundle / "runs/fold0"]
     report += ["--evaluation", bundle / "evaluation/ensemble/metrics.csv", "--segmented", images]
     report += ["--predictions", bundle / "predictions", "--references", images.parent / "label"]
     python(ROOT, *report)

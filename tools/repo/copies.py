@@ -1,17 +1,15 @@
-"""Writes each bundle's copy of `common/`, so that its folder runs alone.
+"""Generates what bundles have in common, so that the folder of each runs alone.
 
-python tools/repo/copies.py write     makes `bundles/<name>/scripts/common/` anew, and the files
-                                      that answer an old command line with the new one
-python tools/repo/copies.py check     makes them in memory, names what differs, exits 1
+Each bundle gets copies of the packages of `common/` that it needs, the configs of the segmentation
+workflow made for its default task, and small files that answer old command lines.
 """
 
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from common.atomic_write import replacing
 
-from common.atomic_write import replacing  # noqa: E402
+from .. import ROOT
+from .specialise import specialise_text
 
 EVERY_BUNDLE = ("cli", "data", "network", "weights", "runtime", "training")
 SEGMENTATION = (*EVERY_BUNDLE, "segmentation", "inference", "evaluation")
@@ -21,6 +19,8 @@ PACKAGES = {
     "msd_tasks": SEGMENTATION,
     "pretrain_ssl": EVERY_BUNDLE,
 }
+# The task, in configs/tasks/, that a segmentation bundle's own configs are made for.
+DEFAULT_TASKS = {"btcv_segmentation": "BTCV", "msd_tasks": "Task09_Spleen"}
 # Files of scripts/ that were commands once; each names the command line in its place.
 MOVED_COMMANDS = {
     "btcv_segmentation": ("weights", "evaluation", "datalist"),
@@ -30,65 +30,70 @@ MOVED_COMMANDS = {
 HEADER = "# generated from {}, do not edit: `make copies`\n"
 
 
-def copies(root: Path = ROOT) -> dict[Path, bytes]:
-    """What is generated in every bundle's `scripts/`: content by path.
+def generated(root: Path = ROOT) -> dict[Path, str]:
+    """Lists every generated file: its text by its path."""
+    files = {}
+    for bundle in PACKAGES:
+        files |= scripts_of(root, bundle)
+        if bundle in DEFAULT_TASKS:
+            files |= configs_of(root, bundle)
+    return files
 
-    The first line of a copy names its original.
-    """
-    contents, moved = {}, root / "tools/repo/moved_command.py"
-    for bundle, packages in PACKAGES.items():
-        originals = sorted((root / "common").glob("*.py"))
-        for package in packages:
-            originals += sorted((root / "common" / package).rglob("*.py"))
-        scripts = root / "bundles" / bundle / "scripts"
-        pairs = [(original, scripts / original.relative_to(root)) for original in originals]
-        pairs += [(moved, scripts / f"{name}.py") for name in MOVED_COMMANDS[bundle]]
-        for original, copy in pairs:
-            header = HEADER.format(original.relative_to(root).as_posix())
-            contents[copy] = header.encode() + original.read_bytes()
-    return contents
+
+def scripts_of(root: Path, bundle: str) -> dict[Path, str]:
+    """Copies a bundle's packages of `common/`; the first line of each file names its original."""
+    scripts = root / "bundles" / bundle / "scripts"
+    originals = sorted((root / "common").glob("*.py"))
+    for package in PACKAGES[bundle]:
+        originals += sorted((root / "common" / package).rglob("*.py"))
+    pairs = [(original, scripts / original.relative_to(root)) for original in originals]
+    moved = root / "tools/repo/moved_command.py"
+    pairs += [(moved, scripts / f"{name}.py") for name in MOVED_COMMANDS[bundle]]
+    return {
+        copy: HEADER.format(original.relative_to(root).as_posix()) + original.read_text()
+        for original, copy in pairs
+    }
+
+
+def configs_of(root: Path, bundle: str) -> dict[Path, str]:
+    """Makes a segmentation bundle's configs: the workflow, specialised to its default task."""
+    configs = root / "bundles" / bundle / "configs"
+    task = configs / f"tasks/{DEFAULT_TASKS[bundle]}.json"
+    return {
+        configs / workflow.name: specialise_text(workflow.read_text(), task.read_text())
+        for workflow in sorted((root / "common/configs/segmentation").glob("*.json"))
+    }
 
 
 def differing(root: Path = ROOT) -> dict[Path, str]:
-    """What is wrong, by path: a copy that differs from its original, is missing or is too many."""
-    wanted = copies(root)
-    found = set(root.glob("bundles/*/scripts/common/**/*.py"))
-    begins = HEADER.partition("{")[0].encode()
-    found |= {p for p in root.glob("bundles/*/scripts/*.py") if p.read_bytes().startswith(begins)}
-    problems = {path: "has no original" for path in found - wanted.keys()}
-    for path, content in wanted.items():
-        if path not in found:
+    """Tells what is wrong, by path: a file differs, is missing, or has no original."""
+    wanted = generated(root)
+    there = set(root.glob("bundles/*/scripts/common/**/*.py"))
+    begins = HEADER.partition("{")[0]
+    there |= {p for p in root.glob("bundles/*/scripts/*.py") if p.read_text().startswith(begins)}
+    problems = {path: "has no original" for path in there - wanted.keys()}
+    for path, text in wanted.items():
+        if not path.is_file():
             problems[path] = "is missing"
-        elif path.read_bytes() != content:
+        elif path.read_text() != text:
             problems[path] = "differs from its original"
     return dict(sorted(problems.items()))
 
 
 def check(root: Path = ROOT) -> None:
-    """Names the copies that are not as `write` makes them.
-
-    Raises:
-        SystemExit: there are such copies.
-    """
+    """Names the generated files that are not as `write_copies` makes them, and exits with 1."""
     problems = differing(root)
     if problems:
         lines = [f"{path.relative_to(root)} {what}" for path, what in problems.items()]
-        raise SystemExit("\n".join([*lines, "run `make copies`; edit common/ alone."]))
+        raise SystemExit("\n".join([*lines, "run `make copies`, and edit common/ alone."]))
 
 
 def write(root: Path = ROOT) -> None:
-    """Makes every copy anew and removes what has no original."""
-    wanted = copies(root)
+    """Writes every generated file anew, and removes those without an original."""
+    wanted = generated(root)
     for path in differing(root):
         if path not in wanted:
             path.unlink()
             continue
         with replacing(path) as temporary:
-            temporary.write_bytes(wanted[path])
-
-
-if __name__ == "__main__":
-    actions = {"write": write, "check": check}
-    if len(sys.argv) != 2 or sys.argv[1] not in actions:
-        raise SystemExit("error: give one of: write, check")
-    actions[sys.argv[1]]()
+            temporary.write_text(wanted[path])

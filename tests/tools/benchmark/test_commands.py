@@ -1,0 +1,113 @@
+"""The benchmark at its tiny size: it runs, its rows hold, and a user's mistakes are told."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import BUNDLES, ROOT
+
+TOOL = ROOT / "tools/benchmark"
+NAMES = ["reading a crop", "encoder forward", "pre-training step", "fine-tuning step", "whole CT"]
+
+
+def benchmark(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, TOOL, "run", *map(str, arguments)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def written(folder: Path, done: subprocess.CompletedProcess) -> dict:
+    """The JSON, after a run that ended well."""
+    assert done.returncode == 0, done.stderr
+    assert (folder / "benchmark.md").read_text() in done.stdout
+    assert sorted(path.name for path in folder.iterdir()) == ["benchmark.json", "benchmark.md"]
+    return json.loads((folder / "benchmark.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory) -> dict:
+    """All five at the tiny size, once each."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    size = ("--size", "tiny", "--repetitions", 1, "--training_steps", 4)
+    before = bundle_files()
+    found = written(folder, benchmark("--output_dir", folder, *size))
+    return found | {"bundles_before": before, "bundles_after": bundle_files()}
+
+
+def bundle_files() -> list[tuple[str, int]]:
+    """Every file of the checkout's bundles, whatever Python caches, and when it was written."""
+    files = BUNDLES.rglob("*")
+    return sorted((str(f), f.stat().st_mtime_ns) for f in files if "__pycache__" not in f.parts)
+
+
+def test_every_measurement_has_a_row(result):
+    published = [row for row in result["rows"] if row["reference"] == "as published"]
+    assert [row["name"] for row in published] == NAMES
+    assert {row["name"] for row in result["rows"]} == set(NAMES)
+
+
+def test_rows_are_plausible(result):
+    for row in result["rows"]:
+        assert 0.0005 < row["ours_s"] < 300 and 0.001 < row["reference_s"] < 300
+        assert row["speedup"] == pytest.approx(row["reference_s"] / row["ours_s"])
+        assert 0.2 < row["ours_gib"] < 16 and 0.2 < row["reference_gib"] < 16
+        assert "target" not in row  # at the tiny size nothing is judged
+
+
+def test_labels_agree(result):
+    *_, row = [row for row in result["rows"] if row["name"] == "whole CT"]
+    assert row["agreement_in_body"] >= 0.999 and row["agreement"] >= 0.999
+    assert row["ours_dice"] == pytest.approx(row["reference_dice"], abs=0.01)
+
+
+def test_every_time_and_the_surroundings_are_kept(result):
+    for measurement in result["measurements"].values():
+        for side in measurement["sides"].values():
+            assert len(side["seconds"]) == 1 and side["peak_bytes"] > 2**27
+    assert set(result["versions"]) == {"python", "torch", "monai"}
+    assert result["hardware"]["cores"] == os.cpu_count() and result["hardware"]["threads"] == 1
+    assert "--size tiny" in result["command"] and result["date"][:2] == "20"
+
+
+def test_checkout_stays_untouched(result):
+    assert result["bundles_after"] == result["bundles_before"]
+
+
+@pytest.mark.parametrize(
+    "flags, sentence",
+    [
+        (("--only", "encoder,volum"), r"--only names 'volum'; choose from crops, encoder, "),
+        (("--device", "gpu"), r"--device is 'gpu'; choose from cpu, cuda"),
+        (("--size", "small"), r"--size is 'small'; choose from full, tiny"),
+        (("--repetitions", "0"), r"0 is no number of times; give a whole number"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(tmp_path, flags, sentence):
+    done = benchmark("--output_dir", tmp_path / "out", *flags)
+    assert done.returncode == 1 and done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_cuda_without_a_gpu_is_told_in_one_sentence(tmp_path):
+    done = benchmark("--output_dir", tmp_path / "out", "--device", "cuda")
+    assert done.returncode == 1 and done.stderr.strip().splitlines()[-1] == (
+        "--device cuda needs a CUDA GPU, which PyTorch does not find here."
+    )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_all_five_run_on_a_gpu(tmp_path):
+    flags = ("--device", "cuda", "--size", "tiny", "--repetitions", 2, "--training_steps", 4)
+    rows = written(tmp_path, benchmark("--output_dir", tmp_path, *flags))["rows"]
+    assert [row["name"] for row in rows if row["reference"] == "as published"] == NAMES
+    assert rows[-1]["agreement_in_body"] > 0.9  # bfloat16 against float16, hardly trained

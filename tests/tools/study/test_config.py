@@ -1,0 +1,185 @@
+"""Configurations of studies: what they stand for, and that a mistake is told in one sentence."""
+
+import copy
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import ROOT
+
+from tools.study.config import check_commands, read_study
+from tools.study.grid import Study
+
+sys.path.insert(0, str(Path(__file__).parent))
+import study_stub  # noqa: E402
+
+STUDIES = sorted((ROOT / "tools/study/studies").glob("*.json"))
+
+
+def read(tmp_path: Path, content: dict, **inputs: str) -> Study:
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(content))
+    return read_study(str(path), str(tmp_path / "out"), inputs)
+
+
+def changed(*keys: str, value) -> dict:
+    """The stub's study with another value at these keys; None removes it."""
+    content = node = copy.deepcopy(study_stub.CONFIG)
+    for key in keys[:-1]:
+        node = node[key]
+    node[keys[-1]] = value
+    return content
+
+
+def test_runs_share_what_is_the_same_for_them(tmp_path):
+    study = read(tmp_path, study_stub.CONFIG)
+    assert len(study.runs) == 8 and len(study.jobs) == 1 + 8 + 8
+    run = {"start": "given", "value": "0.5", "seed": "1"}
+    assert study.runs[-1] == run
+    evaluate = study.jobs[-1]
+    (train,) = evaluate.needs
+    (before,) = train.needs
+    own = tmp_path / "out/train/start-given_value-0.5_seed-1"
+    assert (before.folder, train.folder) == (tmp_path / "out/before", own)
+    assert train.makes == own / "summary.json" and train.bundle == "fake"
+    assert train.name == "train, start given, value 0.5, seed 1" and before.name == "before"
+    assert train.arguments == (
+        *("--config_file", "configs/train.json", "--value", "0.5", "--seed", "1"),
+        *("--out", f"{own}/summary.json", "--source", f"{tmp_path}/out/before/summary.json"),
+    )
+    scratch = next(job for job in study.jobs if job.step == "train")
+    assert scratch.needs == () and "--source" not in scratch.arguments
+    assert study.result(run) == evaluate.folder / "summary.json"
+
+
+def test_a_step_is_repeated_for_the_factors_that_it_depends_on_and_those_after_it_too(tmp_path):
+    content = changed("steps", "before", "flags", "seed", value="{seed}")
+    study = read(tmp_path, content)
+    assert [job.name for job in study.jobs if job.step == "before"] == [
+        "before, seed 0",
+        "before, seed 1",
+    ]
+    content = changed("factors", "size", value={"1": {}, "2": {"before": {"seed": 2}}})
+    jobs = read(tmp_path, content).jobs
+    assert sum(job.step == "before" for job in jobs) == 2
+    assert sum(job.step == "evaluate" for job in jobs) == 16
+    assert [job.arguments[-2:] for job in jobs if job.step == "before"][1] == ("--seed", "2")
+
+
+def test_paths_and_values_as_a_shell_takes_them(tmp_path):
+    content = changed("steps", "before", "flags", "steps", value={"a": ["{seed}", 2]})
+    content["steps"]["before"]["config_file"] = ["train", "demo"]
+    job = read(tmp_path, content, dataset_dir="my data").jobs[-1].needs[0].needs[0]
+    line = job.line(Path("/bundles"))
+    assert line.startswith("cd /bundles/fake && python -m monai.bundle run --config_file ")
+    assert "--config_file \"['configs/train.json', 'configs/demo.json']\"" in line
+    assert f"--dataset_dir '{Path.cwd()}/my data'" in line
+    assert "--steps \"{'a': ['1', 2]}\"" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (changed("seeds", value=[1]), "the study knows no key seeds; .* steps"),
+        (changed("steps", "train", "flag", value={}), "step train knows no key flag; did .* flags"),
+        (changed("steps", "train", value=1), "step train is no object in braces"),
+        (changed("factors", "seed", value=[]), "factor seed needs levels"),
+        (changed("factors", "seed", value=[1, "1"]), "factor seed needs levels, each of them once"),
+        (changed("factors", "train", value=[1]), "train is the name of two"),
+        (changed("factors", "start", value={"a": {"trian": {}}}), "no step trian; did .* train"),
+        (changed("steps", "train", "flags", "value", value="{vlaue}"), "vlaue; did you mean value"),
+        (changed("steps", "before", "flags", "value", value="{train}"), "earlier step or input tr"),
+        (changed("steps", "train", "flags", "value", value=None), "value is null; leave it out"),
+        (changed("result", value="{evalute}/a"), "no step or input evalute; did you mean evaluate"),
+        (changed("figure", "x", value="fraction"), "knows no factor fraction"),
+        (changed("figure", "x_scale", value="evn"), "knows no x_scale evn; did you mean even?"),
+        (changed("figure", "kind", value="pie"), "knows no kind pie; there are bars, lines"),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_names_the_file(tmp_path, content, sentence):
+    with pytest.raises(SystemExit, match=f"study.json: .*{sentence}") as refusal:
+        read(tmp_path, content)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_is_none_or_no_json_is_named(tmp_path):
+    with pytest.raises(SystemExit, match="nowhere.json cannot be read"):
+        read_study(str(tmp_path / "nowhere.json"), None, {})
+    (tmp_path / "text.json").write_text("text")
+    with pytest.raises(SystemExit, match="text.json: Expecting value"):
+        read_study(str(tmp_path / "text.json"), None, {})
+
+
+def test_flags_are_those_that_the_bundles_declare(tmp_path):
+    content = copy.deepcopy(study_stub.CONFIG)
+    content["steps"] = {
+        "train": {
+            "bundle": "btcv_segmentation",
+            "config_file": ["train", "demo"],
+            "flags": {"epochs": 2, "train::trainer::epoch_length": 1, "seed": "{seed}"},
+            "makes": "model.pt",
+        }
+    }
+    content |= {"factors": {"seed": [0]}, "result": "{train}/a", "figure": {"kind": "lines"}}
+    content["figure"]["x"] = "seed"
+    check_commands(read(tmp_path, content))
+    train = content["steps"]["train"]
+    train["flags"]["epohcs"] = 2
+    with pytest.raises(SystemExit, match="declares epohcs; did you mean epochs?"):
+        check_commands(read(tmp_path, content))
+    train["config_file"] = ["train", "dmeo"]
+    with pytest.raises(SystemExit, match="dmeo.json does not exist"):
+        check_commands(read(tmp_path, content))
+    train["bundle"] = "btcv"
+    with pytest.raises(SystemExit, match="step train: there is no bundle btcv"):
+        check_commands(read(tmp_path, content))
+
+
+# ---- the configurations of this repository ----
+
+
+def test_each_of_the_papers_studies_is_there_with_a_small_one_beside_it():
+    names = {"label_efficiency", "proxy_tasks", "pretraining_volumes"}
+    of_merging = {"merging_demo", "merging_recovery_demo"}  # the project's own, small alone
+    papers = {path.stem for path in STUDIES} - of_merging
+    assert papers == names | {f"{name}_demo" for name in names}
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_flag_of_a_study_is_declared(path, tmp_path):
+    check_commands(read(tmp_path, json.loads(path.read_text())))
+
+
+@pytest.mark.parametrize(
+    ("name", "runs", "steps"),
+    [
+        ("label_efficiency", 2 * 10 * 3, 2 + 2 * 60),
+        ("label_efficiency_demo", 2 * 2 * 3, 2 + 2 * 12),
+        ("proxy_tasks", 8 * 3, 7 * 2 + 2 * 24),
+        ("proxy_tasks_demo", 5 * 3, 4 * 2 + 2 * 15),
+        ("pretraining_volumes", 4 * 3, 3 * 2 + 2 * 12),
+        ("pretraining_volumes_demo", 3 * 3, 2 * 2 + 2 * 9),
+        ("merging_demo", 2 * 2 * 3, 2 * 3 + 12),
+        ("merging_recovery_demo", 2 * 3 * 3, 3 + 2 * 18),
+    ],
+)
+def test_size_of_each_study_and_where_its_commands_write(name, runs, steps):
+    study = read_study(str(ROOT / f"tools/study/studies/{name}.json"), None, {})
+    assert (len(study.runs), len(study.jobs)) == (runs, steps)
+    for job in study.jobs:
+        flags = dict(zip(job.arguments[0::2], job.arguments[1::2]))
+        outputs = {"--output_dir", "--model_path", "--encoder_path", "--evaluation_dir"}
+        for flag in outputs & set(flags):
+            assert Path(flags[flag]).is_relative_to(job.folder)
+        if "train" in study.content["steps"][job.step]["config_file"][0]:
+            training = {"--output_dir", "--model_path"}
+            assert training <= set(flags) or "--evaluation_dir" in flags
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_few_labels_are_trained_on_for_as_many_steps_as_all(path):
+    flags = json.loads(path.read_text())["steps"]["fine_tune"]["flags"]
+    steps = flags["epochs"] * flags["train::trainer::epoch_length"]
+    assert flags["lr_scheduler::t_total"] == steps
+    assert flags["epochs"] % flags["val_interval"] == 0

@@ -1,0 +1,1 @@
+"""Measures how fast the bundles are, on this machine, against the reference."""

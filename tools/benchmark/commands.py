@@ -1,0 +1,167 @@
+"""Times the bundles against MONAI used as the public scripts and the model zoo use it.
+
+    python tools/benchmark run --output_dir DIR
+    python tools/benchmark run --output_dir DIR --device cuda
+    python tools/benchmark run --output_dir DIR --only encoder,pretrain,finetune
+    python tools/benchmark parts
+    python tools/benchmark floor
+
+What `run` times, on one batch or CT that is in memory, but for crops, which are read from files:
+
+- crops: a training crop from a corpus of CTs, on one thread;
+- encoder: a forward in evaluation;
+- pretrain: a step, from the crops to the updated weights, two corrupted views included;
+- finetune: a step, from the crops to the updated weights;
+- volume: a CT as a reader gives it to labels on its grid, resampling included.
+
+Each side runs in a process of its own, and they take turns. Further rows give the reference a part
+of what we do: on a CPU our allocator setting, so that what is left is the network; in `pretrain`
+our heads; in `crops` we read the compressed files that the reference reads. Gradient checkpointing
+is off on a CPU; on CUDA it is what our configs declare, and on for the reference as in the authors'
+commands for one GPU.
+
+`parts` times single choices of ours; `floor` prints the least time that a forward could take.
+"""
+
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from fire.decorators import SetParseFn, SetParseFns
+
+from common.atomic_write import replacing
+from tools import ROOT
+
+from .parts import parts
+from .process import asked, measured, say
+from .report import agreement, row, table
+from .sizes import CONFIGS, LARGE_CORPUS, SMALL_CORPUS, VOLUMES
+
+OUTPUTS = shutil.ignore_patterns("models", "runs", "predictions", "evaluation", "__pycache__")
+SIDES = {
+    "crops": ("ours", "reference", "ours_compressed"),
+    "encoder": ("ours", "reference", "reference_allocator"),
+    "pretrain": ("ours", "reference", "reference_light"),
+    "finetune": ("ours", "reference", "reference_allocator"),
+    "volume": ("ours", "reference"),
+}
+FIRST = {"crops": "corpus", "volume": "weights"}  # what a task needs, made by a process of its own
+FACTS = {"task": "facts", "side": "ours", "device": "cpu"}
+REPETITIONS = 5
+VOLUME_REPETITIONS = {"cpu": 1, "cuda": 3}
+
+
+def parse_tasks(text: str) -> list[str]:
+    """Names separated by commas, in the order in which they run."""
+    unknown = [name for name in text.split(",") if name not in SIDES]
+    if unknown:
+        known = ", ".join(SIDES)
+        raise SystemExit(f"--only names {', '.join(map(repr, unknown))}; choose from {known}.")
+    return [name for name in SIDES if name in text.split(",")]
+
+
+def parse_count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise SystemExit(f"{text} is no number of times; give a whole number from 1 on.")
+    return int(text)
+
+
+def check(device: str, size: str) -> None:
+    """SystemExit where the benchmark cannot run."""
+    if device not in VOLUME_REPETITIONS:
+        raise SystemExit(f"--device is {device!r}; choose from {', '.join(VOLUME_REPETITIONS)}.")
+    if size not in ("full", "tiny"):
+        raise SystemExit(f"--size is {size!r}; choose from full, tiny.")
+    if device == "cuda" and not asked(FACTS)["hardware"]["gpu"]:
+        raise SystemExit("--device cuda needs a CUDA GPU, which PyTorch does not find here.")
+
+
+def first(task: str, preset: str, size: str, training_steps: int | None) -> dict:
+    """What an order says besides of a task that something is made for, see `FIRST`."""
+    if task == "crops":
+        return {"device": "cpu", "corpus": LARGE_CORPUS if size == "full" else SMALL_CORPUS}
+    plan = VOLUMES[preset]
+    steps = training_steps or plan["training"]["steps"]
+    return plan | {"training": plan["training"] | {"steps": steps}}
+
+
+# Paths stay text: fire would read a folder 2025_01 as the number 202501.
+@SetParseFn(str)
+@SetParseFns(only=parse_tasks, repetitions=parse_count, training_steps=parse_count)
+def run(
+    output_dir: str,
+    device: str = "cpu",
+    only: list[str] = tuple(SIDES),
+    size: str = "full",
+    repetitions: int | None = None,
+    training_steps: int | None = None,
+) -> None:
+    """Times both sides; writes benchmark.json and benchmark.md, prints the table.
+
+    Args:
+        output_dir: folder for the two files.
+        device: cpu (17 minutes on two cores) or cuda (the paper's sizes).
+        only: crops, encoder, pretrain, finetune, volume; several are separated by commas.
+        size: full, or tiny to try the tool out; its times mean nothing.
+        repetitions: of each measurement; without it 5, of a volume 1 on a CPU and 3 on CUDA.
+        training_steps: of the network whose labels are compared; without it as many as take about
+            two minutes.
+    """
+    check(device, size)
+    preset, rows, measurements = (device if size == "full" else size), [], {}
+    with tempfile.TemporaryDirectory(prefix="benchmark_") as folder:
+        shutil.copytree(ROOT / "bundles", Path(folder, "bundles"), ignore=OUTPUTS)
+        common = {"device": device, "folder": folder, "bundles": str(Path(folder, "bundles"))}
+        for task in only:
+            order = common | {"task": task, "config": CONFIGS[preset][task]}
+            if task in FIRST:
+                order |= first(task, preset, size, training_steps)
+                seconds = asked(order | {"task": FIRST[task], "side": "ours"}, "go")["seconds"]
+                say(f"{FIRST[task]} made in {seconds:.0f} s")
+            sides = [s for s in SIDES[task] if device == "cpu" or s != "reference_allocator"]
+            count = repetitions or (VOLUME_REPETITIONS[device] if task == "volume" else REPETITIONS)
+            found, facts = measured([order | {"side": side} for side in sides], count)
+            for side in sides[1:]:
+                same = agreement(Path(folder), side) if task == "volume" else {}
+                rows.append(row(task, side, found, same, device if size == "full" else None))
+            measurements[task] = {"config": order["config"], "sides": found}
+    write(Path(output_dir), facts, rows, measurements, device, size)
+
+
+def write(
+    folder: Path, facts: dict, rows: list[dict], measurements: dict, device: str, size: str
+) -> None:
+    """Both files, and the table on standard output."""
+    result = {
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": shlex.join(["python", *sys.argv]),
+        "device": device,
+        "size": size,
+        **facts,
+        "rows": rows,
+        "measurements": measurements,
+    }
+    text = table(result)
+    for name, content in (("json", json.dumps(result, indent=2) + "\n"), ("md", text)):
+        with replacing(folder / f"benchmark.{name}") as temporary:
+            temporary.write_text(content)
+    print(text)
+
+
+def floor(feature_size: int = 48, size: int = 96) -> None:
+    """Prints the least time a forward of the encoder could take on this CPU.
+
+    Args:
+        feature_size: of the encoder.
+        size: edge of the crop in voxels, divisible by 32.
+    """
+    from .floor import print_floor  # imports MONAI, for which the other commands do not wait
+
+    print_floor(feature_size, size)
+
+
+COMMANDS = {"run": run, "parts": parts, "floor": floor}

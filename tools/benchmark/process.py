@@ -1,0 +1,106 @@
+"""The processes of tools/benchmark, one for each side: they take turns.
+
+A process is this file. It reads an order, a line of JSON (what to time, by which side, with which
+sizes, on which device, and in which folder the bundles and the CT are), and answers each further
+line with one; see `benchmark_worker.serve`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+
+from tools import ROOT
+
+
+class Side:
+    """The process of an order. Allocator settings of this environment do not reach it."""
+
+    def __init__(self, order: dict) -> None:
+        self.name = f"{order['task']} ({order['side']})"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tools.benchmark.process"],
+            cwd=ROOT,
+            env={k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._write(json.dumps(order))
+
+    def __enter__(self) -> "Side":
+        return self
+
+    def __exit__(self, *error) -> None:
+        if error[0] is not None:
+            self.process.kill()
+        self.process.communicate()
+
+    def ask(self, line: str) -> dict:
+        """Send a line, wait for the answer."""
+        self._write(line)
+        return self.answer()
+
+    def answer(self) -> dict:
+        """The next answer; the first one, which nobody asks for, is versions and hardware."""
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the process of {self.name} has failed; it says above why.")
+        return json.loads(line)
+
+    def _write(self, line: str) -> None:
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:  # the missing answer is what is reported
+            pass
+
+
+def asked(order: dict, line: str | None = None) -> dict:
+    """Versions and hardware of an order's process, or its answer to one line."""
+    with Side(order) as side:
+        found = side.answer()
+        return side.ask(line) if line else found
+
+
+def measured(orders: list[dict], repetitions: int) -> tuple[dict[str, dict], dict]:
+    """Times of every order, taken in turns, and its peak memory by its side; and the facts."""
+    with ExitStack() as stack:
+        sides = {order["side"]: stack.enter_context(Side(order)) for order in orders}
+        for side in sides.values():
+            facts = side.answer()
+            side.ask("warm up")
+        answers = {name: [] for name in sides}
+        for number in range(repetitions):
+            for name, side in sides.items():
+                answers[name].append(side.ask("go"))
+                say(f"{side.name} {number + 1}: {answers[name][-1]['seconds']:.3g} s")
+    return {
+        name: {
+            "seconds": [answer["seconds"] for answer in given],
+            "peak_bytes": given[-1]["peak_bytes"],
+        }
+        for name, given in answers.items()
+    }, facts
+
+
+def say(text: str) -> None:
+    """Progress: the table alone goes to standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def work() -> None:
+    """What a side's process does."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever libraries print must not look like an answer
+    from . import crops, ours, reference, worker  # here: the parent stays small and starts at once
+
+    order = json.loads(sys.stdin.readline())
+    own = (ours.JOBS | crops.JOBS).get(order["task"])
+    build = own if order["side"] == "ours" else reference.build
+    worker.serve(order, build, answers)
+
+
+if __name__ == "__main__":
+    work()

@@ -1,0 +1,1 @@
+"""Tells on small trainings how the two patch mergings differ."""

@@ -1,0 +1,11 @@
+"""Tells on small trainings how the two patch mergings differ; docs/merging.md has what came out.
+
+python tools/merging train OUT --corpus CORPUS --btcv BTCV --brain TASK01
+python tools/merging score OUT
+python tools/merging compare OUT IMAGE
+"""
+
+from .compare import compare
+from .trainings import score, train
+
+COMMANDS = {"train": train, "score": score, "compare": compare}

@@ -1,0 +1,248 @@
+"""Runs small trainings under both patch mergings, to test the statistic that tells them apart.
+
+    python tools/merging train OUT --corpus CORPUS --btcv BTCV --brain TASK01
+    python tools/merging score OUT
+
+`train` trains what is not finished: fine-tunings and pre-trainings of several sizes and seeds, each
+under `current` and `legacy`, with states kept along the way. `score` applies the statistic of the
+bundles to every state kept below a folder, and prints a table and the errors. docs/merging.md has
+what came out.
+"""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import ROOT
+
+BUNDLES = ROOT / "bundles"
+KINDS = ("current", "legacy")
+BOTH = {"train::handlers::1::n_saved": 100}  # keep every state
+FINE = BOTH | {"val_interval": 1000, "cache_rate": 1.0}
+PRE = BOTH | {"val_interval": 1000, "iterations_per_epoch": 50}
+SMALL = {"batch_size": 1, "checkpoint_interval": 40}
+
+
+@dataclass(frozen=True)
+class Training:
+    """One setting; each of its seeds is trained under both mergings.
+
+    Args:
+        bundle: in which it runs.
+        data: the name of the option that gives its folder.
+        configs: names of config files.
+        flags: of the command line.
+        seeds: of the trainings.
+    """
+
+    bundle: str
+    data: str
+    configs: tuple[str, ...]
+    flags: dict
+    seeds: tuple[int, ...]
+
+
+TRAININGS = {
+    "fine-tune": Training(
+        "btcv_segmentation",
+        "btcv",
+        ("train", "demo"),
+        FINE | {"epochs": 14, "checkpoint_interval": 30},
+        (10, 11),
+    ),
+    "fine-tune, feature size 24": Training(
+        "btcv_segmentation",
+        "btcv",
+        ("train", "demo"),
+        FINE | SMALL | {"feature_size": 24, "learning_rate": 1e-3, "epochs": 5},
+        (0,),
+    ),
+    "fine-tune, depths 2 2 1 1, window 7": Training(
+        "btcv_segmentation",
+        "btcv",
+        ("train", "demo"),
+        FINE | SMALL | {"depths": [2, 2, 1, 1], "window_size": [7, 7, 7], "epochs": 4},
+        (0,),
+    ),
+    "fine-tune, MR of 4 channels": Training(
+        "msd_tasks",
+        "brain",
+        ("train", "tasks/Task01_BrainTumour", "demo"),
+        FINE | SMALL | {"epochs": 13},
+        (0,),
+    ),
+    "pre-train": Training(
+        "pretrain_ssl",
+        "corpus",
+        ("train", "demo"),
+        PRE | {"iterations": 150, "checkpoint_interval": 50},
+        (0, 1),
+    ),
+    "pre-train, feature size 24": Training(
+        "pretrain_ssl",
+        "corpus",
+        ("train", "demo"),
+        PRE | {"feature_size": 24, "batch_size": 2, "iterations": 100, "checkpoint_interval": 50},
+        (0,),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: its setting, seed, merging, and its own folder below `out`."""
+
+    name: str
+    seed: int
+    merging: str
+
+    def folder(self, out: Path) -> Path:
+        plain = self.name.replace(",", "").replace(" ", "-")
+        return out / f"{plain}_seed-{self.seed}_{self.merging}"
+
+    def arguments(self, out: Path, data: dict[str, str]) -> list[str]:
+        training, folder = TRAININGS[self.name], self.folder(out)
+        files = [f"configs/{name}.json" for name in training.configs]
+        own = {"output_dir": folder / "run", "model_path": folder / "model.pt"}
+        own |= {"dataset_dir": data[training.data], "seed": self.seed, "merging": self.merging}
+        words = [f"--{flag}={value}" for flag, value in (training.flags | own).items()]
+        return ["-m", "monai.bundle", "run", "--config_file", str(files), *words]
+
+
+def jobs() -> list[Job]:
+    return [
+        Job(name, seed, merging)
+        for name, training in TRAININGS.items()
+        for seed in training.seeds
+        for merging in KINDS
+    ]
+
+
+def train(out: str, corpus: str, btcv: str, brain: str, workers: int = 1) -> None:
+    """Trains what is not finished.
+
+    Args:
+        out: folder of all trainings.
+        corpus: unlabelled CTs (`tools/phantom corpus`).
+        btcv: labelled CTs (`tools/phantom btcv`).
+        brain: Task01_BrainTumour (`tools/phantom msd`).
+        workers: trainings at a time, of one thread each by OMP_NUM_THREADS=1.
+    """
+    folder = Path(out).absolute()
+    data = {
+        name: str(Path(path).absolute())
+        for name, path in (("corpus", corpus), ("btcv", btcv), ("brain", brain))
+    }
+    for name, path in data.items():
+        if not Path(path).is_dir():
+            raise SystemExit(f"{path} does not exist; give the folder of --{name}.")
+    ahead = [job for job in jobs() if not (job.folder(folder) / "model.pt").exists()]
+    with ThreadPoolExecutor(workers) as pool:
+        failed = [name for name in pool.map(lambda job: run_job(job, folder, data), ahead) if name]
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; each has its log.txt there.")
+
+
+def run_job(job: Job, out: Path, data: dict[str, str]) -> str:
+    """Run one training; returns its folder when it has failed, else nothing."""
+    folder = job.folder(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("a") as log:
+        done = subprocess.run(
+            [sys.executable, *job.arguments(out, data)],
+            cwd=BUNDLES / TRAININGS[job.name].bundle,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    print(f"{folder.name}: {'failed' if done.returncode else 'trained'}", flush=True)
+    return str(folder) if done.returncode else ""
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """A run's folder: its configuration, the merging it trained with, its states by their steps."""
+
+    name: str
+    config: dict
+    merging: str
+    states: dict[int, Path]
+
+
+def kept_runs(out: str) -> list[KeptRun]:
+    """Every run with states below a folder, at any depth.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    runs = []
+    for path in sorted(Path(out).rglob("config.json")):
+        kept = {
+            int(s.stem.split("_")[1]): s for s in path.parent.glob("checkpoints/iteration_*.pt")
+        }
+        if kept:
+            content, name = json.loads(path.read_text()), path.parent.relative_to(out).parent
+            merging = content.get("merging", content["config"]["merging"])
+            states = dict(sorted(kept.items()))
+            runs.append(KeptRun(name.as_posix(), content["config"], merging, states))
+    if not runs:
+        raise SystemExit(f"{out} holds no run; give the folder that `train` was given.")
+    return runs
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A kept state: its training, the merging of that, and what the bundles tell of it."""
+
+    training: str
+    merging: str
+    steps: int
+    score: float
+    spread: float
+    verdict: str | None
+
+
+def scored(run: KeptRun) -> list[Scored]:
+    """Every state of a training, by the number of its steps."""
+    import torch
+
+    sys.path.insert(0, str(BUNDLES / "btcv_segmentation"))
+    from scripts.find_merging import merging_of_weights, merging_score
+
+    rows = []
+    for steps, path in run.states.items():
+        state = torch.load(path, map_location="cpu", weights_only=True)["network"]
+        verdict = merging_of_weights(state).merging
+        rows.append(Scored(run.name, run.merging, steps, *merging_score(state), verdict))
+    return rows
+
+
+def score(out: str) -> str:
+    """Tells the merging of every state kept below a folder from its weights alone.
+
+    Args:
+        out: holds runs, at any depth; each has a config.json and checkpoints.
+    """
+    return table([row for run in kept_runs(out) for row in scored(run)])
+
+
+def table(rows: list[Scored]) -> str:
+    """A line for each training with its scores by steps; then right, wrong and undecided."""
+    lines = ["| training | merging | score (steps) | told |", "|---|---|---|---|"]
+    for name in dict.fromkeys(row.training for row in rows):
+        own = [row for row in rows if row.training == name]
+        scores = ", ".join(f"{row.score:.1f} ({row.steps})" for row in own)
+        told = ", ".join(dict.fromkeys(row.verdict or "nothing" for row in own))
+        lines.append(f"| {name} | {own[0].merging} | {scores} | {told} |")
+    for merging in KINDS:
+        own = [row for row in rows if row.merging == merging]
+        right = sum(row.verdict == merging for row in own)
+        nothing = sum(row.verdict is None for row in own)
+        trainings, wrong = len({row.training for row in own}), len(own) - right - nothing
+        lines.append(
+            f"\n{merging}: {trainings} trainings, {len(own)} states: {right} told rightly, "
+            f"{wrong} wrongly, {nothing} not"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Compares Swin UNETR between versions of MONAI."""

@@ -1,0 +1,1 @@
+"""Keeps the repository in order: the layout of its JSON files."""

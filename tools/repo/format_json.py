@@ -1,0 +1,88 @@
+"""Formats JSON files in one layout: a node stands on one line where it fits in 100 columns.
+
+    python tools/repo check_json bundles      names the files that differ, exits 1
+    python tools/repo format_json bundles     rewrites them
+
+Blank lines before top-level keys (indented by four) and the spelling of numbers (`1e-5`) are kept.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from common.atomic_write import replacing
+
+WIDTH = 100
+INDENT = "    "
+
+
+class Number(float):
+    """A float that remembers how it was written."""
+
+    def __new__(cls, text: str):
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def one_line(node) -> str:
+    """JSON of a node without line breaks."""
+    if isinstance(node, Number):
+        return node.text
+    if isinstance(node, dict) and node:
+        return "{" + ", ".join(f"{json.dumps(k)}: {one_line(v)}" for k, v in node.items()) + "}"
+    if isinstance(node, list):
+        return "[" + ", ".join(one_line(value) for value in node) + "]"
+    return json.dumps(node, ensure_ascii=False)
+
+
+def layout(node, indent: str = "", used: int = 0, blank_before: frozenset = frozenset()) -> str:
+    """JSON of a node, broken where it must be.
+
+    Args:
+        node: parsed JSON.
+        indent: of the line on which the node starts.
+        used: columns taken on that line before the node, plus one for a comma after it.
+        blank_before: keys of this node that get a blank line before them.
+    """
+    line = one_line(node)
+    if used + len(line) <= WIDTH and indent or not node or not isinstance(node, (dict, list)):
+        return line
+    deeper, parts = indent + INDENT, []
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        name = f"{json.dumps(key)}: " if isinstance(node, dict) else ""
+        blank = "\n" if key in blank_before else ""
+        parts.append(blank + deeper + name + layout(value, deeper, len(deeper + name) + 1))
+    opening, closing = "{}" if isinstance(node, dict) else "[]"
+    return opening + "\n" + ",\n".join(parts) + "\n" + indent + closing
+
+
+def formatted(text: str) -> str:
+    """The text of a JSON file in this layout."""
+    blank_before = frozenset(re.findall(r'\n[ \t]*\n {4}"([^"]+)":', text))
+    return layout(json.loads(text, parse_float=Number), blank_before=blank_before) + "\n"
+
+
+def differing(folder: str) -> dict[Path, str]:
+    """JSON files below a folder whose layout differs, each with the text it should have."""
+    paths = sorted(Path(folder).rglob("*.json"))
+    if not paths:
+        raise SystemExit(f"no JSON file below {folder}; give the folder of the bundles.")
+    texts = {path: (path.read_text(), formatted(path.read_text())) for path in paths}
+    return {path: new for path, (old, new) in texts.items() if old != new}
+
+
+def check(folder: str = "bundles") -> None:
+    """Names the JSON files below a folder whose layout differs, and exits with 1."""
+    found = differing(folder)
+    if found:
+        names = ", ".join(map(str, found))
+        raise SystemExit(f"not formatted: {names}; run `python tools/repo format_json {folder}`.")
+
+
+def write(folder: str = "bundles") -> None:
+    """Rewrites the JSON files below a folder whose layout differs."""
+    for path, text in differing(folder).items():
+        with replacing(path) as temporary:
+            temporary.write_text(text)
+        print(f"formatted {path}")

@@ -1,0 +1,149 @@
+"""Reads a study's configuration; every mistake in it is told before anything runs."""
+
+import difflib
+import importlib.util
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tools import ROOT
+
+from .grid import Study, fields
+
+BUNDLES = ROOT / "bundles"
+STUDY_KEYS = {"title", "inputs", "factors", "steps", "result", "figure"}
+STEP_KEYS = {"bundle", "config_file", "flags", "makes"}
+FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "x_scale", "lines", "repeats"}
+KINDS = {"lines", "bars"}
+SCALES = {"linear", "even"}
+
+
+def read_study(config: str, output_dir: str | None, inputs: dict[str, str]) -> Study:
+    """Read a configuration, with the paths that the command line gives.
+
+    Args:
+        config: the JSON file.
+        output_dir: without one `studies/` and the file's name, in the working directory.
+        inputs: paths by the names of the configuration's `inputs`; the others stay as they are.
+
+    Raises:
+        SystemExit: a mistake in the file or in the names of the inputs.
+    """
+    path = Path(config)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        _check_form(content)
+        _check_fields(content)
+        _check_names(inputs, content["inputs"], "the study", "input")
+    except OSError:
+        raise SystemExit(f"{path} cannot be read; give the JSON file of a study.") from None
+    except ValueError as mistake:  # json's own are of this kind too
+        raise SystemExit(f"{path}: {mistake}") from None
+    paths = {n: Path(given).absolute() for n, given in (content["inputs"] | inputs).items()}
+    return Study(path, content, Path(output_dir or f"studies/{path.stem}").absolute(), paths)
+
+
+def check_commands(study: Study) -> None:
+    """Every flag of every command is one that the configs of its bundle declare.
+
+    Raises:
+        SystemExit: one is not, or there is no such bundle or config file; the closest is named.
+    """
+    try:
+        for job in study.jobs:
+            _check_command(job.step, job.bundle, study.content["steps"][job.step], job.arguments)
+    except ValueError as mistake:
+        raise SystemExit(f"{study.path}: {mistake}") from None
+
+
+def _check_form(content: Any) -> None:
+    """Objects and keys are those that docs/studies.md describes."""
+    _check_keys(content, "the study", STUDY_KEYS | {"_desc_"}, STUDY_KEYS)
+    factors, steps, figure = content["factors"], content["steps"], content["figure"]
+    for name, step in steps.items():
+        _check_keys(step, f"step {name}", STEP_KEYS, STEP_KEYS)
+    for name, levels in factors.items():
+        texts = [str(level) for level in levels]
+        if not texts or len(set(texts)) < len(texts):
+            raise ValueError(f"factor {name} needs levels, each of them once.")
+        for level, given in levels.items() if isinstance(levels, dict) else ():
+            _check_names(given, steps, f"level {level} of {name}", "step")
+    if not steps or not factors:
+        raise ValueError("a study needs a step and a factor.")
+    names = [*factors, *steps, *content["inputs"], "folder"]
+    for name in (name for name in names if names.count(name) > 1):
+        raise ValueError(f"{name} is the name of two; factors, steps and inputs need their own.")
+    _check_keys(figure, "the figure", FIGURE_KEYS, {"kind", "x"})
+    _check_names([figure["kind"]], KINDS, "the figure", "kind")
+    _check_names([figure.get("x_scale", "linear")], SCALES, "the figure", "x_scale")
+    used = [figure[key] for key in ("x", "lines", "repeats") if key in figure]
+    _check_names(used, factors, "the study", "factor")
+
+
+def _check_fields(content: dict) -> None:
+    """What stands in braces is an input, a factor, or an earlier step; no flag is null."""
+    known = {*content["inputs"], *content["factors"], "folder"}
+    for name, step in content["steps"].items():
+        levels = [x for x in content["factors"].values() if isinstance(x, dict)]
+        added = [given.get(name, {}) for x in levels for given in x.values()]
+        for flags in [step["flags"], *added]:
+            _check_names(sorted(fields(flags)), known, f"step {name}", "earlier step or input")
+            for flag in (flag for flag, value in flags.items() if value is None):
+                raise ValueError(f"step {name}: {flag} is null; leave it out, or give a value.")
+        known.add(name)
+    _check_names(sorted(fields(content["result"])), known, "result", "step or input")
+
+
+def _check_command(step: str, bundle: str, spec: dict, arguments: tuple[str, ...]) -> None:
+    if not (BUNDLES / bundle).is_dir():
+        raise ValueError(f"step {step}: there is no bundle {bundle}.")
+    files = [BUNDLES / bundle / "configs" / f"{name}.json" for name in spec["config_file"]]
+    for file in files:
+        if not file.is_file():
+            raise ValueError(f"step {step}: {file} does not exist.")
+    config = _merged(tuple(map(str, files)))
+    for flag in (argument[2:] for argument in arguments[2::2]):
+        if not _command_line()._is_declared(flag, config):
+            known = [key for key in config if not key.startswith("_")]
+            remedy = _remedy(flag, known, "the bundle's README lists them.")
+            raise ValueError(f"step {step}: no config of {bundle} declares {flag}; {remedy}")
+
+
+def _check_keys(node: Any, what: str, known: set[str], needed: set[str]) -> None:
+    if not isinstance(node, dict):
+        raise ValueError(f"{what} is no object in braces.")
+    _check_names(node, known, what, "key")
+    for name in sorted(needed - set(node)):
+        raise ValueError(f"{what} needs the key {name}.")
+
+
+def _check_names(names: Iterable[str], known: Iterable[str], what: str, kind: str) -> None:
+    for name in names:
+        if name not in known:
+            remedy = _remedy(name, known, f"there are {', '.join(sorted(known)) or 'none'}.")
+            raise ValueError(f"{what} knows no {kind} {name}; {remedy}")
+
+
+def _remedy(name: str, known: Iterable[str], otherwise: str) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else otherwise
+
+
+@cache
+def _merged(files: tuple[str, ...]) -> dict:
+    from monai.bundle import ConfigParser  # takes seconds to import, and only this needs it
+
+    return ConfigParser.load_config_files(list(files))
+
+
+@cache
+def _command_line() -> ModuleType:
+    """The script by which the bundles themselves refuse a flag."""
+    path = ROOT / "bundles/pretrain_ssl/scripts/command_line.py"
+    spec = importlib.util.spec_from_file_location("study_command_line", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,124 @@
+"""What became of a study's commands: a file `step.json` in the folder of each.
+
+It holds the command, those of the steps before it, and whether it has ended well. Paths are kept by
+their names, such as `{output_dir}`, so that a study may be moved.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from common.atomic_write import replacing
+
+from .grid import Job, Study, chain
+
+FINISHED = "finished"
+
+
+def record(job: Job) -> dict[str, Any]:
+    """What `step.json` says of a job; empty where it never started."""
+    try:
+        return json.loads((job.folder / "step.json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def write_record(study: Study, job: Job, state: str, seconds: float) -> None:
+    """Write `step.json`.
+
+    Args:
+        study: whose job it is.
+        job: the command.
+        state: `started`, `stopped`, `failed` or `finished`.
+        seconds: that it has run so far, all attempts together.
+    """
+    content = {"state": state, "seconds": round(seconds, 1)}
+    content |= {"inputs": inputs(study, job), "commands": commands(study, job)}
+    with replacing(job.folder / "step.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def is_finished(job: Job) -> bool:
+    """Whether it has ended well, and what it makes is still there."""
+    return record(job).get("state") == FINISHED and job.makes.exists()
+
+
+def commands(study: Study, job: Job) -> dict[str, list[str]]:
+    """Bundle and arguments of a job and of all that it needs, by their folders."""
+    paths = {str(study.output_dir): "{output_dir}"}
+    paths |= {str(path): f"{{{name}}}" for name, path in study.inputs.items()}
+
+    def without_paths(argument: str) -> str:
+        for path, name in paths.items():
+            argument = argument.replace(path, name)
+        return argument
+
+    return {
+        str(each.folder.relative_to(study.output_dir)): [
+            each.bundle,
+            *map(without_paths, each.arguments),
+        ]
+        for each in chain(job)
+    }
+
+
+def inputs(study: Study, job: Job) -> dict[str, str]:
+    """Paths of the inputs that a job and those that it needs read, by name."""
+    words = " ".join(argument for each in chain(job) for argument in each.arguments)
+    return {name: str(path) for name, path in study.inputs.items() if str(path) in words}
+
+
+def check_unchanged(study: Study, with_inputs: bool = True) -> None:
+    """Whatever was started was started by the commands that the configuration stands for now.
+
+    Args:
+        study: the configuration as it is now.
+        with_inputs: whether the inputs are to be the same as well.
+
+    Raises:
+        SystemExit: a command has changed since; the first difference is named.
+    """
+    changed = []
+    for job in study.jobs:
+        before = record(job)
+        if not before:
+            continue
+        difference = _difference(before["commands"], commands(study, job))
+        if not difference and with_inputs:
+            difference = _differing(before["inputs"], inputs(study, job))
+        if difference:
+            changed.append((job.folder, difference))
+    if changed:
+        (folder, difference), others = changed[0], len(changed) - 1
+        raise SystemExit(
+            f"{folder}{f' (and {others} more)' if others else ''} was made by another command: "
+            f"{difference}; delete what is to be made anew, or give another --output_dir."
+        )
+
+
+def _difference(before: dict[str, list[str]], now: dict[str, list[str]]) -> str:
+    """In words; empty when there is none."""
+    for folder in {**before, **now}:
+        old, new = (_by_flag(given[folder]) if folder in given else {} for given in (before, now))
+        difference = _differing(old, new)
+        if difference:
+            return f"{folder}: {difference}"
+    return ""
+
+
+def _differing(old: dict[str, str], new: dict[str, str]) -> str:
+    for name in {**old, **new}:
+        was, is_now = old.get(name, "not given"), new.get(name, "not given")
+        if was != is_now:
+            return f"{name} was {was}, is {is_now}"
+    return ""
+
+
+def _by_flag(arguments: list[str]) -> dict[str, str]:
+    return {"bundle": arguments[0]} | dict(zip(arguments[1::2], arguments[2::2]))
+
+
+def missing(study: Study) -> dict[str, Path]:
+    """Inputs that a command reads, and that do not exist."""
+    used = {name for job in study.jobs for name in inputs(study, job)}
+    return {n: path for n, path in study.inputs.items() if n in used and not path.exists()}
