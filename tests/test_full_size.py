@@ -25,7 +25,7 @@ TWO_STEPS = {
     "btcv_segmentation": ("btcv", [*EPOCH, "--crops_per_volume", 1]),
     "msd_tasks": (
         "Task09_Spleen",
-        [*EPOCH, "--task::crops_per_volume", 1],
+        [*EPOCH, "--crops_per_volume", 1],
     ),
 }
 

@@ -7,13 +7,12 @@ from pathlib import Path
 import torch
 from ignite.engine import Events
 from ignite.metrics import Average
-from monai.data import DataLoader
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import ValidationHandler
 from monai.optimizers import WarmupCosineSchedule
 from monai.transforms import Compose, RandGaussianNoised
 
-from common.data import ResumableBatchSampler, SeededCacheDataset
+from common.data import ResumableDataLoader, SeededCacheDataset
 from common.training import CheckpointHandler, MetricLogger
 
 
@@ -54,13 +53,10 @@ class Toy:
         self.validate_every = validate_every if figures else None
         self.weights: list[float] = []  # after each epoch
 
-    def loader(self) -> DataLoader:
+    def loader(self) -> ResumableDataLoader:
         items = [{"image": torch.full((1,), n / 3), "label": torch.ones(1)} for n in range(4)]
         noise = Compose([RandGaussianNoised("image", prob=1.0)])
-        return DataLoader(
-            SeededCacheDataset(items, noise, seed=0),
-            batch_sampler=ResumableBatchSampler(length=4, batch_size=2, seed=0),
-        )
+        return ResumableDataLoader(SeededCacheDataset(items, noise, seed=0), batch_size=2, seed=0)
 
     def train(self, killed_in: int | None = None, log: dict | None = None, **checkpoints) -> "Toy":
         """Train as the configs do: `CheckpointHandler`, validation, scheduler, `MetricLogger`.
@@ -72,8 +68,7 @@ class Toy:
         run, trainer = self.folder / "run", self.trainer
         run.mkdir(exist_ok=True)
         (run / "config.json").write_text(json.dumps({"config": {"a": 1}}))
-        others = {"optimizer": self.optimizer, "lr_scheduler": self.scheduler}
-        given = {"network": self.network, "others": others, "evaluator": self.evaluator}
+        given = {"lr_scheduler": self.scheduler, "evaluator": self.evaluator}
         model = str(self.folder / "models/model.pt")
         keeper = CheckpointHandler(str(run), model, **given, **checkpoints)
         keeper.attach(trainer)
@@ -83,7 +78,7 @@ class Toy:
         trainer.add_event_handler(
             Events.EPOCH_COMPLETED, lambda _: self.weights.append(self.network.weight.item())
         )
-        logger = MetricLogger(str(run), self.optimizer, self.evaluator, **(log or {}))
+        logger = MetricLogger(str(run), self.evaluator, **(log or {}))
         logger.attach(trainer)
         if killed_in:
             trainer.add_event_handler(Events.ITERATION_STARTED(once=killed_in), kill)

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
+
+from ..runtime.distributed import is_main_process
 
 GOLDEN_RATIO = 0.618  # turns of the hue between classes: neighbours in number look different
 OPACITY = 0.5
@@ -72,6 +73,8 @@ class Previews:
         self.pictures: list[np.ndarray] = []
 
     def attach(self, engine: Engine) -> None:
+        if not is_main_process():
+            return
         is_trainer = self.iterations_per_epoch is None
         completed = self.step_completed if is_trainer else self.case_completed
         engine.add_event_handler(Events.ITERATION_COMPLETED, completed)
@@ -103,5 +106,7 @@ class Previews:
             for picture in self.pictures
         ]
         self.pictures = []
+        from torch.utils.tensorboard import SummaryWriter  # a server need not have TensorBoard
+
         with SummaryWriter(self.folder) as writer:
             writer.add_image(self.name, np.vstack(rows), step, dataformats="HWC")

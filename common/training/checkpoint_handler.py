@@ -3,18 +3,23 @@
 import json
 import logging
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 
 from ..atomic_write import save_atomically
 from ..errors import InputError
 from ..network.patch_merging import merging_of
-from ..runtime.distributed import Processes
-from .checkpoint_state import random_state, read_state, restore, set_random_state, training_state
+from ..runtime.distributed import Processes, is_main_process
+from .checkpoint_state import (
+    further_parts,
+    random_state,
+    read_state,
+    restore,
+    set_random_state,
+    training_state,
+)
 from .run_folder import kept_config, note_merging
 
 logger = logging.getLogger(__name__)
@@ -37,11 +42,9 @@ class CheckpointHandler:
     Args:
         run_folder: states go to `checkpoints/iteration_<n>.pt` and `checkpoints/best.pt` in it.
         model_path: the one deployed weights file: the plain state dict of `network`.
-        network: the bare network, not its DDP wrapper.
-        others: what else a state holds, by name: optimizer, scheduler.
         evaluator: the validation's engine.
+        lr_scheduler: whose state is kept beside those of the trainer's network and optimizer.
         interval: iterations between states.
-        is_main: whether this process writes.
         n_saved: how many last states are kept.
     """
 
@@ -49,17 +52,15 @@ class CheckpointHandler:
         self,
         run_folder: str,
         model_path: str,
-        network: torch.nn.Module,
-        others: Mapping[str, Any],
         evaluator: Engine,
+        lr_scheduler: Any,
         interval: int = 500,
-        is_main: bool = True,
         n_saved: int = 2,
     ) -> None:
         self.run_folder, self.model_path = Path(run_folder), Path(model_path)
         self.folder = self.run_folder / "checkpoints"
-        self.network, self.others, self.evaluator = network, others, evaluator
-        self.interval, self.is_main, self.n_saved = interval, is_main, n_saved
+        self.evaluator, self.lr_scheduler = evaluator, lr_scheduler
+        self.interval, self.is_main, self.n_saved = interval, is_main_process(), n_saved
         self.processes, self.was_finished = None, False
         self.saved_at = 0  # iteration of the last state
 
@@ -68,6 +69,9 @@ class CheckpointHandler:
 
     def started(self, engine: Engine) -> None:
         self.processes = Processes()
+        self.network = getattr(engine.network, "module", engine.network)  # not its DDP wrapper
+        parts = {"optimizer": engine.optimizer, "lr_scheduler": self.lr_scheduler}
+        self.others = parts | further_parts(engine)
         saved = self.saved()
         if saved:
             self.load(engine, saved)

@@ -14,6 +14,24 @@ from ..network.patch_merging import merging_of
 from ..weights.preprocessing_note import merging_in
 
 
+def keep_state(engine: Engine, name: str, part: Any) -> None:
+    """Adds a part to every checkpoint of an engine's training, such as a momentum teacher.
+
+    A handler calls it when it is attached.
+
+    Args:
+        engine: the trainer.
+        name: of the part in the checkpoint's file.
+        part: has `state_dict` and `load_state_dict`, in types that `weights_only` loads.
+    """
+    vars(engine).setdefault("further_parts", {})[name] = part
+
+
+def further_parts(engine: Engine) -> dict[str, Any]:
+    """Returns the parts that `keep_state` has added."""
+    return vars(engine).get("further_parts", {})
+
+
 def training_state(
     engine: Engine, evaluator: Engine, network: torch.nn.Module, others: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -4,13 +4,15 @@ python tools/repo write_copies
 python tools/repo check_copies
 python tools/repo format_json bundles
 python tools/repo check_json bundles
+python tools/repo architecture
 """
 
-from . import copies, format_json
+from . import architecture, copies, format_json
 
 COMMANDS = {
     "write_copies": copies.write,
     "check_copies": copies.check,
     "format_json": format_json.write,
     "check_json": format_json.check,
+    "architecture": architecture.architecture,
 }

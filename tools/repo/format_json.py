@@ -1,5 +1,8 @@
 """Formats JSON files in one layout: a node stands on one line where it fits in 100 columns.
 
+Arguments of a node that does not fit are filled into lines; keys of the file itself have a line
+each.
+
     python tools/repo check_json bundles      names the files that differ, exits 1
     python tools/repo format_json bundles     rewrites them
 
@@ -54,7 +57,22 @@ def layout(node, indent: str = "", used: int = 0, blank_before: frozenset = froz
         blank = "\n" if key in blank_before else ""
         parts.append(blank + deeper + name + layout(value, deeper, len(deeper + name) + 1))
     opening, closing = "{}" if isinstance(node, dict) else "[]"
+    if indent and isinstance(node, dict):
+        parts = filled([part.strip() for part in parts], deeper)
     return opening + "\n" + ",\n".join(parts) + "\n" + indent + closing
+
+
+def filled(parts: list[str], indent: str) -> list[str]:
+    """Lines of several short parts each, as many as fit; a part of several lines has its own."""
+    lines: list[str] = []
+    for part in parts:
+        together = "".join(lines[-1:]) + part
+        # ", " stands between and "," behind
+        if lines and "\n" not in together and len(together) + 3 <= WIDTH:
+            lines[-1] += f", {part}"
+        else:
+            lines.append(indent + part)
+    return lines
 
 
 def formatted(text: str) -> str:
@@ -72,7 +90,7 @@ def differing(folder: str) -> dict[Path, str]:
     return {path: new for path, (old, new) in texts.items() if old != new}
 
 
-def check(folder: str = "bundles") -> None:
+def check(folder: str) -> None:
     """Names the JSON files below a folder whose layout differs, and exits with 1."""
     found = differing(folder)
     if found:
@@ -80,7 +98,7 @@ def check(folder: str = "bundles") -> None:
         raise SystemExit(f"not formatted: {names}; run `python tools/repo format_json {folder}`.")
 
 
-def write(folder: str = "bundles") -> None:
+def write(folder: str) -> None:
     """Rewrites the JSON files below a folder whose layout differs."""
     for path, text in differing(folder).items():
         with replacing(path) as temporary:

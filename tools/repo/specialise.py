@@ -10,19 +10,18 @@ import re
 from .format_json import Number, layout
 
 MARK = "_task_"  # where a workflow lists the task's knobs that it needs
-OPTIONAL = (
     "run_name",
     "augmentation",
     "random_crop",
-)  # those that a task may leave to the workflow
 
 
 def specialise(workflow: dict, task: dict) -> dict:
     """Puts a task into a config of the workflow.
 
     Args:
-        workflow: parsed JSON. Knobs that it lists under `_task_` stand there in the result, keys
-            that it has itself are replaced where they stand.
+        workflow: parsed JSON. Knobs that it lists under `_task_` stand there in the result, and
+            those that the task's own values refer to (`@hu_min`); keys that the workflow has itself
+            are replaced where they stand.
         task: parsed JSON; its `_desc_` is not taken, since it tells how to use it as an overlay.
 
     Returns:
@@ -35,6 +34,9 @@ def specialise(workflow: dict, task: dict) -> dict:
     lacking = [name for name in knobs if name not in task]
     if lacking:
         raise ValueError(f"task {task.get('name')} has no {', '.join(lacking)}; add it.")
+    used = {key: task[key] for key in [*knobs, *workflow] if key in task and key != "_desc_"}
+    named = re.findall(r"@(\w+)", json.dumps(used))
+    knobs = knobs + [name for name in task if name in named and name not in used]
     config = {}
     for key, value in workflow.items():
         if key == MARK:

@@ -24,6 +24,6 @@ def test_compiling_keeps_the_names_of_the_weights(monkeypatch):
     calls = []
     monkeypatch.setattr(nn.Module, "compile", lambda self, **options: calls.append(options))
     network = nn.Linear(2, 2)
-    prepared = prepare_network(network, "cpu", compiled=True)
+    prepared = prepare_network(network, "cpu", compile=True)
     assert list(prepared.state_dict()) == ["weight", "bias"]
     assert calls == [{"dynamic": False}]

@@ -18,7 +18,7 @@ def trainer(max_norm, network, accumulation_steps=1, batches=1) -> SupervisedTra
         network=network,
         optimizer=torch.optim.SGD(network.parameters(), lr=1.0),
         loss_function=lambda prediction, _: prediction.sum(),
-        train_handlers=[GradientClipping(max_norm, torch.float32)],
+        train_handlers=[GradientClipping(max_norm)],
         decollate=False,
         accumulation_steps=accumulation_steps,
     )
@@ -56,7 +56,7 @@ def test_a_scaled_gradient_is_unscaled_before_its_norm_is_taken():
     engine = trainer(1.0, network)
     engine.scaler, engine.state.iteration, engine.state.epoch_length = Scaler(), 1, 1
     network.weight.grad = torch.tensor([[0.3, 0.4]]) * 1024
-    GradientClipping(1.0, torch.float16).clip(engine)
+    GradientClipping(1.0).clip(engine)
     assert engine.scaler.calls == ["unscale"]
     torch.testing.assert_close(network.weight.grad, torch.tensor([[0.3, 0.4]]))
 
@@ -65,8 +65,9 @@ def test_a_scaled_gradient_is_unscaled_before_its_norm_is_taken():
 def test_bfloat16_needs_no_scaling(dtype, is_scaled):
     engine = trainer(None, nn.Linear(2, 1))
     engine.amp, engine.scaler = True, torch.amp.GradScaler("cpu")
+    engine.amp_kwargs = {"dtype": dtype}
     engine.state.device = torch.device("cpu")
-    GradientClipping(None, dtype).started(engine)
+    GradientClipping(None).started(engine)
     assert engine.scaler.is_enabled() == is_scaled
 
 
@@ -83,7 +84,7 @@ def test_clipping_under_amp_on_a_gpu(dtype):
         network=network,
         optimizer=torch.optim.SGD(network.parameters(), lr=1.0),
         loss_function=lambda prediction, _: prediction.sum(),
-        train_handlers=[GradientClipping(1.0, dtype)],
+        train_handlers=[GradientClipping(1.0)],
         decollate=False,
         amp=True,
         amp_kwargs={"dtype": dtype},

@@ -4,7 +4,7 @@ import pytest
 from ignite.engine import Engine, Events
 from toy_training import Toy
 
-from common.training import metric_logging
+from common.training import checkpoint_handler, metric_logging
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_figures_of_the_output_are_followed(toy):
     def figures(output):
         return {"loss": output["loss"], "three": output["loss"] * 0 + 3}
 
-    assert ["2", "train/three", "3"] in toy([0.25]).train(log={"figures": figures}).rows()
+    assert ["2", "train/three", "3"] in toy([0.25]).train(log={"metrics": figures}).rows()
 
 
 def test_loss_is_found_in_decollated_outputs():
@@ -73,8 +73,10 @@ def test_curves_go_to_tensorboard_too(toy, tmp_path):
     assert b"validation/figure" in events.read_bytes()
 
 
-def test_processes_other_than_the_main_one_write_nothing(toy, tmp_path):
-    toy([0.25]).train(log={"is_main": False}, is_main=False)
+def test_processes_other_than_the_main_one_write_nothing(toy, tmp_path, monkeypatch):
+    for module in (metric_logging, checkpoint_handler):
+        monkeypatch.setattr(module, "is_main_process", lambda: False)
+    toy([0.25]).train()
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json"}
 
 

@@ -156,11 +156,23 @@ def refused_state(kind: str) -> dict:
         ("other shape", "1 of 70 tensors of another shape"),
         ("unknown tensor", r"1 of 70 tensors unknown \(such as swinViT\.new\)"),
         ("missing stage", "16 of 70 tensors missing .*--allow_partial True takes what fits"),
-        ("feature size", "has feature size 24, this network 12; give --feature_size 24, or other"),
-        ("depths", r'has depths 2,2,2,2, this network 1,1,1,1; give --depths "\[2,2,2,2\]"'),
-        ("heads", r"has heads 3,6,12,12, this network 3,6,12,24; give --num_heads"),
-        ("window", r'has window size 7, this network 4; give --window_size "\[7,7,7\]"'),
-        ("use_v2", "network with use_v2, and this one is without use_v2; give --use_v2 True"),
+        (
+            "feature size",
+            "has feature size 24, this network 12; give --network_def::feature_size 24, or other",
+        ),
+        (
+            "depths",
+            r'has depths 2,2,2,2, this network 1,1,1,1; give --network_def::depths "\[2,2,2,2\]"',
+        ),
+        ("heads", r"has heads 3,6,12,12, this network 3,6,12,24; give --network_def::num_heads"),
+        (
+            "window",
+            r'has window size 7, this network 4; give --network_def::window_size "\[7,7,7\]"',
+        ),
+        (
+            "use_v2",
+            "network with use_v2, and this one is without use_v2; give --network_def::use_v2 True",
+        ),
         ("channels", "has input channels 2, this network 1; give the configuration"),
     ],
 )
@@ -174,7 +186,7 @@ def test_what_is_not_the_encoder_is_refused(refusal, tmp_path, kind, sentence):
 
 def test_v1_encoder_in_a_v2_network_is_refused(refusal, tmp_path):
     path = saved(tmp_path / "a.pt", copied(built()))
-    with refusal("without use_v2, and this one is with use_v2; give --use_v2 False"):
+    with refusal("without use_v2, and this one is with use_v2; give --network_def::use_v2 False"):
         load.load_pretrained(built(use_v2=True), path)
 
 

@@ -3,6 +3,7 @@
 
 import difflib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from fire.parser import DefaultParseValue
@@ -16,25 +17,71 @@ RUN_ARGUMENTS = {
 }
 
 
+# Keys of configs before version 0.2 whose new place has another name
+RENAMED = {
+    "feature_size": "network_def::encoder::embed_dim",
+    "hu_min": "intensity_transforms::0::a_min",
+    "hu_max": "intensity_transforms::0::a_max",
+    "division": "splitting",
+    "cases": "labelled_data",
+}
+# and those that no config has on top any more
+MOVED = (
+    *("feature_size", "depths", "num_heads", "window_size", "use_v2", "use_checkpoint", "task"),
+    *("fast_attention", "channels_last", "scores_gb", "rank", "world_size", "is_main"),
+)
+
+
 def check_flags() -> None:
-    """Refuse flags that no config declares, and show an `InputError` as its sentence alone.
+    """Refuses flags that no config declares, and shows an `InputError` as its sentence alone.
 
     First item of every `run` list, because `monai.bundle run` takes any unknown flag in silence.
     Does nothing when the bundle is used from Python instead of `python -m monai.bundle run`.
 
     Raises:
-        InputError: a flag is not declared; the closest declared one is named.
+        InputError: a flag is not declared, or a config file has a key of before; the sentence names
+            the one in its place or the closest.
     """
     if not started_from_shell():
         return
     sys.excepthook = show_sentence
     config = merged_config()
+    for name in {**RENAMED, **dict.fromkeys(MOVED)}.keys() & config.keys():
+        rest = {key: node for key, node in config.items() if key != name}
+        place = "its knobs by themselves" if name == "task" else place_of(name, rest)
+        if place:
+            raise InputError(f"The config key {name} is no more; set {place} in its place.")
     for flag in flags():
         if flag not in RUN_ARGUMENTS and not is_declared(flag, config):
+            place = place_of(flag, config)
             known = [key for key in config if not key.startswith("_")]
-            close = difflib.get_close_matches(flag, known, n=1)
+            close = [place] if place else difflib.get_close_matches(flag, known, n=1)
             remedy = f"did you mean --{close[0]}?" if close else "its README lists them."
             raise InputError(f"Unknown flag --{flag}: no config file declares it; {remedy}")
+
+
+def place_of(name: str, config: dict) -> str | None:
+    """Finds where a config has the key that a flag or a key of before meant.
+
+    Args:
+        name: such as `feature_size`, or `task::spacing_mm`.
+        config: to search.
+
+    Returns:
+        Such as `network_def::feature_size`; None where nothing has that name.
+    """
+    last = name.rpartition("::")[2]
+    places = [path for path in _paths(config) if path.rpartition("::")[2] == last]
+    if name in RENAMED and is_declared(RENAMED[name], config):
+        places.append(RENAMED[name])
+    return min(places, key=len, default=None)
+
+
+def _paths(config: dict, prefix: str = "") -> Iterator[str]:
+    for key, node in config.items():
+        yield prefix + key
+        if isinstance(node, dict):
+            yield from _paths(node, f"{prefix}{key}::")
 
 
 def flags() -> dict:

@@ -1,7 +1,7 @@
 # generated from common/runtime/__init__.py, do not edit: `make copies`
 """Runs a network on the device at hand: precision, memory, progress, processes."""
 
-from .distributed import leave_sigterm_to_parent
+from .distributed import is_main_process, leave_sigterm_to_parent, seed_process
 from .memory import PeakMemory, keep_freed_memory
 from .precision import autocast_dtype
 from .progress import ProgressBar
@@ -10,6 +10,8 @@ __all__ = [
     "PeakMemory",
     "ProgressBar",
     "autocast_dtype",
+    "is_main_process",
     "keep_freed_memory",
     "leave_sigterm_to_parent",
+    "seed_process",
 ]

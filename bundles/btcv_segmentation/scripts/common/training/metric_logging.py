@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ..atomic_write import write_text
+from ..runtime.distributed import is_main_process, world_size
 from ..runtime.progress import ProgressBar
 
 
@@ -31,27 +32,23 @@ class MetricLogger:
 
     Args:
         run_folder: where `metrics.csv` and `tensorboard/` go.
-        optimizer: for the learning rate.
         evaluator: the validation's engine.
-        figures: scalars to follow, by name, from the trainer's output.
+        metrics: scalars to follow, by name, from the trainer's output.
         interval: iterations, at most an epoch; None: an epoch.
-        crops_per_iteration: of all processes together, for the bar's crops per second.
-        is_main: whether this process writes.
+        crops_per_iteration: of one process, for the bar's crops per second.
     """
 
     def __init__(
         self,
         run_folder: str,
-        optimizer: torch.optim.Optimizer,
         evaluator: Engine,
-        figures: Callable[[Mapping | list], Mapping[str, Tensor]] = loss_of,
+        metrics: Callable[[Mapping | list], Mapping[str, Tensor]] = loss_of,
         interval: int | None = None,
         crops_per_iteration: int = 1,
-        is_main: bool = True,
     ) -> None:
-        self.folder, self.optimizer, self.evaluator = Path(run_folder), optimizer, evaluator
-        self.figures, self.interval, self.is_main = figures, interval, is_main
-        self.progress = ProgressBar("crop", crops_per_iteration)
+        self.folder, self.evaluator = Path(run_folder), evaluator
+        self.metrics, self.interval, self.is_main = metrics, interval, is_main_process()
+        self.progress = ProgressBar("crop", crops_per_iteration * world_size())
         self.words: dict[str, str] = {}  # behind the bar
 
     def attach(self, engine: Engine) -> None:
@@ -81,7 +78,7 @@ class MetricLogger:
     @torch.no_grad()
     def iteration_completed(self, engine: Engine) -> None:
         sums = engine.state.log_sums
-        for name, value in self.figures(engine.state.output).items():
+        for name, value in self.metrics(engine.state.output).items():
             plain = torch.as_tensor(value).as_subclass(Tensor)  # a MetaTensor could not be saved
             sums[name] = sums.get(name, 0) + plain.double()
         sums["iterations"] = sums.get("iterations", 0) + 1
@@ -92,7 +89,7 @@ class MetricLogger:
             values = idist.all_reduce(torch.stack(list(means.values()))) / idist.get_world_size()
             engine.state.log_sums = {}
             figures = {f"train/{name}": float(value) for name, value in zip(means, values)}
-            figures["train/learning_rate"] = self.optimizer.param_groups[0]["lr"]
+            figures["train/learning_rate"] = engine.optimizer.param_groups[0]["lr"]
             self.write(engine, figures)
             self.show("loss", figures["train/loss"])
 

@@ -1,5 +1,5 @@
 # generated from common/runtime/distributed.py, do not edit: `make copies`
-"""What the processes of one training agree on, be it a single one or many."""
+"""Helpers for distributed training: shares a SIGTERM between ranks, gathers small objects."""
 
 import os
 import signal
@@ -8,8 +8,33 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from monai.utils import set_determinism
 
 from ..cli.flags import started_from_shell
+
+
+def rank() -> int:
+    """Returns this process's rank; 0 where there is a single one."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """Returns how many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def is_main_process() -> bool:
+    """Tells whether this process writes files and shows progress."""
+    return rank() == 0
+
+
+def seed_process(seed: int) -> None:
+    """Seeds Python, NumPy and PyTorch, each rank differently.
+
+    Args:
+        seed: of the run; that of a rank is `seed + rank`.
+    """
+    set_determinism(seed + rank())
 
 
 class Processes:

@@ -2,6 +2,6 @@
 """Loads checkpoints of every known layout, and tells what each holds."""
 
 from .load import load_pretrained, load_weights
-from .preprocessing_note import attach_metadata
+from .preprocessing_note import attach_metadata, preprocessing_of
 
-__all__ = ["attach_metadata", "load_pretrained", "load_weights"]
+__all__ = ["attach_metadata", "load_pretrained", "load_weights", "preprocessing_of"]

@@ -3,16 +3,16 @@
 
 from .datalist import dataset_root, list_images
 from .image_reader import ImageReader, Spacingd
+from .loaders import ResumableDataLoader, ValidationDataLoader
 from .nifti import VolumeReader, VolumeWriter
-from .samplers import ResumableBatchSampler, ValidationBatchSampler
 from .seeded_dataset import SeededCacheDataset
 
 __all__ = [
     "ImageReader",
-    "ResumableBatchSampler",
+    "ResumableDataLoader",
     "SeededCacheDataset",
     "Spacingd",
-    "ValidationBatchSampler",
+    "ValidationDataLoader",
     "VolumeReader",
     "VolumeWriter",
     "dataset_root",

@@ -1,8 +1,10 @@
 # generated from common/network/prepare.py, do not edit: `make copies`
-"""Puts a network on its device."""
+"""Prepares a network for its device: fast attention, memory format, compilation, DDP."""
 
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from .fast_attention import accelerate
 
@@ -12,18 +14,22 @@ def prepare_network(
     device: str | torch.device,
     fast_attention: bool = True,
     channels_last: bool = False,
-    compiled: bool = False,
+    compile: bool = False,  # noqa: A002  the flag's name
 ) -> nn.Module:
-    """The same network on its device; weights and state-dict keys stay as they are.
+    """Puts a network on its device; weights and state-dict keys stay as they are.
+
+    Where several processes train together the result is wrapped by `DistributedDataParallel`.
 
     Args:
+        network: changed in place.
+        device: where it runs.
         fast_attention: see `fast_attention.accelerate`.
         channels_last: store convolutions' weights with the channels last.
-        compiled: run it by `torch.compile`, which needs a C++ compiler, on CUDA Triton.
+        compile: run it by `torch.compile`, which needs a C++ compiler, on CUDA Triton.
     """
     network = accelerate(network.to(device), fast_attention)
     if channels_last:
         network = network.to(memory_format=torch.channels_last_3d)
-    if compiled:
+    if compile:
         network.compile(dynamic=False)
-    return network
+    return DistributedDataParallel(network) if dist.is_initialized() else network

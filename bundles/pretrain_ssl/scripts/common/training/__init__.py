@@ -2,8 +2,9 @@
 """Trains: checkpoints, exact resume, the run's folder, metrics."""
 
 from .checkpoint_handler import CheckpointHandler
+from .checkpoint_state import keep_state
 from .gradient_clipping import GradientClipping
 from .metric_logging import MetricLogger
 from .run_folder import open_run_folder
 
-__all__ = ["CheckpointHandler", "GradientClipping", "MetricLogger", "open_run_folder"]
+__all__ = ["CheckpointHandler", "GradientClipping", "MetricLogger", "keep_state", "open_run_folder"]

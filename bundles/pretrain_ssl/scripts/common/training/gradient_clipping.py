@@ -1,5 +1,5 @@
 # generated from common/training/gradient_clipping.py, do not edit: `make copies`
-"""Clips gradients."""
+"""Clips gradients, and switches the loss scale off where it is not needed."""
 
 import torch
 from ignite.engine import Engine, Events
@@ -16,11 +16,10 @@ class GradientClipping:
     Args:
         max_norm: gradients of a larger norm, over all parameters, are shrunk to it; None clips
             nothing.
-        dtype: autocast's.
     """
 
-    def __init__(self, max_norm: float | None, dtype: torch.dtype) -> None:
-        self.max_norm, self.dtype = max_norm, dtype
+    def __init__(self, max_norm: float | None) -> None:
+        self.max_norm = max_norm
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)
@@ -28,7 +27,8 @@ class GradientClipping:
             engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self.clip)
 
     def started(self, engine: Engine) -> None:
-        if engine.amp and self.dtype != torch.float16:
+        dtype = engine.amp_kwargs.get("dtype", torch.float16)  # autocast's own default
+        if engine.amp and dtype != torch.float16:
             engine.scaler = torch.amp.GradScaler(engine.state.device.type, enabled=False)
 
     def clip(self, engine: Engine) -> None:

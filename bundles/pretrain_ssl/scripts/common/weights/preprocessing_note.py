@@ -6,27 +6,79 @@ the file stays a plain state dict. The architecture needs no such note: see `arc
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from inspect import signature
 from typing import Any
 
+from monai.transforms import Compose, Spacingd, Transform
+from monai.transforms.intensity import dictionary as intensity_transforms
 from monai.utils import ensure_tuple
 from torch import Tensor, nn
 
 from ..network.patch_merging import WEIGHT, merging_of
 
 KEY = "trained_with"
+SKIPPED = ("keys", "allow_missing_keys")  # say nothing about intensities
 MERGING = "merging"  # the kind by which the weights are to be run
 STARTED_FROM = "started_from_merging"  # another kind, of the weights that their training began with
+
+
+def preprocessing_of(
+    transforms: Iterable[Transform] | Compose,
+    task: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> dict:
+    """Describes how images are prepared, from the very transforms that prepare them.
+
+    Args:
+        transforms: the deterministic ones of a training or an inference; those inside others count.
+        task: name of the task; left out when empty.
+        labels: names by number; left out when None.
+
+    Returns:
+        `spacing_mm` of the transform that resamples, `intensity`: class and arguments of each
+        transform of intensities, in order, then `task` and `labels`.
+    """
+    note: dict[str, Any] = {"intensity": []}
+    for transform in _flattened(transforms):
+        if isinstance(transform, Spacingd):
+            pixdim = transform.spacing_transform.pixdim
+            note["spacing_mm"] = [float(mm) for mm in ensure_tuple(pixdim)]
+        elif type(transform).__module__ == intensity_transforms.__name__:
+            note["intensity"].append([type(transform).__name__, _arguments(transform)])
+    return note | ({"task": task} if task else {}) | ({"labels": dict(labels)} if labels else {})
+
+
+def _flattened(transforms: Iterable[Transform] | Compose) -> Iterator[Transform]:
+    """Yields transforms, and after one that holds a `Compose` those in it."""
+    for transform in transforms.transforms if isinstance(transforms, Compose) else transforms:
+        if not isinstance(transform, Compose):
+            yield transform
+        for part in [transform, *vars(transform).values()]:
+            if isinstance(part, Compose):
+                yield from _flattened(part)
+
+
+def _arguments(transform: Transform) -> dict:
+    """Returns what a MONAI transform was made with: it keeps its arguments by their names.
+
+    Those of a dictionary transform lie in the array transform that it holds.
+    """
+    holders = [transform, *(v for v in vars(transform).values() if isinstance(v, Transform))]
+    found = {}
+    for name in signature(type(transform).__init__).parameters:
+        value = next((vars(h)[name] for h in holders if name in vars(h)), None)
+        if isinstance(value, (bool, int, float, str, list, tuple)) and name not in SKIPPED:
+            found[name] = list(value) if isinstance(value, tuple) else value
+    return found
 
 
 def attach_metadata(network: nn.Module, trained_with: Mapping[str, Any]) -> None:
     """Let every state dict of the network attach_metadata this from now on.
 
     Args:
-        trained_with: `spacing_mm`, `intensity_min`, `intensity_max`, and where intensities are then
-            normalised `intensity_mean`, `intensity_sd`; None where each image gives its own. The
-            network's patch merging is added.
+        trained_with: what `preprocessing_of` returns. The network's patch merging is added.
     """
     note = dict(trained_with)
     network.register_state_dict_post_hook(partial(_note, note))
@@ -91,16 +143,36 @@ def describe(trained_with: Mapping[str, Any]) -> dict[str, str]:
     """
     if "spacing_mm" not in trained_with:
         return {}
-    low, high, mean, sd = (
-        trained_with.get(f"intensity_{name}") for name in ("min", "max", "mean", "sd")
-    )
-    intensity = "normalised by each image" if low is None else f"{low:g} to {high:g}"
-    if mean is not None:
-        intensity += f", mean {mean:g}, sd {sd:g}"
+    intensity = _intensity(trained_with)
     spacing_mm = ensure_tuple(trained_with["spacing_mm"])
     spacing_mm = spacing_mm * 3 if len(spacing_mm) == 1 else spacing_mm  # one for all axes
     spacing = " x ".join(f"{mm:g}" for mm in spacing_mm)
     return {"spacing": f"{spacing} mm", "intensity": intensity}
+
+
+def _intensity(note: Mapping[str, Any]) -> str:
+    """Returns words for what is done to intensities, the same for notes old and new."""
+    if "intensity" not in note:  # written before the transforms themselves were noted
+        low, high, mean, sd = (
+            note.get(f"intensity_{name}") for name in ("min", "max", "mean", "sd")
+        )
+        words = "normalised by each image" if low is None else f"{low:g} to {high:g}"
+        return words + (f", mean {mean:g}, sd {sd:g}" if mean is not None else "")
+    words = [_words(name, arguments) for name, arguments in note["intensity"]]
+    return ", ".join(words) or "as in the file"
+
+
+def _words(name: str, arguments: Mapping[str, Any]) -> str:
+    a, b = ([arguments.get(f"{letter}_{end}") for end in ("min", "max")] for letter in "ab")
+    if name == "ScaleIntensityRanged" and arguments.get("clip"):
+        scaled = "" if b in ([0, 1], a) else f" as {b[0]:g} to {b[1]:g}"
+        return f"{a[0]:g} to {a[1]:g}{scaled}"
+    if name == "NormalizeIntensityd" and arguments.get("subtrahend") is not None:
+        return f"mean {arguments['subtrahend']:g}, sd {arguments['divisor']:g}"
+    if name == "NormalizeIntensityd" and arguments.get("nonzero") and arguments.get("channel_wise"):
+        return "normalised by each image"
+    told = ", ".join(f"{key} {value}" for key, value in arguments.items())
+    return f"{name} ({told})"
 
 
 def describe_mismatch(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:

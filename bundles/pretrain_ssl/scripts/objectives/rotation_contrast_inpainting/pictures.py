@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ...common.atomic_write import replacing
+from ...common.runtime.distributed import is_main_process
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,8 @@ class ValidationPictures:
         self.iterations_per_epoch, self.count = iterations_per_epoch, count
 
     def attach(self, engine: Engine) -> None:
+        if not is_main_process():
+            return
         engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), self.first_batch_completed)
 
     def first_batch_completed(self, engine: Engine) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ignite.engine import Engine, Events
 
 from ...common.atomic_write import write_text
+from ...common.runtime.distributed import is_main_process
 from ...common.training.metric_logging import scalars
 from .metrics import view_metrics
 
@@ -21,6 +22,8 @@ class CollapseWarning:
     """Evaluator's handler: says in words when the embeddings tell no volume from another."""
 
     def attach(self, engine: Engine) -> None:
+        if not is_main_process():
+            return
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def completed(self, engine: Engine) -> None:

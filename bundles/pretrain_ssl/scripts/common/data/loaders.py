@@ -1,0 +1,58 @@
+# generated from common/data/loaders.py, do not edit: `make copies`
+"""Loads the batches of a training so that it can be resumed exactly."""
+
+import torch
+from monai.data import DataLoader
+
+from ..runtime.distributed import leave_sigterm_to_parent, rank, world_size
+from .samplers import ResumableBatchSampler, ValidationBatchSampler
+from .seeded_dataset import SeededCacheDataset
+
+
+class ResumableDataLoader(DataLoader):
+    """MONAI's `DataLoader` over endless, seeded passes; see `ResumableBatchSampler`.
+
+    Each process of a distributed training gets its own part of every batch.
+
+    Args:
+        dataset: seeded, so that an item depends on its key alone.
+        batch_size: items of a batch of one process.
+        seed: of the order of every pass.
+        num_workers: processes that load; any number gives the same batches.
+    """
+
+    def __init__(
+        self, dataset: SeededCacheDataset, batch_size: int, seed: int, num_workers: int = 0
+    ) -> None:
+        super().__init__(
+            dataset,
+            num_workers,
+            batch_sampler=ResumableBatchSampler(
+                len(dataset), batch_size, seed, rank(), world_size()
+            ),
+            worker_init_fn=leave_sigterm_to_parent,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+
+class ValidationDataLoader(DataLoader):
+    """MONAI's `DataLoader` over every item in order, drawn alike each time.
+
+    Args:
+        dataset: seeded.
+        batch_size: items of a batch.
+        passes: how often each item comes, every time drawn differently.
+        num_workers: processes that load.
+    """
+
+    def __init__(
+        self, dataset: SeededCacheDataset, batch_size: int, passes: int = 1, num_workers: int = 0
+    ) -> None:
+        super().__init__(
+            dataset,
+            num_workers,
+            batch_sampler=ValidationBatchSampler(
+                len(dataset), batch_size, passes, rank(), world_size()
+            ),
+            pin_memory=torch.cuda.is_available(),
+        )
