@@ -28,7 +28,7 @@ PLACES = {
     "runtime": (3.0, 1),
     "training": (1.5, 2),
     "data": (4.5, 2),
-    "segmentation": (3.9, 3),
+    "segmentation": (4.2, 3),
     "inference": (1.8, 4),
     "evaluation": (4.5, 4),
 }

@@ -10,9 +10,6 @@ import re
 from .format_json import Number, layout
 
 MARK = "_task_"  # where a workflow lists the task's knobs that it needs
-    "run_name",
-    "augmentation",
-    "random_crop",
 
 
 def specialise(workflow: dict, task: dict) -> dict:

@@ -20,8 +20,6 @@ RUN_ARGUMENTS = {
 # Keys of configs before version 0.2 whose new place has another name
 RENAMED = {
     "feature_size": "network_def::encoder::embed_dim",
-    "hu_min": "intensity_transforms::0::a_min",
-    "hu_max": "intensity_transforms::0::a_max",
     "division": "splitting",
     "cases": "labelled_data",
 }

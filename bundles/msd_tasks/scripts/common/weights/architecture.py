@@ -103,7 +103,8 @@ def _remedy(other: Mapping[str, tuple], is_whole: bool) -> str:
 
 def _flag(name: str, value: object) -> str:
     value = (value,) * 3 if name == "window_size" else value
-    return f'--{name} "[{plain(value)}]"' if isinstance(value, tuple) else f"--{name} {value}"
+    flag = f"--network_def::{name}"
+    return f'{flag} "[{plain(value)}]"' if isinstance(value, tuple) else f"{flag} {value}"
 
 
 def _depth(tensors: Mapping[str, Tensor], stage: int) -> int:
