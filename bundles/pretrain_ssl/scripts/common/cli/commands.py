@@ -35,15 +35,23 @@ def run(
     Raises:
         SystemExit: status 0 after `--help`; status 1 and one sentence after a mistake.
     """
-    parser = _Parser(program, formatter_class=argparse.RawDescriptionHelpFormatter)
-    _add(parser, commands)
-    values = vars(parser.parse_args(arguments))
+    call = understand(commands, program, arguments)
     try:
-        result = values.pop("run command")(values)
+        result = call()
     except InputError as mistake:
         raise SystemExit(f"error: {mistake}") from None
     if result is not None:
         print(result)
+
+
+def understand(
+    commands: Commands | Callable, program: str | None = None, arguments: list[str] | None = None
+) -> Callable[[], Any]:
+    """Reads a command line as `run` does, and returns the call of its function, not yet made."""
+    parser = _Parser(program, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _add(parser, commands)
+    values = vars(parser.parse_args(arguments))
+    return partial(values.pop("run command"), values)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,7 +64,7 @@ class _Parser(argparse.ArgumentParser):
         namespace, extra = super().parse_known_args(args, namespace)
         if extra:  # refused here, where this command's own options are known
             word = extra[0].partition("=")[0]
-            known = [name for action in self._actions for name in action.option_strings]
+            known = [action.option_strings[0] for action in self._actions if action.option_strings]
             self.error(f"{word} is unknown{_nearest(word.replace('-', '_'), known)}")
         return namespace, extra
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fire.parser import DefaultParseValue
 
+from .. import BUNDLE
 from ..errors import InputError, show_sentence
 
 # Arguments of `monai.bundle run` itself, and those that its `--tracking` reads.
@@ -30,16 +31,27 @@ MOVED = (
 )
 
 
-def check_flags() -> None:
+def check_flags(bundle_root: str = ".") -> None:
     """Refuses flags that no config declares, and shows an `InputError` as its sentence alone.
 
     First item of every `run` list, because `monai.bundle run` takes any unknown flag in silence.
-    Does nothing when the bundle is used from Python instead of `python -m monai.bundle run`.
+    Used from Python instead of `python -m monai.bundle run`, it only looks for another bundle's
+    `scripts`.
+
+    Args:
+        bundle_root: the folder of the bundle whose config runs.
 
     Raises:
+        InputError: the package `scripts` that was imported belongs to another bundle.
         InputError: a flag is not declared, or a config file has a key of before; the sentence names
             the one in its place or the closest.
     """
+    expected = Path(bundle_root, "scripts").resolve()
+    if expected.is_dir() and expected != BUNDLE / "scripts":
+        raise InputError(
+            f"`scripts` was imported from {BUNDLE} before, and this config needs that of "
+            f"{expected.parent}; run each bundle in a Python process of its own."
+        )
     if not started_from_shell():
         return
     sys.excepthook = show_sentence

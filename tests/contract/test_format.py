@@ -1,0 +1,141 @@
+"""What every bundle promises of its files: metadata, properties, the network's shapes, sizes."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bundle_runs import python
+from helpers import BUNDLES, ROOT, config_files
+from monai.bundle import ConfigWorkflow, verify_net_in_out
+
+NAMES = ["btcv_segmentation", "msd_tasks", "pretrain_ssl"]
+DATA = {"btcv_segmentation": "btcv", "msd_tasks": "Task09_Spleen", "pretrain_ssl": "corpus"}
+OVERLAYS = ["", " evaluate", " multi_gpu_train"]
+ONE_PROCESS = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
+MOST_LINES = {"train": 265, "inference": 170, "evaluate": 55, "multi_gpu_train": 40}
+MOST_KNOBS = 46
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_there_are_three_bundles_each_complete():
+    assert sorted(path.name for path in BUNDLES.iterdir()) == NAMES
+    for name in NAMES:
+        configs = {path.name for path in (BUNDLES / name / "configs").iterdir()}
+        assert configs >= {"metadata.json", "train.json", "multi_gpu_train.json", "logging.conf"}
+        assert configs >= {"evaluate.json", "inference.json", "demo.json"}
+        for path in ("LICENSE", "docs/README.md", "docs/data_license.txt", "scripts/__main__.py"):
+            assert (BUNDLES / name / path).is_file(), f"{name}/{path}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metadata_passes_the_official_schema(name, tmp_path):
+    schema = Path(os.environ.get("REAL_DATA_DIR", ""), "meta_schema_20240725.json")
+    if not schema.is_file():
+        pytest.skip("REAL_DATA_DIR holds no copy of MONAI's metadata schema")
+    python(
+        BUNDLES / name,
+        *("-m", "monai.bundle", "verify_metadata", "--meta_file", "configs/metadata.json"),
+        *("--filepath", schema),
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metadata_names_the_tested_versions(name):
+    metadata = json.loads((BUNDLES / name / "configs/metadata.json").read_text())
+    pinned = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line
+    )
+    wanted = metadata["required_packages_version"] | {
+        "monai": metadata["monai_version"],
+        "torch": metadata["pytorch_version"],
+        "numpy": metadata["numpy_version"],
+    }
+    assert wanted == {package: pinned[package] for package in wanted}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_configs_fit_on_a_few_screens(name):
+    for config, most in MOST_LINES.items():
+        text = (BUNDLES / name / f"configs/{config}.json").read_text()
+        assert text.count("\n") <= most, config
+    train = json.loads((BUNDLES / name / "configs/train.json").read_text())
+    assert list(train).index("network_def") - len(["_desc_", "imports"]) <= MOST_KNOBS
+
+
+@pytest.mark.parametrize(
+    ("name", "configs", "kind"),
+    [(name, f"train{overlay}", "train") for name in NAMES for overlay in OVERLAYS]
+    + [("msd_tasks", "train tasks/Task09_Spleen", "train")]
+    + [(name, "inference", "infer") for name in NAMES],
+)
+def test_properties_are_complete(
+    name, configs, kind, phantoms, tmp_path, load_scripts, monkeypatch
+):
+    load_scripts(name)
+    for variable, value in (ONE_PROCESS | {"MASTER_PORT": str(free_port())}).items():
+        monkeypatch.setenv(variable, value)
+    workflow = ConfigWorkflow(
+        config_files(name, *configs.split()),
+        meta_file=str(BUNDLES / name / "configs/metadata.json"),
+        logging_file=False,
+        workflow_type=kind,
+        dataset_dir=str(phantoms / DATA[name]),
+        bundle_root=str(tmp_path),
+        **({"cache_rate": 0.0, "num_workers": 0} if kind == "train" else {}),
+    )
+    workflow.initialize()
+    try:
+        assert workflow.check_properties() == []
+    finally:
+        workflow.finalize()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("config", ["train", "inference"])
+def test_network_takes_and_gives_what_the_metadata_says(name, config, load_scripts):
+    load_scripts(name)
+    encoder = "encoder::embed_dim" if name == "pretrain_ssl" else "feature_size"
+    verify_net_in_out(
+        "network_def",
+        meta_file=str(BUNDLES / name / "configs/metadata.json"),
+        config_file=config_files(name, config),
+        device="cpu",
+        **{f"network_def::{encoder}": 12},
+    )
+
+
+def test_serving_needs_no_package_of_training(tmp_path):
+    """All that `inference.json` names is imported without them, DICOM's readers included."""
+    code = f"""
+import importlib, re, sys
+from pydoc import locate
+for package in ("tensorboard", "matplotlib", "pandas", "pydicom", "gdcm"):
+    sys.modules[package] = None  # as if it were not installed
+for name in {NAMES}:
+    bundle = {str(BUNDLES)!r} + "/" + name
+    for module in [m for m in sys.modules if m.split(".")[0] == "scripts"]:
+        del sys.modules[module]
+    sys.path.insert(0, bundle)
+    text = open(bundle + "/configs/inference.json").read()
+    for module in re.findall(r"import (scripts[\\w.]+) as", text):
+        importlib.import_module(module)
+    for target in re.findall(r'"(scripts[\\w.]+)"', text):
+        assert locate(target, forceload=0) is not None, target
+    print(name, len(re.findall(r'"scripts', text)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == NAMES
+    assert all(int(count) >= 5 for count in re.findall(r" (\d+)", done.stdout))
