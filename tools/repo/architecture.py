@@ -33,7 +33,7 @@ PLACES = {
     "evaluation": (4.5, 4),
 }
 SHARED, FOR_SEGMENTATION, OWN, INK = "#cfe2f3", "#d9ead3", "#fff2cc", "#333333"
-BOX_WIDTH, BOX_HEIGHT = 0.98, 0.42
+BOX_WIDTH, BOX_HEIGHT = 1.06, 0.42
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _paths(folder: Path, only_packages: bool = False) -> dict[str, Path]:
 def _room(place: str, path: Path, known: dict[str, Path]) -> Room:
     files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
     first = path / "__init__.py" if path.is_dir() else path
-    about = ast.get_docstring(ast.parse(first.read_text())).partition("\n")[0]
+    about = (ast.get_docstring(ast.parse(first.read_text())) or "").partition("\n")[0]
     names = {name for file in files for name in _imported(file, path.parent)}
     return Room(place, path.stem, about, tuple(sorted(names & known.keys() - {path.stem})))
 
@@ -90,8 +90,8 @@ def _imported(file: Path, top: Path) -> set[str]:
             continue
         base = package[: len(package) + 1 - node.level]
         for alias in node.names:
-            path = (*base, *(node.module or alias.name).split("."), alias.name)
-            names.add(path[path[0] == "common"])
+            path = [*base, *(node.module or alias.name).split("."), alias.name]
+            names.add(path[1] if path[0] == "common" else path[0])
     return names
 
 
@@ -102,7 +102,7 @@ def edges(rooms: list[Room]) -> str:
 
 def table(rooms: list[Room]) -> str:
     """Makes the page's table of rooms."""
-    lines = ["| In | Room | What its docstring says | Imports |", "|---|---|---|---|"]
+    lines = ["| In | Package or module | What it does | Imports |", "|---|---|---|---|"]
     for room in rooms:
         lines.append(f"| {room.place} | {room.name} | {room.about} | {', '.join(room.imports)} |")
     return "\n".join(lines) + "\n"
@@ -121,26 +121,28 @@ def architecture(root: Path = ROOT) -> None:
         root: the repository.
     """
     rooms = find_rooms(root)
-    lacking = [r.name for r in rooms if r.place == "common" and r.name not in PLACES]
-    if lacking:
-        raise SystemExit(
-            f"error: {', '.join(lacking)}: no place yet; add it to PLACES in {__file__}."
-        )
+    for room in rooms:
+        if room.place == "common" and room.name not in PLACES:
+            raise SystemExit(
+                f"error: {room.name} has no place in the picture; add one to PLACES in "
+                "tools/repo/architecture.py."
+            )
     page = root / PAGE
     text = with_table(page.read_text(), rooms)
     with replacing(page) as temporary:
         temporary.write_text(text)
     with replacing(root / PICTURE) as temporary:
-        draw(rooms).savefig(
-            temporary,
-            format="png",
-            dpi=100,
-            metadata={"Description": edges(rooms), "Software": None},
-        )
+        save_picture(rooms, temporary)
+
+
+def save_picture(rooms: list[Room], path: Path) -> None:
+    """Saves the picture as PNG, 1,200 pixels wide, with `edges` as its description."""
+    metadata = {"Description": edges(rooms), "Software": None}
+    draw(rooms).savefig(path, format="png", dpi=100, metadata=metadata)
 
 
 def draw(rooms: list[Room]):
-    """Draws the picture, 1,200 pixels wide at 100 dpi; the same rooms give the same picture."""
+    """Draws the picture; the same rooms give the same picture."""
     from matplotlib.figure import Figure  # slow, and the other commands do without
 
     figure = Figure(figsize=(12, 6.4), facecolor="white")
