@@ -7,6 +7,8 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# What runs leave in a bundle; scripts/common/evaluation is none of it.
+OUTPUTS = $(foreach kind,models runs pretrained predictions evaluation,$(wildcard bundles/*/$(kind)))
 LARGE_ORGANS = spleen,right kidney,left kidney,liver,stomach,aorta
 CT ?=
 ifneq ($(CT),)
@@ -25,7 +27,7 @@ setup: .venv/ready
 # Everything happens in demo/, on a copy of the bundles: your own models and runs stay untouched.
 demo: setup
 	rm -rf demo && mkdir demo
-	tar -c --exclude models --exclude runs --exclude pretrained --exclude predictions --exclude evaluation bundles | tar -x -C demo
+	tar -c $(OUTPUTS:%=--exclude %) bundles | tar -x -C demo
 	python tools/phantom corpus demo/corpus --count 24
 	python tools/phantom btcv demo/btcv --count 24
 	python tools/phantom btcv demo/unseen --count 4 --first 101

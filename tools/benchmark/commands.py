@@ -30,18 +30,18 @@ import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
-
-from fire.decorators import SetParseFn, SetParseFns
+from typing import Literal
 
 from common.atomic_write import replacing
+from common.errors import InputError
 from tools import ROOT
 
-from .parts import parts
+from .parts import check_count, parts
 from .process import asked, measured, say
 from .report import agreement, row, table
 from .sizes import CONFIGS, LARGE_CORPUS, SMALL_CORPUS, VOLUMES
 
-OUTPUTS = shutil.ignore_patterns("models", "runs", "predictions", "evaluation", "__pycache__")
+OUTPUTS = {"models", "runs", "predictions", "evaluation"}  # folders of a bundle
 SIDES = {
     "crops": ("ours", "reference", "ours_compressed"),
     "encoder": ("ours", "reference", "reference_allocator"),
@@ -55,31 +55,6 @@ REPETITIONS = 5
 VOLUME_REPETITIONS = {"cpu": 1, "cuda": 3}
 
 
-def parse_tasks(text: str) -> list[str]:
-    """Names separated by commas, in the order in which they run."""
-    unknown = [name for name in text.split(",") if name not in SIDES]
-    if unknown:
-        known = ", ".join(SIDES)
-        raise SystemExit(f"--only names {', '.join(map(repr, unknown))}; choose from {known}.")
-    return [name for name in SIDES if name in text.split(",")]
-
-
-def parse_count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise SystemExit(f"{text} is no number of times; give a whole number from 1 on.")
-    return int(text)
-
-
-def check(device: str, size: str) -> None:
-    """SystemExit where the benchmark cannot run."""
-    if device not in VOLUME_REPETITIONS:
-        raise SystemExit(f"--device is {device!r}; choose from {', '.join(VOLUME_REPETITIONS)}.")
-    if size not in ("full", "tiny"):
-        raise SystemExit(f"--size is {size!r}; choose from full, tiny.")
-    if device == "cuda" and not asked(FACTS)["hardware"]["gpu"]:
-        raise SystemExit("--device cuda needs a CUDA GPU, which PyTorch does not find here.")
-
-
 def first(task: str, preset: str, size: str, training_steps: int | None) -> dict:
     """What an order says besides of a task that something is made for, see `FIRST`."""
     if task == "crops":
@@ -89,14 +64,12 @@ def first(task: str, preset: str, size: str, training_steps: int | None) -> dict
     return plan | {"training": plan["training"] | {"steps": steps}}
 
 
-# Paths stay text: fire would read a folder 2025_01 as the number 202501.
-@SetParseFn(str)
-@SetParseFns(only=parse_tasks, repetitions=parse_count, training_steps=parse_count)
 def run(
+    *,
     output_dir: str,
-    device: str = "cpu",
-    only: list[str] = tuple(SIDES),
-    size: str = "full",
+    device: Literal["cpu", "cuda"] = "cpu",
+    only: list[Literal[tuple(SIDES)]] | None = None,
+    size: Literal["full", "tiny"] = "full",
     repetitions: int | None = None,
     training_steps: int | None = None,
 ) -> None:
@@ -105,18 +78,22 @@ def run(
     Args:
         output_dir: folder for the two files.
         device: cpu (17 minutes on two cores) or cuda (the paper's sizes).
-        only: crops, encoder, pretrain, finetune, volume; several are separated by commas.
+        only: crops, encoder, pretrain, finetune, volume; several are separated by
+            commas; without it all five.
         size: full, or tiny to try the tool out; its times mean nothing.
         repetitions: of each measurement; without it 5, of a volume 1 on a CPU and 3 on CUDA.
         training_steps: of the network whose labels are compared; without it as many as take about
             two minutes.
     """
-    check(device, size)
+    for name, count in (("repetitions", repetitions), ("training_steps", training_steps)):
+        check_count(name, count)
+    if device == "cuda" and not asked(FACTS)["hardware"]["gpu"]:
+        raise InputError("--device cuda needs a CUDA GPU, which PyTorch does not find here.")
     preset, rows, measurements = (device if size == "full" else size), [], {}
     with tempfile.TemporaryDirectory(prefix="benchmark_") as folder:
-        shutil.copytree(ROOT / "bundles", Path(folder, "bundles"), ignore=OUTPUTS)
+        shutil.copytree(ROOT / "bundles", Path(folder, "bundles"), ignore=_ignored)
         common = {"device": device, "folder": folder, "bundles": str(Path(folder, "bundles"))}
-        for task in only:
+        for task in [name for name in SIDES if name in (only or SIDES)]:
             order = common | {"task": task, "config": CONFIGS[preset][task]}
             if task in FIRST:
                 order |= first(task, preset, size, training_steps)
@@ -130,6 +107,12 @@ def run(
                 rows.append(row(task, side, found, same, device if size == "full" else None))
             measurements[task] = {"config": order["config"], "sides": found}
     write(Path(output_dir), facts, rows, measurements, device, size)
+
+
+def _ignored(folder: str, names: list[str]) -> set[str]:
+    """What of a folder is not copied: a bundle's outputs, but not scripts/common/evaluation."""
+    is_bundle = Path(folder).parent == ROOT / "bundles"
+    return {*names} & {"__pycache__", *(OUTPUTS if is_bundle else ())}
 
 
 def write(
@@ -159,6 +142,8 @@ def floor(feature_size: int = 48, size: int = 96) -> None:
         feature_size: of the encoder.
         size: edge of the crop in voxels, divisible by 32.
     """
+    if size < 32 or size % 32:
+        raise InputError(f"--size is {size}; give a multiple of 32.")
     from .floor import print_floor  # imports MONAI, for which the other commands do not wait
 
     print_floor(feature_size, size)

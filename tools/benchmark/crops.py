@@ -1,9 +1,9 @@
 """Reading training crops, for tools/benchmark: from CTs in files to batches, on one thread.
 
 Ours is the data loader of the pre-training config without workers, once over a corpus as
-`scripts/corpus.py prepare` makes it and once over its compressed originals; the reference is the
-authors' chain in code of our own (Project-MONAI/research-contributions, SwinUNETR/Pretrain). All
-files have been read before, so they come from the system's page cache where it holds them.
+`python -m scripts corpus prepare` makes it and once over its compressed originals; the reference
+is the authors' chain in code of our own (Project-MONAI/research-contributions, SwinUNETR/Pretrain).
+All files have been read before, so they come from the system's page cache where it holds them.
 """
 
 import subprocess
@@ -53,13 +53,8 @@ def write_corpus(order: dict) -> Job:
             path = originals(order) / f"ct{number}" / "ct.nii.gz"
             path.parent.mkdir(parents=True)
             write_original(path, number, **order["corpus"]["ct"])
-        command = [
-            sys.executable,
-            "scripts/corpus.py",
-            "prepare",
-            originals(order),
-            prepared(order),
-        ]
+        command = [sys.executable, *"-m scripts corpus prepare".split()]
+        command += [originals(order), prepared(order)]
         options = ["--workers", "1", "--spacing_mm", str(spacing_mm)]
         subprocess.run([*command, *options], cwd=bundle, check=True)
 

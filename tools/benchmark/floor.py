@@ -7,7 +7,6 @@ what every layer reads and writes once; each is divided by a rate that is measur
 three are added up, as if nothing overlapped and nothing else were done.
 """
 
-import sys
 from math import prod
 from time import perf_counter
 
@@ -15,9 +14,8 @@ import torch
 from monai.networks.nets.swin_unetr import SwinTransformer, SwinTransformerBlock, get_window_size
 from torch import Tensor, nn
 
-from tools import ROOT
+from common.network.window_partition import window_groups
 
-BUNDLE = ROOT / "bundles" / "pretrain_ssl"
 TOKENS = 343  # of a window of 7³, a row of its softmax
 
 
@@ -46,9 +44,6 @@ def rates() -> dict[str, float]:
 
 def counts(encoder: SwinTransformer, image: Tensor) -> dict[str, float]:
     """Operations and bytes of one forward of a plain encoder."""
-    sys.path.insert(0, str(BUNDLE))
-    from scripts.windows import window_groups
-
     found = {"flops": 0.0, "exps": 0.0, "bytes": 0.0}
 
     def layer(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -58,11 +53,11 @@ def counts(encoder: SwinTransformer, image: Tensor) -> dict[str, float]:
 
     def block(module: SwinTransformerBlock, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         grid = tuple(inputs[0].shape[1:-1])
-        for form in window_groups(
+        for group in window_groups(
             grid, *get_window_size(grid, module.window_size, module.shift_size)
         ):
-            n = prod(form.sizes)
-            pairs = prod(form.counts) * n * (n + form.is_padded)
+            n = prod(group.sizes)
+            pairs = prod(group.counts) * n * (n + group.is_padded)
             found["flops"] += 4 * pairs * module.dim
             found["exps"] += pairs * module.num_heads
 

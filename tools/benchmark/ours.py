@@ -15,6 +15,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor
 
+from common.cli.flags import place_of
 from tools.phantom import case_rng, phantom_ct
 
 from .worker import (
@@ -29,16 +30,24 @@ from .worker import (
 
 SPACING_MM = (1.5, 1.5, 2.0)  # of the phantoms that the network is trained on, where not given
 LEARNING_RATE = 3e-3
+DECIDING = (".GradientClipping", ".PeakMemory")  # handlers that decide how fast a step is
 
 
 def read_config(order: dict, bundle: str, name: str) -> ConfigParser:
-    """A bundle's config with the order's sizes and device; its folder becomes the current one."""
+    """A bundle's config with the order's sizes and device; its folder becomes the current one.
+
+    Sizes that are no knob of the config are set in its network, as `network_def::feature_size`.
+    """
     folder = Path(order["bundles"], bundle)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     parser = ConfigParser()
     parser.read_config(f"configs/{name}.json")
-    parser.update(order["config"])
+    network = {"network_def": parser["network_def"]}
+    for size, value in order["config"].items():
+        place = size if size in parser.config else place_of(size, network)
+        if place:  # an inference has no batch_size
+            parser[place] = value
     parser["device"] = f"$torch.device('{order['device']}')"
     return parser
 
@@ -61,7 +70,7 @@ def keep_freed_memory(parser: ConfigParser) -> None:
 
 def performance_handlers(handlers: list[dict]) -> list[dict]:
     """Those of a config's handlers that decide how fast a step is."""
-    return [handler for handler in handlers if "scripts.performance." in handler["_target_"]]
+    return [handler for handler in handlers if handler["_target_"].endswith(DECIDING)]
 
 
 def encoder(order: dict) -> Job:
@@ -110,12 +119,12 @@ def volume(order: dict) -> Job:
     parser["ckpt_path"] = weights_path(order)
     parser["handlers"] = performance_handlers(parser["handlers"])
     item = {"image": ct_path(order)}
-    steps = list(enumerate(parser["preprocessing::transforms"]))
+    steps = list(enumerate(parser["spatial_transforms"]))
     for position in [n for n, step in steps if step["_target_"] == "LoadImaged"]:
-        item = parser.get_parsed_content(f"preprocessing::transforms::{position}")(item)
-    for id, io in (("preprocessing", "LoadImaged"), ("postprocessing", "SaveImaged")):
-        nodes = parser[f"{id}::transforms"]
-        parser[f"{id}::transforms"] = [node for node in nodes if node["_target_"] != io]
+        item = parser.get_parsed_content(f"spatial_transforms::{position}")(item)
+    files = {"spatial_transforms": "LoadImaged", "postprocessing::transforms": "SaveImaged"}
+    for id, io in files.items():
+        parser[id] = [node for node in parser[id] if node["_target_"] != io]
     parser["dataset::data"] = [item]
     start(parser)
     return volume_job(parser.get_parsed_content("evaluator"), order)

@@ -11,9 +11,9 @@ import json
 import subprocess
 import sys
 from statistics import median
+from typing import Literal
 
-from fire.decorators import SetParseFns
-
+from common.errors import InputError
 from tools import ROOT
 
 # What is measured, and the alternatives in their order
@@ -33,24 +33,23 @@ TITLES = {
 }
 
 
-def parse_parts(text: str) -> list[str]:
-    unknown = [name for name in text.split(",") if name not in VARIANTS]
-    if unknown:
-        known = ", ".join(VARIANTS)
-        raise SystemExit(f"--only names {', '.join(map(repr, unknown))}; choose from {known}.")
-    return text.split(",")
+def check_count(option: str, count: int | None) -> None:
+    """Refuses an option's number of times that is below 1; None is not given."""
+    if count is not None and count < 1:
+        raise InputError(f"--{option} is {count}; give a whole number from 1 on.")
 
 
-@SetParseFns(only=parse_parts)
-def parts(only: list[str] = tuple(VARIANTS), rounds: int = 3) -> None:
+def parts(only: list[Literal[tuple(VARIANTS)]] | None = None, rounds: int = 3) -> None:
     """Times the alternatives and prints a table of them.
 
     Args:
-        only: heads, adamw, layout, windows, labels; several are separated by commas.
+        only: heads, adamw, layout, windows, labels; several are separated by commas; without
+            it all five.
         rounds: how often the alternatives take turns.
     """
+    check_count("rounds", rounds)
     print("| | | seconds | GiB |\n|---|---|--:|--:|")
-    for part in only:
+    for part in only or VARIANTS:
         found = {variant: [] for variant in VARIANTS[part]}
         for _ in range(rounds):
             for variant, given in found.items():

@@ -2,7 +2,7 @@
 
 A process is this file. It reads an order, a line of JSON (what to time, by which side, with which
 sizes, on which device, and in which folder the bundles and the CT are), and answers each further
-line with one; see `benchmark_worker.serve`.
+line with one; see `worker.serve`.
 """
 
 import json

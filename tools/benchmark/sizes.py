@@ -1,8 +1,11 @@
-"""Sizes of what the benchmark times: those of a CPU, of CUDA, and tiny ones to try it out."""
+"""Sizes of what the benchmark times: those of a CPU, of CUDA, and tiny ones to try it out.
+
+Those of the network have MONAI's names for `SwinUNETR`, wherever a config keeps them.
+"""
 
 from .report import TITLES
 
-# By device, or "tiny": overrides of the configs' ids, for both sides
+# By device, or "tiny": for both sides; `ours.read_config` sets them in the configs
 CPU = {"batch_size": 1, "use_checkpoint": False}
 CROPS = {"batch_size": 1, "patch_size": [96, 96, 96]}
 CUDA = {"batch_size": 4, "feature_size": 48, "patch_size": [96, 96, 96]}

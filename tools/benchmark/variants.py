@@ -17,9 +17,10 @@ from monai.networks.nets.swin_unetr import SwinTransformer
 from monai.transforms import Activationsd, AsDiscreted, Compose, Invertd, Orientationd, Spacingd
 from torch import nn
 
-from tools import ROOT
+from common.inference import ResampleToInputd
+from common.network import attention_kernels, prepare_network
+from common.runtime.memory import keep_freed_memory, peak_memory
 
-BUNDLE = ROOT / "bundles" / "btcv_segmentation"
 CLASSES = 14
 
 
@@ -34,11 +35,10 @@ def forward(network: nn.Module, windows: int = 1) -> Callable[[], object]:
 
 
 def heads(variant: str) -> Callable[[], object]:
-    from scripts import kernels, performance
-
-    kernels.CHANNELS_FOR_FUSED = {"in the cache": 16, "fused kernel": 0}[variant]
+    attention_kernels.CHANNELS_FOR_FUSED = {"in the cache": 16, "fused kernel": 0}[variant]
     sizes = {"depths": (2, 2, 2, 2), "num_heads": (3, 6, 12, 24)}
-    return forward(performance.prepared(SwinTransformer(1, 12, (7,) * 3, (2,) * 3, **sizes), "cpu"))
+    encoder = SwinTransformer(1, 12, (7,) * 3, (2,) * 3, **sizes)
+    return forward(prepare_network(encoder, "cpu"))
 
 
 def adamw(variant: str) -> Callable[[], object]:
@@ -49,23 +49,17 @@ def adamw(variant: str) -> Callable[[], object]:
 
 
 def layout(variant: str) -> Callable[[], object]:
-    from scripts import performance
-
     network = SwinUNETR(1, CLASSES, feature_size=12)
     is_last = variant == "channels last"
-    return forward(performance.prepared(network, "cpu", channels_last=is_last))
+    return forward(prepare_network(network, "cpu", channels_last=is_last))
 
 
 def windows(variant: str) -> Callable[[], object]:
-    from scripts import performance
-
-    network = performance.prepared(SwinUNETR(1, CLASSES, feature_size=48), "cpu")
+    network = prepare_network(SwinUNETR(1, CLASSES, feature_size=48), "cpu")
     return forward(network, {"one a forward": 1, "four a forward": 4}[variant])
 
 
 def labels(variant: str) -> Callable[[], object]:
-    from scripts.labels import ResampleToInputd
-
     affine, shape = np.diag([-0.8, 0.8, 2.5, 1.0]), (512, 512, 150)
     meta = {"original_affine": affine, "spatial_shape": np.array(shape)}
     to_network = Compose(
@@ -94,10 +88,7 @@ PARTS = {
 
 def measure(part: str, variant: str, repetitions: int = 3) -> None:
     """Prints a line of JSON with the median seconds and the largest resident set."""
-    sys.path.insert(0, str(BUNDLE))
-    from scripts import performance
-
-    performance.keep_freed_memory()
+    keep_freed_memory()
     step, times = PARTS[part](variant), []
     step()
     for _ in range(repetitions):
@@ -105,7 +96,7 @@ def measure(part: str, variant: str, repetitions: int = 3) -> None:
         step()
         times.append(perf_counter() - started)
     each = 4 if variant == "four a forward" else 1
-    peak = performance.peak_memory("cpu") / 2**30
+    peak = peak_memory("cpu") / 2**30
     print(json.dumps({"seconds": median(times) / each, "gib": peak}))
 
 

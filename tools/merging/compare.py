@@ -32,7 +32,7 @@ def compare(out: str, image: str) -> str:
     from monai.bundle import ConfigParser
 
     sys.path.insert(0, str(BUNDLE))
-    from scripts.patch_merging import CURRENT, LEGACY, set_merging
+    from scripts.common.network.patch_merging import CURRENT, LEGACY, set_merging
 
     lines = [HEAD]
     for run in kept_runs(out):

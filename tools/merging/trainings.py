@@ -57,14 +57,20 @@ TRAININGS = {
         "btcv_segmentation",
         "btcv",
         ("train", "demo"),
-        FINE | SMALL | {"feature_size": 24, "learning_rate": 1e-3, "epochs": 5},
+        FINE | SMALL | {"network_def::feature_size": 24, "learning_rate": 1e-3, "epochs": 5},
         (0,),
     ),
     "fine-tune, depths 2 2 1 1, window 7": Training(
         "btcv_segmentation",
         "btcv",
         ("train", "demo"),
-        FINE | SMALL | {"depths": [2, 2, 1, 1], "window_size": [7, 7, 7], "epochs": 4},
+        FINE
+        | SMALL
+        | {
+            "network_def::depths": [2, 2, 1, 1],
+            "network_def::window_size": [7, 7, 7],
+            "epochs": 4,
+        },
         (0,),
     ),
     "fine-tune, MR of 4 channels": Training(
@@ -85,7 +91,13 @@ TRAININGS = {
         "pretrain_ssl",
         "corpus",
         ("train", "demo"),
-        PRE | {"feature_size": 24, "batch_size": 2, "iterations": 100, "checkpoint_interval": 50},
+        PRE
+        | {
+            "network_def::encoder::embed_dim": 24,
+            "batch_size": 2,
+            "iterations": 100,
+            "checkpoint_interval": 50,
+        },
         (0,),
     ),
 }
@@ -121,7 +133,7 @@ def jobs() -> list[Job]:
     ]
 
 
-def train(out: str, corpus: str, btcv: str, brain: str, workers: int = 1) -> None:
+def train(out: str, *, corpus: str, btcv: str, brain: str, workers: int = 1) -> None:
     """Trains what is not finished.
 
     Args:
@@ -131,6 +143,8 @@ def train(out: str, corpus: str, btcv: str, brain: str, workers: int = 1) -> Non
         brain: Task01_BrainTumour (`tools/phantom msd`).
         workers: trainings at a time, of one thread each by OMP_NUM_THREADS=1.
     """
+    if workers < 1:
+        raise SystemExit(f"--workers is {workers}; give a whole number from 1 on.")
     folder = Path(out).absolute()
     data = {
         name: str(Path(path).absolute())
@@ -208,8 +222,8 @@ def scored(run: KeptRun) -> list[Scored]:
     """Every state of a training, by the number of its steps."""
     import torch
 
-    sys.path.insert(0, str(BUNDLES / "btcv_segmentation"))
-    from scripts.find_merging import merging_of_weights, merging_score
+    from common.weights.find_merging import merging_of_weights
+    from common.weights.merging_score import merging_score
 
     rows = []
     for steps, path in run.states.items():

@@ -1,8 +1,8 @@
 """Compares Swin UNETR between versions of MONAI: same weights, same input, other outputs.
 
-    python tools/monai_versions fetch wheels
-    python tools/monai_versions run wheels versions.json
-    python tools/monai_versions table versions.json
+    python tools/monai_versions fetch --wheels wheels
+    python tools/monai_versions run --wheels wheels --output versions.json
+    python tools/monai_versions table --report versions.json
 
 Every version runs in a process of its own, from its wheel unpacked in a temporary folder; the
 installed MONAI is the reference and makes the weights. docs/merging_versions.md has the results.
@@ -20,7 +20,6 @@ import zlib
 from pathlib import Path
 
 import torch
-from fire.decorators import SetParseFn
 
 from common.atomic_write import replacing
 from tools import ROOT
@@ -34,13 +33,12 @@ PUBLISHED = (
 )
 
 
-@SetParseFn(str)  # fire would read the version 1.5 as a number
-def fetch(wheels: str, *versions: str) -> None:
+def fetch(*, wheels: str, versions: list[str] | None = None) -> None:
     """Downloads MONAI's wheels with pip, without what they depend on.
 
     Args:
         wheels: folder to put them into.
-        versions: such as 1.4.0; without any, all from 0.9.0 to 1.6.1.
+        versions: such as 1.4.0, separated by commas; without it all from 0.9.0 to 1.6.1.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     for version in versions or PUBLISHED.split():
@@ -48,8 +46,7 @@ def fetch(wheels: str, *versions: str) -> None:
             raise SystemExit(f"pip could not download monai {version}; it says why above.")
 
 
-@SetParseFn(str)
-def run(wheels: str, output: str, cases: str | None = None) -> None:
+def run(*, wheels: str, output: str, cases: str | None = None) -> None:
     """Runs all versions in a folder of wheels, and prints how far they are from the installed one.
 
     Args:
@@ -78,9 +75,12 @@ def run(wheels: str, output: str, cases: str | None = None) -> None:
     print(markdown(report))
 
 
-@SetParseFn(str)
-def table(report: str) -> None:
-    """Prints the tables of a .json that `run` wrote."""
+def table(*, report: str) -> None:
+    """Prints the tables of a .json that `run` wrote.
+
+    Args:
+        report: the .json.
+    """
     try:
         print(markdown(json.loads(Path(report).read_text())))
     except OSError:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -62,7 +63,7 @@ def output_folder(out: str, count: int, seed: int, spacing_mm: float) -> Path:
         raise SystemExit(f"seed must be 0 or more, not {seed}")
     if not 0.5 <= spacing_mm <= 10:
         raise SystemExit(f"spacing_mm must be from 0.5 to 10 mm, not {spacing_mm}")
-    folder = Path(str(out))
+    folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise SystemExit(f"{folder} is a file; OUT is a folder to write into")
     return folder
@@ -116,7 +117,8 @@ def corpus(
 
 def msd(
     out: str,
-    task: str,
+    *,
+    task: Literal[tuple(TASKS)],
     count: int = 8,
     test_count: int = 2,
     seed: int = 0,
@@ -135,8 +137,6 @@ def msd(
         seed: seed of the patients.
         spacing_mm: in-plane voxel size about which the cases vary.
     """
-    if task not in TASKS:
-        raise SystemExit(f"unknown task {task!r}; the ten are {', '.join(TASKS)}")
     if test_count < 0:
         raise SystemExit(f"test_count must be 0 or more, not {test_count}")
     folder, spec = output_folder(out, count, seed, spacing_mm) / task, TASKS[task]

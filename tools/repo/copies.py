@@ -81,7 +81,11 @@ def differing(root: Path = ROOT) -> dict[Path, str]:
 
 
 def check(root: Path = ROOT) -> None:
-    """Names the generated files that are not as `write_copies` makes them, and exits with 1."""
+    """Names the generated files that are not as `write_copies` makes them, and exits with 1.
+
+    Args:
+        root: the repository.
+    """
     problems = differing(root)
     if problems:
         lines = [f"{path.relative_to(root)} {what}" for path, what in problems.items()]
@@ -89,7 +93,11 @@ def check(root: Path = ROOT) -> None:
 
 
 def write(root: Path = ROOT) -> None:
-    """Writes every generated file anew, and removes those without an original."""
+    """Writes every generated file that differs, and removes those without an original.
+
+    Args:
+        root: the repository.
+    """
     wanted = generated(root)
     for path in differing(root):
         if path not in wanted:

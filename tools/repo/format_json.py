@@ -91,7 +91,11 @@ def differing(folder: str) -> dict[Path, str]:
 
 
 def check(folder: str) -> None:
-    """Names the JSON files below a folder whose layout differs, and exits with 1."""
+    """Names the JSON files below a folder whose layout differs, and exits with 1.
+
+    Args:
+        folder: such as `bundles`.
+    """
     found = differing(folder)
     if found:
         names = ", ".join(map(str, found))
@@ -99,7 +103,11 @@ def check(folder: str) -> None:
 
 
 def write(folder: str) -> None:
-    """Rewrites the JSON files below a folder whose layout differs."""
+    """Rewrites the JSON files below a folder whose layout differs.
+
+    Args:
+        folder: such as `bundles`.
+    """
     for path, text in differing(folder).items():
         with replacing(path) as temporary:
             temporary.write_text(text)

@@ -11,19 +11,17 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from tools.repo.atomic_write import replacing
+from common.atomic_write import replacing
 
 from .figures import readable, style_panel
-from .inputs import existing, read_metrics, split_list
+from .inputs import existing, read_metrics
 
 PANEL_INCHES = (3.4, 2.5)
 COLOURS = ("#0b6bcb", "#d1495b", "#2a9d8f", "#8d6a9f", "#e09f3e")
 DPI = 120
 
 
-def compare_runs(
-    output: str, runs: str | list[str], figures: str | list[str], columns: int = 3
-) -> None:
+def compare_runs(output: str, *, runs: list[str], figures: list[str], columns: int = 3) -> None:
     """Draws curves of several runs: a panel for each figure, a line for each run.
 
     Args:
@@ -32,17 +30,19 @@ def compare_runs(
         figures: names of metrics.csv, such as `train/loss`, separated by commas.
         columns: panels in a row.
     """
-    folders = [existing(run, "--runs") for run in split_list(runs)]
-    curves, names = {run: read_metrics(run) for run in folders}, split_list(figures)
-    for name in names:
+    if columns < 1:
+        raise SystemExit(f"--columns is {columns}; give a whole number from 1 on.")
+    folders = [existing(run, "--runs") for run in runs]
+    curves = {run: read_metrics(run) for run in folders}
+    for name in figures:
         split, _, quantity = name.rpartition("/")
         if not any(split in found.get(quantity, {}) for found in curves.values()):
             raise SystemExit(f"no run has a figure {name}; metrics.csv has the names.")
-    rows, columns = math.ceil(len(names) / columns), min(columns, len(names))
+    rows, columns = math.ceil(len(figures) / columns), min(columns, len(figures))
     size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows)
     picture = Figure(figsize=size, layout="constrained")
     panels = picture.subplots(rows, columns, squeeze=False).flatten()
-    for axes, name in zip(panels, names):
+    for axes, name in zip(panels, figures):
         split, _, quantity = name.rpartition("/")
         for run, colour in zip(folders, COLOURS * len(folders)):
             series = sorted(curves[run].get(quantity, {}).get(split, {}).items())
@@ -51,8 +51,8 @@ def compare_runs(
         style_panel(axes, f"{readable(quantity)}, {split}".strip(", "))
         axes.set_xlabel("iteration", fontsize=8)
         axes.legend(fontsize=8, frameon=False)
-    for axes in panels[len(names) :]:
+    for axes in panels[len(figures) :]:
         axes.set_visible(False)
     with replacing(Path(output)) as temporary:
         picture.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
-    print(f"{output}: {len(names)} figures of {len(folders)} runs")
+    print(f"{output}: {len(figures)} figures of {len(folders)} runs")

@@ -40,12 +40,6 @@ def existing(path: str | Path, option: str, kind: str = "file or folder") -> Pat
     return path
 
 
-def split_list(value: str | list[str] | tuple[str, ...]) -> list[str]:
-    """Split A,B into its parts; a list or a tuple is taken as it is."""
-    parts = value.split(",") if isinstance(value, str) else value
-    return [part.strip() for part in map(str, parts) if part.strip()]
-
-
 def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Read a CSV file by column names, which must all be there."""
     with path.open(newline="", encoding="utf-8-sig") as file:

@@ -19,10 +19,9 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from fire.decorators import SetParseFn, SetParseFns
 from matplotlib.figure import Figure
 
-from tools.repo.atomic_write import replacing
+from common.atomic_write import replacing
 
 from . import figures
 from .inputs import (
@@ -34,7 +33,6 @@ from .inputs import (
     read_evaluation,
     read_label_names,
     read_metrics,
-    split_list,
     stem,
 )
 
@@ -372,31 +370,17 @@ def check_options(output: str, pairs: dict[str, tuple[str, str]], others: list[s
         )
 
 
-def parse_flag(text: str) -> bool:
-    """Read true or false from the command line, where "false" would be a truthy string."""
-    return text.lower() in ("true", "1", "yes")
-
-
-def parse_count(text: str) -> int:
-    """Read a number of cases, at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise SystemExit(f"--max_cases is {text}; give a whole number from 1 on.")
-    return int(text)
-
-
-# Paths and titles stay text: fire would read the run name 2025_01 as the number 202501.
-@SetParseFn(str)
-@SetParseFns(max_cases=parse_count, open_browser=parse_flag)
 def page(
     output: str,
-    runs: str = "",
+    *,
+    runs: list[str] | None = None,
     images: str = "",
     reconstructions: str = "",
     segmented: str = "",
     predictions: str = "",
     references: str = "",
     evaluation: str = "",
-    highlight: str = "",
+    highlight: list[str] | None = None,
     ct: str = "",
     ct_prediction: str = "",
     stamp: str = PHANTOM_STAMP,
@@ -425,6 +409,8 @@ def page(
         max_cases: pictures in each section, at most.
         open_browser: show the page in the browser.
     """
+    if max_cases < 1:
+        raise SystemExit(f"--max_cases is {max_cases}; give a whole number from 1 on.")
     pairs = {
         "--images and --reconstructions": (images, reconstructions),
         "--segmented and --predictions": (segmented, predictions),
@@ -441,13 +427,13 @@ def page(
         names |= read_label_names(existing(labels_from, "--labels_from", "file"))
     sections = []
     if runs:
-        sections.append(runs_section(split_list(runs)))
+        sections.append(runs_section(runs))
     if images:
         sections.append(inpainting_section(images, reconstructions, max_cases))
     if segmented:
         sections.append(segmentation_section(segmented, predictions, references, names, max_cases))
     if evaluation:
-        sections.append(evaluation_section(Path(evaluation), organs, count, split_list(highlight)))
+        sections.append(evaluation_section(Path(evaluation), organs, count, highlight or []))
     if ct:
         sections.append(ct_section(ct, ct_prediction, names, stamp))
     write_page(Path(output), content := page_html(title, sections))

@@ -8,12 +8,10 @@ A study is a configuration: a grid of factors, and bundle commands. `run` runs e
 killed and started again it goes on where it was. `list` prints them instead, for a cluster.
 `figure` makes `results.csv` and `figure.png` of what has been evaluated. docs/studies.md has more.
 
-Further options are the inputs that the configuration names, such as --dataset_dir.
+--dataset_dir, --corpus_dir and --test_dir replace the paths of the inputs that are called so.
 """
 
 import sys
-
-from fire.decorators import SetParseFn
 
 from .config import BUNDLES, check_commands, read_study
 from .figure import draw
@@ -23,20 +21,26 @@ from .runner import Runner
 from .steps import check_unchanged, missing
 
 
-@SetParseFn(str)  # fire would read a folder 2025_01 as the number 202501
-def run(config: str, *words: str, output_dir: str | None = None, **inputs: str) -> None:
+def run(
+    config: str,
+    *,
+    output_dir: str | None = None,
+    dataset_dir: str | None = None,
+    corpus_dir: str | None = None,
+    test_dir: str | None = None,
+) -> None:
     """Runs what is not finished, then makes results and figure; exits 1 when a step has failed.
 
     Args:
         config: the study's JSON file.
-        words: none.
         output_dir: folder of the study; without it `studies/` and the file's name.
-        inputs: paths of what the configuration names, such as
-            dataset_dir: labelled images to train on,
-            corpus_dir: unlabelled images to pre-train on,
-            test_dir: labelled images to evaluate on.
+        dataset_dir: labelled images to train on; without it what the configuration names.
+        corpus_dir: unlabelled images to pre-train on; without it what the configuration names.
+        test_dir: labelled images to evaluate on; without it what the configuration names.
     """
-    study = read(config, words, output_dir, inputs)
+    study = read(
+        config, output_dir, dataset_dir=dataset_dir, corpus_dir=corpus_dir, test_dir=test_dir
+    )
     check_commands(study)
     for name, path in missing(study).items():
         raise SystemExit(f"{path} does not exist; give what is to be used by --{name}.")
@@ -46,17 +50,23 @@ def run(config: str, *words: str, output_dir: str | None = None, **inputs: str) 
     sys.exit(status)
 
 
-@SetParseFn(str)
-def list_commands(config: str, *words: str, output_dir: str | None = None, **inputs: str) -> None:
+def list_commands(
+    config: str,
+    *,
+    output_dir: str | None = None,
+    dataset_dir: str | None = None,
+    corpus_dir: str | None = None,
+    test_dir: str | None = None,
+) -> None:
     """Prints every command, step by step: those of a step can run at the same time.
 
     Args:
         config: the study's JSON file.
-        words: none.
-        output_dir: as in `run`.
-        inputs: as in `run`.
+        output_dir, dataset_dir, corpus_dir, test_dir: as in `run`.
     """
-    study = read(config, words, output_dir, inputs)
+    study = read(
+        config, output_dir, dataset_dir=dataset_dir, corpus_dir=corpus_dir, test_dir=test_dir
+    )
     check_commands(study)
     for number, step in enumerate(study.content["steps"], start=1):
         jobs = [job for job in study.jobs if job.step == step]
@@ -65,26 +75,31 @@ def list_commands(config: str, *words: str, output_dir: str | None = None, **inp
             print(job.line(BUNDLES))
 
 
-@SetParseFn(str)
-def figure(config: str, *words: str, output_dir: str | None = None, **inputs: str) -> None:
+def figure(
+    config: str,
+    *,
+    output_dir: str | None = None,
+    dataset_dir: str | None = None,
+    corpus_dir: str | None = None,
+    test_dir: str | None = None,
+) -> None:
     """Makes `results.csv`, `figure.png` and a printed table of the runs that have been evaluated.
 
     Args:
         config: the study's JSON file.
-        words: none.
-        output_dir: as in `run`.
-        inputs: as in `run`.
+        output_dir, dataset_dir, corpus_dir, test_dir: as in `run`.
     """
-    study = read(config, words, output_dir, inputs)
+    study = read(
+        config, output_dir, dataset_dir=dataset_dir, corpus_dir=corpus_dir, test_dir=test_dir
+    )
     check_unchanged(study, with_inputs=False)
     show(study)
 
 
-def read(config: str, words: tuple[str, ...], output_dir: str | None, inputs: dict) -> Study:
-    """The study, once every word of the command line and of the configuration has a meaning."""
-    if words:
-        raise SystemExit(f"{words[0]} is no option; options begin with --.")
-    return read_study(config, output_dir, inputs)
+def read(config: str, output_dir: str | None, **inputs: str | None) -> Study:
+    """The study, with the inputs that the command line gives; None is not given."""
+    given = {name: path for name, path in inputs.items() if path is not None}
+    return read_study(config, output_dir, given)
 
 
 def show(study: Study) -> None:

@@ -1,14 +1,13 @@
 """Reads a study's configuration; every mistake in it is told before anything runs."""
 
 import difflib
-import importlib.util
 import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from common.cli.flags import is_declared, place_of
 from tools import ROOT
 
 from .grid import Study, fields
@@ -106,9 +105,11 @@ def _check_command(step: str, bundle: str, spec: dict, arguments: tuple[str, ...
             raise ValueError(f"step {step}: {file} does not exist.")
     config = _merged(tuple(map(str, files)))
     for flag in (argument[2:] for argument in arguments[2::2]):
-        if not _command_line()._is_declared(flag, config):
+        if not is_declared(flag, config):
+            place = place_of(flag, config)
             known = [key for key in config if not key.startswith("_")]
             remedy = _remedy(flag, known, "the bundle's README lists them.")
+            remedy = f"did you mean {place}?" if place else remedy
             raise ValueError(f"step {step}: no config of {bundle} declares {flag}; {remedy}")
 
 
@@ -137,13 +138,3 @@ def _merged(files: tuple[str, ...]) -> dict:
     from monai.bundle import ConfigParser  # takes seconds to import, and only this needs it
 
     return ConfigParser.load_config_files(list(files))
-
-
-@cache
-def _command_line() -> ModuleType:
-    """The script by which the bundles themselves refuse a flag."""
-    path = ROOT / "bundles/pretrain_ssl/scripts/command_line.py"
-    spec = importlib.util.spec_from_file_location("study_command_line", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -4,6 +4,7 @@ import pytest
 from bundle_runs import python
 from helpers import ROOT
 
+from common.cli.commands import run
 from tools.benchmark import parts, variants
 
 
@@ -15,8 +16,10 @@ def test_alternatives_take_turns_and_each_has_a_row():
 
 
 def test_unknown_part_is_refused():
-    with pytest.raises(SystemExit, match="'haeds'; choose from heads, adamw"):
-        parts.parse_parts("haeds,labels")
+    with pytest.raises(SystemExit, match="haeds is unknown; did you mean heads"):
+        run(parts.parts, arguments=["--only", "haeds,labels"])
+    with pytest.raises(SystemExit, match="--rounds is 0; give a whole number"):
+        run(parts.parts, arguments=["--rounds", "0"])
 
 
 def test_every_part_has_alternatives_and_a_title():

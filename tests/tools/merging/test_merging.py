@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,14 +12,12 @@ from helpers import BUNDLES, config_files, write_nifti
 from monai.bundle import ConfigParser
 from weight_layouts import look_trained
 
+from common.cli.flags import is_declared
 from tools.merging import compare, trainings
 from tools.merging.trainings import KINDS, TRAININGS, Scored, jobs, score, table
 
-FLAGS = {"feature_size": 12, "merging": "auto"}
 
-
-def test_every_training_is_listed_for_both_mergings_and_its_flags_exist(load_scripts, tmp_path):
-    command_line = load_scripts("btcv_segmentation").command_line
+def test_every_training_is_listed_for_both_mergings_and_its_flags_exist(tmp_path):
     assert len(jobs()) == 2 * sum(len(each.seeds) for each in TRAININGS.values()) >= 16
     assert len({job.folder(tmp_path) for job in jobs()}) == len(jobs())
     for job in jobs():
@@ -28,9 +27,9 @@ def test_every_training_is_listed_for_both_mergings_and_its_flags_exist(load_scr
         flags = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
         own = set(flags) - {"config_file"}
         assert own >= {"merging", "seed", "dataset_dir", "output_dir", "model_path"}
-        assert all(command_line._is_declared(flag, config) for flag in own), own
+        assert all(is_declared(flag, config) for flag in own), own
         handler = config["train"]["handlers"][1]["_target_"]
-        assert handler == "scripts.checkpoints.Checkpoints"  # the one of n_saved
+        assert handler == "scripts.common.training.CheckpointHandler"  # the one of n_saved
 
 
 def test_what_is_trained_is_not_trained_again(tmp_path, monkeypatch, capsys):
@@ -45,22 +44,24 @@ def test_what_is_trained_is_not_trained_again(tmp_path, monkeypatch, capsys):
         (job.folder(tmp_path / "out")).mkdir(parents=True)
         (job.folder(tmp_path / "out") / "model.pt").touch()
     where = [str(tmp_path / name) for name in ("out", "corpus", "btcv", "brain")]
+    data = dict(zip(("corpus", "btcv", "brain"), where[1:]))
     with pytest.raises(SystemExit, match="corpus does not exist; give the folder of --corpus"):
-        trainings.train(*where)
+        trainings.train(where[0], **data)
     for folder in where[1:]:
         Path(folder).mkdir()
-    trainings.train(*where)
+    trainings.train(where[0], **data)
     assert len(done) == 1 and f"--merging={jobs()[0].merging}" in done[0]
     assert f"{jobs()[0].folder(Path('out')).name}: trained" in capsys.readouterr().out
     status.returncode = 1
     with pytest.raises(SystemExit, match=f"failed: .*{jobs()[0].folder(Path('out')).name}"):
-        trainings.train(*where)
+        trainings.train(where[0], **data)
 
 
 @pytest.fixture
 def runs(load_scripts, tmp_path) -> Path:
     """Runs of both kinds with a state that looks trained so."""
-    merging = load_scripts("btcv_segmentation").patch_merging
+    load_scripts("btcv_segmentation")
+    merging = import_module("scripts.common.network.patch_merging")
     config = ConfigParser.load_config_files(config_files("btcv_segmentation", "train", "demo")) | {
         "bundle_root": str(tmp_path)
     }

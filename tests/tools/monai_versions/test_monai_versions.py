@@ -196,7 +196,7 @@ def test_wheels_are_sorted_by_version_and_other_packages_left_out(tmp_path):
 def test_saved_report_is_printed(tmp_path, capsys):
     path = tmp_path / "versions.json"
     path.write_text(json.dumps(report(v1_0_0=result(0.5))))
-    commands.table(str(path))
+    commands.table(report=str(path))
     assert capsys.readouterr().out == markdown(report(v1_0_0=result(0.5))) + "\n"
 
 
@@ -205,7 +205,7 @@ def test_fetch_asks_pip_for_each_version(monkeypatch):
     monkeypatch.setattr(
         subprocess, "run", lambda command: asked.append(command) or SimpleNamespace(returncode=0)
     )
-    commands.fetch("wheels", "1.4.0", "1.5.0")
+    commands.fetch(wheels="wheels", versions=["1.4.0", "1.5.0"])
     assert [command[-3:] for command in asked] == [
         ["-d", "wheels", "monai==1.4.0"],
         ["-d", "wheels", "monai==1.5.0"],
@@ -217,7 +217,7 @@ def test_fetch_asks_pip_for_each_version(monkeypatch):
 
 def test_folder_without_wheels_is_refused(tmp_path):
     with pytest.raises(SystemExit, match=rf"^{tmp_path} has no wheel of MONAI"):
-        commands.run(str(tmp_path), "versions.md")
+        commands.run(wheels=str(tmp_path), output="versions.md")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK no archive", None])
@@ -225,18 +225,18 @@ def test_damaged_wheel_is_named(tmp_path, content):
     path = wheel(tmp_path, "1.0.0", "# " + "0123456789" * 9)
     path.write_bytes(path.read_bytes().replace(b"0123", b"3210") if content is None else content)
     with pytest.raises(SystemExit, match=rf"^{path} is damaged"):
-        commands.run(str(tmp_path), "versions.json")
+        commands.run(wheels=str(tmp_path), output="versions.json")
 
 
 def test_unknown_case_is_refused(tmp_path):
     wheel(tmp_path, "1.0.0")
     with pytest.raises(SystemExit, match="^no case is called 'none'; there are defaults; "):
-        commands.run(str(tmp_path), "versions.json", cases="defaults;none")
+        commands.run(wheels=str(tmp_path), output="versions.json", cases="defaults;none")
 
 
 def test_other_output_is_refused(tmp_path):
     with pytest.raises(SystemExit, match=r"^versions\.csv must end in \.json or \.md"):
-        commands.run(str(tmp_path), "versions.csv")
+        commands.run(wheels=str(tmp_path), output="versions.csv")
 
 
 @pytest.mark.parametrize("content", [None, "no json", "{}", "[]"])
@@ -245,4 +245,4 @@ def test_table_of_what_is_no_report_is_refused(tmp_path, content):
     if content is not None:
         path.write_text(content)
     with pytest.raises(SystemExit, match=rf"^{path} (cannot be read|is no \.json)"):
-        commands.table(str(path))
+        commands.table(report=str(path))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import ROOT
 
+from common.cli.commands import run
 from tools.phantom import commands as phantom
 
 TOOL = ROOT / "tools/phantom"
@@ -116,7 +117,7 @@ def test_layouts_have_different_patients():
 
 @pytest.mark.parametrize("task", phantom.TASKS)
 def test_msd_task(tmp_path, task):
-    phantom.msd(str(tmp_path), task, count=2, test_count=1, spacing_mm=6.0)
+    phantom.msd(str(tmp_path), task=task, count=2, test_count=1, spacing_mm=6.0)
     folder, spec = tmp_path / task, phantom.TASKS[task]
     content = json.loads((folder / "dataset.json").read_text())
     assert content["labels"] == dict(zip("0123", ("background", *spec.labels), strict=False))
@@ -144,9 +145,9 @@ def test_msd_names_its_files_as_the_archive_does():
 
 
 def test_raising_msd_counts_keeps_the_files(tmp_path):
-    phantom.msd(str(tmp_path), "Task04_Hippocampus", count=1, test_count=1)
+    phantom.msd(str(tmp_path), task="Task04_Hippocampus", count=1, test_count=1)
     before = files(tmp_path)
-    phantom.msd(str(tmp_path), "Task04_Hippocampus", count=2, test_count=2)
+    phantom.msd(str(tmp_path), task="Task04_Hippocampus", count=2, test_count=2)
     after = files(tmp_path)
     kept = [name for name in before if not name.endswith(".json")]
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
@@ -159,7 +160,7 @@ def test_raising_msd_counts_keeps_the_files(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["msd", "OUT", "--task", "Task11_Knee"], "unknown task 'Task11_Knee'"),
+        (["msd", "OUT", "--task", "Task11_Knee"], "Task11_Knee is unknown; did you mean Task"),
         (["btcv", "OUT", "--count", "0"], "count must be 1 or more, not 0"),
         (["corpus", "FILE"], "is a file"),
         (["corpus", "OUT", "--spacing_mm", "0"], "spacing_mm must be"),
@@ -169,16 +170,18 @@ def test_raising_msd_counts_keeps_the_files(tmp_path):
 def test_mistakes_are_told_in_one_sentence(tmp_path, arguments, sentence):
     (tmp_path / "FILE").touch()
     command = [sys.executable, TOOL, *arguments]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert run.returncode == 1 and sentence in run.stderr
-    assert len(run.stderr.strip().splitlines()) == 1
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "OUT").exists()
 
 
-def test_unknown_task_names_the_ten(tmp_path):
+def test_unknown_task_names_the_ten_or_the_nearest(tmp_path):
     with pytest.raises(SystemExit) as error:
-        phantom.msd(str(tmp_path), "Spleen")
+        run(phantom.COMMANDS, arguments=["msd", str(tmp_path), "--task", "11"])
     assert all(task in str(error.value) for task in phantom.TASKS)
+    with pytest.raises(SystemExit, match="Spleen is unknown; did you mean Task09_Spleen?"):
+        run(phantom.COMMANDS, arguments=["msd", str(tmp_path), "--task", "Spleen"])
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

@@ -16,7 +16,7 @@ def test_every_figure_has_a_panel_and_the_runs_share_it(tmp_path, capsys):
     rows = [f"{i},train/loss,{1 / i}" for i in (1, 2, 3)] + ["3,validation/psnr,20"]
     runs = [run_folder(tmp_path, name, rows) for name in ("a", "b")]
     output = tmp_path / "new/curves.png"
-    compare_runs(str(output), ",".join(runs), "train/loss,validation/psnr")
+    compare_runs(str(output), runs=runs, figures=["train/loss", "validation/psnr"])
     with Image.open(output) as picture:
         assert picture.size == (2 * 408, 300)
     assert "2 figures of 2 runs" in capsys.readouterr().out
@@ -25,7 +25,11 @@ def test_every_figure_has_a_panel_and_the_runs_share_it(tmp_path, capsys):
 def test_unknown_figure_and_missing_run_are_named(tmp_path):
     run = run_folder(tmp_path, "a", ["1,train/loss,1"])
     with pytest.raises(SystemExit, match="no run has a figure train/lost"):
-        compare_runs(str(tmp_path / "x.png"), run, "train/lost")
+        compare_runs(str(tmp_path / "x.png"), runs=[run], figures=["train/lost"])
     with pytest.raises(SystemExit, match="nowhere"):
-        compare_runs(str(tmp_path / "x.png"), str(tmp_path / "nowhere"), "train/loss")
+        compare_runs(
+            str(tmp_path / "x.png"), runs=[str(tmp_path / "nowhere")], figures=["train/loss"]
+        )
+    with pytest.raises(SystemExit, match="--columns is 0; give a whole number"):
+        compare_runs(str(tmp_path / "x.png"), runs=[run], figures=["train/loss"], columns=0)
     assert not (tmp_path / "x.png").exists()

@@ -86,9 +86,8 @@ if __name__ == "__main__":
         stub(sys.argv[2:])
     else:
         sys.path.insert(0, str(Path(__file__).parents[3]))
-        import fire
-
+        from common.cli.commands import run
         from tools.study.commands import COMMANDS
 
         use(Path(sys.argv.pop(1)))
-        fire.Fire(COMMANDS)
+        run(COMMANDS, "python tools/study")

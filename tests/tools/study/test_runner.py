@@ -12,6 +12,7 @@ from time import monotonic, sleep
 
 import pytest
 
+from common.cli.commands import run
 from tools.study import commands, config, runner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -223,14 +224,14 @@ def test_run_list_and_figure_from_the_shell(bench):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--datset_dir", "x"], "the study knows no input datset_dir; did you mean dataset_dir?"),
-        (["more"], "more is no option"),
+        (["--datset_dir", "x"], "--datset_dir is unknown; did you mean --dataset_dir?"),
+        (["--test_dir", "x"], "the study knows no input test_dir; "),
+        (["more"], "more is unknown"),
         (["--dataset_dir", "nowhere"], "nowhere does not exist; give what .* by --dataset_dir"),
     ],
 )
 def test_a_mistaken_command_line_is_refused_before_any_work(bench, words, sentence, monkeypatch):
     monkeypatch.setattr(commands, "check_commands", lambda study: None)
-    options = {words[0][2:]: words[1]} if len(words) > 1 else {}
     with pytest.raises(SystemExit, match=sentence):
-        commands.run(bench.config(), *([] if options else words), **options)
+        run(commands.COMMANDS, arguments=["run", bench.config(), *words])
     assert bench.calls() == []
