@@ -5,7 +5,8 @@ from types import ModuleType
 
 import gdcm
 import numpy as np
-from phantom_dicom import write_series
+
+from tools.phantom.dicom import write_series
 
 
 def body(shape=(40, 36, 24), seed: int = 0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""An archive of CTs spoiled in every way that `corpus.py prepare` must meet, and what it says.
+"""An archive of CTs spoiled in every way that `corpus prepare` must meet, and what it says.
 
 `EXPECTED` is by source: for an accepted volume what its `repairs` begin with, for others
 `Reason(…)`, what the reason begins with.
@@ -14,7 +14,6 @@ import numpy as np
 import pydicom
 from dicom_series import body, compress
 from helpers import write_nifti
-from phantom_dicom import write_series
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -23,6 +22,8 @@ from pydicom.uid import (
     RLELossless,
     generate_uid,
 )
+
+from tools.phantom.dicom import write_series
 
 SPACING_MM = (3.0, 3.0, 3.0)
 AFFINE = np.diag([*SPACING_MM, 1.0])

@@ -34,7 +34,7 @@ TWO_STEPS = {
 def test_full_size_trains_within_24_gb(name, volumes, tmp_path):
     data, flags = TWO_STEPS[name]
     bundle = copy_bundle(name, tmp_path)
-    run(bundle, "train", "--dataset_dir", volumes / data, *flags, "--num_workers", 0)
+    run(bundle, "train", "--dataset_dir", volumes / data, *flags, "--num_workers", 0, threads=2)
     largest_gb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"{name}: largest resident set so far {largest_gb:.1f} GiB")
     assert (bundle / "models/model.pt").is_file() and largest_gb < 24

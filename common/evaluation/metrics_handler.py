@@ -1,4 +1,4 @@
-"""Evaluation figures per case and organ, on the image's own grid."""
+"""Computes metrics of each case and organ on the image's own grid, and writes their table."""
 
 import os
 from collections.abc import Sequence
@@ -16,48 +16,48 @@ NAN = float("nan")
 
 
 def dice(prediction: np.ndarray, reference: np.ndarray) -> float:
-    """2 |P ∩ R| / (|P| + |R|) of two bool masks of one shape; NaN when the reference is empty."""
+    """Computes 2 |P ∩ R| / (|P| + |R|) of bool masks of one shape; NaN for an empty reference."""
     if not reference.any():
         return NAN
     return float(2 * np.sum(prediction & reference) / (np.sum(prediction) + np.sum(reference)))
 
 
-def organ_figures(
+def organ_metrics(
     prediction: np.ndarray,
     reference: np.ndarray,
     spacing_mm: Sequence[float],
     tolerances_mm: Sequence[float],
 ) -> dict[str, float]:
-    """`dice`, `nsd_<tolerance>mm` for each tolerance, and `hd95_mm` of one organ.
+    """Computes `dice`, `nsd_<tolerance>mm` for each tolerance, and `hd95_mm` of one organ.
 
-    All are NaN when the reference is empty. When the prediction alone is empty, Dice and NSD are 0
-    and HD95 is NaN: there is no surface to measure from.
+    All metrics are NaN when the reference is empty. When the prediction alone is empty, Dice and
+    NSD are 0 and HD95 is NaN: there is no surface to measure from.
 
     Args:
         prediction, reference: (X, Y, Z) bool.
         spacing_mm: distance of neighbouring voxels along each axis.
-        tolerances_mm: of the NSD.
+        tolerances_mm: tolerances of the NSD.
     """
-    figures = {"dice": round(dice(prediction, reference), 4)}
+    metrics = {"dice": round(dice(prediction, reference), 4)}
     columns = [tables.nsd_column(tolerance) for tolerance in tolerances_mm]
     if reference.any() and prediction.any():
         pair = surfaces(prediction, reference, spacing_mm)
         for column, tolerance in zip(columns, tolerances_mm):
-            figures[column] = round(nsd(pair, tolerance), 4)
-        return figures | {"hd95_mm": round(hd95(pair), 3)}
-    return figures | dict.fromkeys(columns, figures["dice"]) | {"hd95_mm": NAN}
+            metrics[column] = round(nsd(pair, tolerance), 4)
+        return metrics | {"hd95_mm": round(hd95(pair), 3)}
+    return metrics | dict.fromkeys(columns, metrics["dice"]) | {"hd95_mm": NAN}
 
 
 class EvaluationTable:
-    """Evaluator's handler: writes the folder of an evaluation (see `tables`), prints its table.
+    """Writes the folder of an evaluation (see `tables`) and prints its table; evaluator's handler.
 
-    It takes masks of channel numbers: channel i is the i-th smallest number of `labels`, and
+    Masks hold channel numbers: channel i is the i-th smallest number of `labels`, and
     channel 0 the background.
 
     Args:
-        folder: where the files go; they replace those of an earlier evaluation, all at the end.
+        folder: gets the files at the end; they replace those of an earlier evaluation.
         labels: names by number in label files, `{"0": "background", "1": "spleen", …}`.
-        tolerances_mm: of the NSD; a column for each, in ascending order.
+        tolerances_mm: tolerances of the NSD; each has a column, in ascending order.
 
     Raises:
         InputError: see `numbers_and_names`; or a tolerance is no number above 0.
@@ -67,15 +67,17 @@ class EvaluationTable:
         self, folder: str, labels: dict[str, str], tolerances_mm: Sequence[float] = (1, 2)
     ) -> None:
         self.folder = Path(folder)
-        self.tolerances_mm = tables.checked_tolerances(tolerances_mm)
+        self.tolerances_mm = tables.check_tolerances(tolerances_mm)
         self.organs = list(enumerate(numbers_and_names(labels)))[1:]  # (channel, (number, name))
         self.rows: list[dict] = []
 
     def attach(self, engine: Engine) -> None:
+        """Registers the handler with an evaluator."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def iteration_completed(self, engine: Engine) -> None:
+        """Adds the rows of each case in the engine's output."""
         for item in engine.state.output:
             case = item["image"].meta["filename_or_obj"].removesuffix(".gz").removesuffix(".nii")
             prediction, reference = (
@@ -86,32 +88,34 @@ class EvaluationTable:
     def add(
         self, case: str, prediction: np.ndarray, reference: np.ndarray, axes_mm: np.ndarray
     ) -> None:
-        """Rows of one case.
+        """Adds the rows of one case.
 
         Args:
             case: path of its image.
             prediction, reference: (X, Y, Z) uint8, channel numbers.
-            axes_mm: (3, 3), the affine's: a column is the way from a voxel to the next along one
-                axis, in mm. Distances on a sheared grid are measured as if its axes were square.
+            axes_mm: (3, 3), the affine's: a column is the step from a voxel to the next along one
+                axis, in mm, such as diag(1.5, 1.5, 2). Distances on a sheared grid are
+                measured as if its axes were square.
         """
         spacing_mm = np.linalg.norm(axes_mm, axis=0)
         voxel_ml = abs(np.linalg.det(axes_mm)) / 1000
         boxes = [find_objects(mask, len(self.organs)) for mask in (prediction, reference)]
         for channel, (number, name) in self.organs:
-            box = _around([found[channel - 1] for found in boxes])
+            box = _enclose([organ_boxes[channel - 1] for organ_boxes in boxes])
             masks = [mask[box] == channel for mask in (prediction, reference)]
             volumes = [tables.volume(np.sum(mask) * voxel_ml) for mask in masks]
             row = {"case": case, "label": number, "name": name}
-            row |= organ_figures(*masks, spacing_mm, self.tolerances_mm)
+            row |= organ_metrics(*masks, spacing_mm, self.tolerances_mm)
             self.rows.append(row | dict(zip(("volume_ml", "reference_volume_ml"), volumes)))
 
     def completed(self, engine: Engine) -> None:
+        """Writes the folder and prints the table."""
         names = self.case_names()
         rows = [row | {"case": names[row["case"]]} for row in self.rows]
         tables.write_and_print(self.folder, rows)
 
     def case_names(self) -> dict[str, str]:
-        """A name per path: the file's, or the path below what all share where files' names do."""
+        """Names each path by its file, where names repeat by the path below the common folder."""
         paths = list(dict.fromkeys(row["case"] for row in self.rows))
         names = [Path(path).name for path in paths]
         if len(set(names)) < len(names):
@@ -119,12 +123,12 @@ class EvaluationTable:
         return dict(zip(paths, names))
 
 
-def _around(boxes: list[tuple[slice, ...] | None]) -> tuple[slice, ...]:
-    """The smallest box around those that are there; an empty one when there is none."""
-    found = [box for box in boxes if box]
-    if not found:
+def _enclose(boxes: list[tuple[slice, ...] | None]) -> tuple[slice, ...]:
+    """Returns the smallest box around all boxes that are not None; an empty one around none."""
+    present = [box for box in boxes if box]
+    if not present:
         return (slice(0, 0),) * 3
     return tuple(
         slice(min(part.start for part in parts), max(part.stop for part in parts))
-        for parts in zip(*found)
+        for parts in zip(*present)
     )

@@ -1,4 +1,4 @@
-"""An inference over many images that one of them does not stop."""
+"""Reports a failed image, goes on with the next, and fails at the end with a list."""
 
 import logging
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 
 class ContinueOnErrorEvaluator(SupervisedEvaluator):
-    """MONAI's evaluator, which goes on with the next image when one fails.
+    """Evaluates image by image as MONAI's evaluator, and goes on with the next when one fails.
 
-    A failure is told at once in one line of the log, and `run` ends with an error that names all
-    images that failed. Where there is one image alone, its own error comes through.
+    Each failure is one line of the log at once, and `run` ends with an error that names all images
+    that failed. Where there is one image alone, its own error comes through.
 
     Args:
-        kwargs: as of MONAI's `SupervisedEvaluator`; `val_data_loader` gives an image at a time, in
-            the order of its dataset.
+        kwargs: as of MONAI's `SupervisedEvaluator`; `val_data_loader` gives one image at a time,
+            in the order of its dataset.
 
     Raises (by `run`):
         InputError: images failed; the others are done.
@@ -30,10 +30,11 @@ class ContinueOnErrorEvaluator(SupervisedEvaluator):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.data_loader = _Attempts(self.data_loader)
+        self.data_loader = _ContinuingLoader(self.data_loader)
         self.failed: list[str] = []
 
     def run(self, global_epoch: int = 1) -> None:
+        """Evaluates all images, and raises an InputError at the end if any failed."""
         self.failed = []
         super().run(global_epoch)
         if self.failed:
@@ -53,15 +54,15 @@ class ContinueOnErrorEvaluator(SupervisedEvaluator):
                 batchdata = self.data_loader.failure(number, error)
         self.failed.append(self.data_loader.name(number))
         logger.error(f"failed: {batchdata}")
-        return []  # what handlers get of this image
+        return []  # handlers get no item of this image
 
 
 class _Failure(str):
-    """Why an image failed: takes the place of what it would have been."""
+    """Says why an image failed; takes the place of the image's batch."""
 
 
-class _Attempts:
-    """A loader's batches; the place of one that cannot be loaded is taken by a `_Failure`."""
+class _ContinuingLoader:
+    """Yields a loader's batches, and a `_Failure` in the place of one that cannot be loaded."""
 
     def __init__(self, loader: DataLoader) -> None:
         self.loader = loader
@@ -82,21 +83,22 @@ class _Attempts:
             del batch  # or it would live while the next one is loaded
 
     def name(self, number: int) -> str:
+        """Names an image by its path, or by its number where it has none."""
         image = self.loader.dataset.data[number]["image"]
         return image if isinstance(image, str) else f"image {number + 1}"
 
     def failure(self, number: int, error: Exception) -> _Failure:
-        """The reason in one sentence; of the error nothing is kept, it may hold volumes."""
+        """Gives the reason in one sentence, and drops the error, which may hold volumes."""
         if MONAIEnvVars.debug():
             logger.error("debug", exc_info=error)
-        name, sentence = self.name(number), sentence_of(error) or _in_one_line(error)
+        name, sentence = self.name(number), sentence_of(error) or _describe_cause(error)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return _Failure(sentence if name in sentence else f"{name}: {sentence}")
 
 
-def _in_one_line(error: BaseException) -> str:
-    """What went wrong in the first place; MONAI wraps it by the name of the transform."""
+def _describe_cause(error: BaseException) -> str:
+    """Describes the first cause of an error; MONAI wraps it by the name of the transform."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
     words = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,4 +1,4 @@
-"""Which images an inference segments, and where what it makes of each goes."""
+"""Lists the images of an inference, and names the output file of each."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..errors import InputError
 
 
 def list_images(dataset_dir: str, datalist: str | None = None) -> list[dict]:
-    """Images for inference, `{"image": path}`, each once; their headers are not read yet.
+    """Lists the images of an inference, `{"image": path}`, each once; reads no header.
 
     Args:
         dataset_dir: an image file, a folder of one DICOM series, or a folder with NIfTI files and
@@ -20,7 +20,7 @@ def list_images(dataset_dir: str, datalist: str | None = None) -> list[dict]:
         datalist: Decathlon JSON; all its sections, paths relative to `dataset_dir`.
 
     Raises:
-        InputError: there is none, or two would be written to one file.
+        InputError: there is no image, or two would be written to one file.
     """
     if datalist:
         lists = [read_datalist(datalist, dataset_dir, name, is_labelled=False) for name in SECTIONS]
@@ -28,20 +28,22 @@ def list_images(dataset_dir: str, datalist: str | None = None) -> list[dict]:
         if not paths:
             raise InputError(f"datalist {datalist} lists no image; add some.")
     else:
-        paths = _found(dataset_dir)
-    taken: dict[str, str] = {}
+        paths = _list_folder(dataset_dir)
+    image_by_name: dict[str, str] = {}
     names = OutputNames("", dataset_dir)
     for path in dict.fromkeys(paths):
         name = names.filename(path)
-        if name in taken:
+        if name in image_by_name:
             raise InputError(
-                f"{taken[name]} and {path} would have one prediction, {name}; rename one of them."
+                f"{image_by_name[name]} and {path} would have one prediction, {name}; rename one "
+                "of them."
             )
-        taken[name] = path
-    return [{"image": path} for path in taken.values()]
+        image_by_name[name] = path
+    return [{"image": path} for path in image_by_name.values()]
 
 
-def _found(dataset_dir: str) -> list[str]:
+def _list_folder(dataset_dir: str) -> list[str]:
+    """Lists the NIfTI files and DICOM series in a folder."""
     series = find_series(dataset_dir) if Path(dataset_dir).is_dir() else []
     try:
         return sorted(find_images(dataset_dir) + series)
@@ -52,15 +54,15 @@ def _found(dataset_dir: str) -> list[str]:
 
 
 class OutputNames(FolderLayoutBase):
-    """`SaveImaged`'s rule for names: `<output_dir>/<sub-folders>/<stem>_<postfix>.nii.gz`.
+    """Names output files for `SaveImaged`: `<output_dir>/<sub-folders>/<stem>_<postfix>.nii.gz`.
 
-    MONAI's `FolderLayout` takes what follows a name's last dot for an ending, which the folders of
-    DICOM series do not have, and leaves `output_dir` for an image that lies beside `dataset_dir`.
+    MONAI's `FolderLayout` takes the text behind a name's last dot for an ending, which the folders
+    of DICOM series do not have, and leaves `output_dir` for an image beside `dataset_dir`.
 
     Args:
-        output_dir: where the files go.
-        dataset_dir: the folder whose sub-folders are mirrored, or one image; what lies beside it is
-            mirrored as if it lay inside.
+        output_dir: folder of the files.
+        dataset_dir: the folder whose sub-folders are mirrored, or one image. An image beside the
+            folder is named as if it lay inside.
         postfix: "seg".
     """
 
@@ -68,7 +70,11 @@ class OutputNames(FolderLayoutBase):
         self.output_dir, self.root, self.postfix = output_dir, dataset_root(dataset_dir), postfix
 
     def filename(self, subject: str = "subject", idx=None, **kwargs) -> str:
-        """subject: path of the image, a file or the name of a DICOM series."""
+        """Names the output file of an image.
+
+        Args:
+            subject: path of the image, a file or the name of a DICOM series.
+        """
         path = os.path.abspath(subject)
         parts = [part for part in Path(os.path.relpath(path, self.root)).parts if part != ".."]
         *folders, name = parts or [Path(path).name]

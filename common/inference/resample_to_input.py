@@ -1,4 +1,4 @@
-"""From scores on the network's grid to labels on the image's own grid."""
+"""Resamples scores from the network's grid to labels on the image's own grid."""
 
 import numpy as np
 import torch
@@ -11,18 +11,18 @@ from .probability_writer import in_steps
 
 
 class ResampleToInputd(MapTransform):
-    """Scores on the network's grid to labels on the image's own grid.
+    """Turns scores on the network's grid into labels on the image's own grid.
 
-    The same as softmax, `Invertd` with linear interpolation and argmax after a preprocessing that
-    turns, resamples, crops and pads. Probabilities of all classes exist on the
+    Labels are the same as by softmax, `Invertd` with linear interpolation and argmax after a
+    preprocessing that turns, resamples, crops and pads. Probabilities of all classes exist on the
     network's grid, in place of the scores, and for a slab of the image's grid at a time.
 
     Args:
         keys: scores (classes, x, y, z); become labels (1, X, Y, Z), uint8, on the CPU.
         orig_keys: the preprocessed image, whose affine and original affine say how the grids lie.
-        slab_gb: bound on what one slab takes, in 1e9 bytes.
-        probabilities: item that the probabilities on the image's grid become, (classes, X, Y, Z),
-            uint8 in steps of 1/255; None makes none.
+        slab_gb: bound on the memory of one slab, in 1e9 bytes.
+        probabilities: key of the item that gets the probabilities on the image's grid,
+            (classes, X, Y, Z), uint8 in steps of 1/255; None makes none.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ def labels_on_grid(
     slab_bytes: float,
     steps: Tensor | None = None,
 ) -> Tensor:
-    """Most probable class at each voxel of another grid, 0 beyond the scores: uint8, on the CPU.
+    """Finds the most probable class at each voxel of another grid, 0 beyond the scores.
 
     Args:
         scores: (classes, x, y, z); are overwritten with their softmax.
@@ -68,6 +68,9 @@ def labels_on_grid(
         shape: (X, Y, Z) of the other grid.
         slab_bytes: bound on the probabilities that exist on the other grid at once.
         steps: (classes, X, Y, Z), uint8; is filled with the probabilities, see `in_steps`.
+
+    Returns:
+        (X, Y, Z) uint8, on the CPU.
     """
     for plane in scores.unbind(1):
         plane.copy_(plane.softmax(0))
@@ -84,38 +87,47 @@ def labels_on_grid(
             values = scores.permute(0, *(1 + axes))
             for axis, (of_scores, place) in enumerate(zip(axes, places)):
                 place = place * to_network[of_scores, axis] + to_network[of_scores, 3]
-                values = interpolated(values, torch.from_numpy(place), 1 + axis)
+                values = interpolate_along_axis(values, torch.from_numpy(place), 1 + axis)
         else:
-            values = sampled(scores, to_network, places)
+            values = sample_grid(scores, to_network, places)
         slab.copy_(values.argmax(0))
         if steps is not None:
             steps[:, start : start + len(slab)] = in_steps(values)
     return labels
 
 
-def sampled(scores: Tensor, to_network: np.ndarray, places: list[np.ndarray]) -> Tensor:
-    """Linear interpolation between sheared grids, zero beyond the scores: (classes, X, Y, Z)."""
+def sample_grid(scores: Tensor, to_network: np.ndarray, places: list[np.ndarray]) -> Tensor:
+    """Interpolates linearly between sheared grids, zero beyond the scores.
+
+    Args:
+        scores: (classes, x, y, z).
+        to_network: (4, 4), see `labels_on_grid`.
+        places: voxels of the other grid along each axis, (X,), (Y,) and (Z,).
+
+    Returns:
+        (classes, X, Y, Z).
+    """
     grid = np.stack([*np.meshgrid(*places, indexing="ij"), np.ones([len(p) for p in places])], -1)
     at = torch.from_numpy(grid @ to_network[:3].T).to(scores)  # voxels
     at = (2 * at + 1) / torch.tensor(scores.shape[1:]).to(scores) - 1  # edges at -1 and 1
     return grid_sample(scores[None], at.flip(-1)[None], align_corners=False)[0]
 
 
-def interpolated(values: Tensor, places: Tensor, axis: int) -> Tensor:
-    """Linear interpolation of `values` along one axis at `places` in voxels, zero beyond them."""
+def interpolate_along_axis(values: Tensor, places: Tensor, axis: int) -> Tensor:
+    """Interpolates (classes, x, y, z) along one axis at `places` (n,) in voxels, zero beyond."""
     is_voxel = (places - places.round()).abs() < 1e-3  # rounding must not reach for a neighbour
     places = places.round().where(is_voxel, places)
     first = places.floor().long()
-    lower = _taken(values, first, axis)
+    lower = _take_planes(values, first, axis)
     if is_voxel.all():
         return lower
     fraction = (places - first).to(values).view(-1, *[1] * (values.dim() - 1 - axis))
-    return lower.lerp_(_taken(values, first + 1, axis), fraction)
+    return lower.lerp_(_take_planes(values, first + 1, axis), fraction)
 
 
-def _taken(values: Tensor, index: Tensor, axis: int) -> Tensor:
-    """Planes of `values`, zero where the index lies outside."""
+def _take_planes(values: Tensor, index: Tensor, axis: int) -> Tensor:
+    """Takes planes of `values` by their index, zero where the index lies outside."""
     size = values.shape[axis]
-    taken = values.index_select(axis, index.clamp(0, size - 1).to(values.device))
+    planes = values.index_select(axis, index.clamp(0, size - 1).to(values.device))
     outside = ((index < 0) | (index >= size)).nonzero().flatten()
-    return taken.index_fill_(axis, outside.to(values.device), 0) if len(outside) else taken
+    return planes.index_fill_(axis, outside.to(values.device), 0) if len(outside) else planes

@@ -21,10 +21,10 @@ def prepare_network(
 
     Args:
         network: changed in place.
-        device: where it runs.
+        device: such as "cuda:0".
         fast_attention: see `fast_attention.accelerate`.
         channels_last: store convolutions' weights with the channels last.
-        compile: run it by `torch.compile`, which needs a C++ compiler, on CUDA Triton.
+        compile: run the network by `torch.compile`, which needs a C++ compiler, on CUDA Triton.
     """
     network = accelerate(network.to(device), fast_attention)
     if channels_last:

@@ -1,4 +1,4 @@
-"""Images and their labels: which belong together, and whether they lie on one grid."""
+"""Pairs images with their labels, and checks that both lie on one grid."""
 
 from pathlib import Path
 
@@ -20,14 +20,14 @@ CHANNEL = "_0000"  # nnU-Net names the first channel of an image so
 
 
 def find_folders(root: Path, layouts: list[tuple[str, str]] = LAYOUTS) -> tuple[Path, Path]:
-    """Folders of images and labels of the first known layout below `root`.
+    """Finds the folders of images and labels of the first known layout below `root`.
 
     Raises:
-        InputError: `root` is no folder, or has none.
+        InputError: `root` is no folder, or has no known layout.
     """
     if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise InputError(f"dataset_dir {root} {what}; give a folder by --dataset_dir.")
+        problem = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(f"dataset_dir {root} {problem}; give a folder by --dataset_dir.")
     for names in layouts:
         folders = root / names[0], root / names[1]
         if any(niftis(folder) for folder in folders):
@@ -39,61 +39,64 @@ def find_folders(root: Path, layouts: list[tuple[str, str]] = LAYOUTS) -> tuple[
 
 
 def niftis(folder: Path) -> dict[str, Path]:
-    """NIfTI files of a folder by their name without ending, sorted; hidden ones are left out.
+    """Lists the NIfTI files of a folder by their name without ending, sorted, none hidden.
 
     Raises:
-        InputError: two differ in the ending alone.
+        InputError: two files differ in the ending alone.
     """
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name.endswith(NIFTI_ENDINGS) and not path.name.startswith("."):
             name = path.name.split(".nii")[0]
-            if name in found:
+            if name in paths:
                 raise InputError(
-                    f"{found[name]} and {path.name} have one name; remove one of them."
+                    f"{paths[name]} and {path.name} have one name; remove one of them."
                 )
-            found[name] = path
-    return found
+            paths[name] = path
+    return paths
 
 
 def paired(image_folder: Path, label_folder: Path) -> tuple[list[dict], list[str]]:
-    """Pairs `{"image": path, "label": path}` of equal names, and what has no partner, in words.
+    """Pairs files of equal names, `{"image": path, "label": path}`, and describes the others.
 
     `label0001` belongs to `img0001` as in BTCV, and `case` to `case_0000` as in nnU-Net.
+
+    Returns:
+        The pairs, and a sentence for each image or label without a partner.
     """
     images, labels = niftis(image_folder), niftis(label_folder)
-    pairs, problems, used = [], [], set()
+    pairs, problems, paired_names = [], [], set()
     for name, path in images.items():
-        others = (name, name.replace("img", "label", 1), name.removesuffix(CHANNEL))
-        partner = next((other for other in others if other in labels), None)
+        candidates = (name, name.replace("img", "label", 1), name.removesuffix(CHANNEL))
+        partner = next((candidate for candidate in candidates if candidate in labels), None)
         if partner is None:
             problems.append(f"{path} has no label in {label_folder}; add or remove it.")
         else:
-            used.add(partner)
+            paired_names.add(partner)
             pairs.append({"image": str(path), "label": str(labels[partner])})
     problems += [
         f"{path} has no image in {image_folder}; add or remove it."
         for name, path in labels.items()
-        if name not in used
+        if name not in paired_names
     ]
     return pairs, problems
 
 
 def check_grids(image_path: str, label_path: str, channels: int = 1) -> None:
-    """Both headers are usable and describe the same grid.
+    """Checks that both headers are usable and describe one grid.
 
     Args:
-        channels: of the image; more than one are the fourth axis of its file.
+        channels: channels of the image; more than one are the fourth axis of its file.
 
     Raises:
-        InputError: they do not.
+        InputError: a header is unusable, or the grids differ in shape or affine.
     """
     image = nib.load(check_header(image_path, channels))
     label = nib.load(check_header(label_path))
-    same = image.shape[:3] == label.shape[:3]
-    if not same or not np.allclose(image.affine, label.affine, atol=1e-2):
-        what = "voxels" if not same else "affine"
+    have_one_shape = image.shape[:3] == label.shape[:3]
+    if not have_one_shape or not np.allclose(image.affine, label.affine, atol=1e-2):
+        difference = "voxels" if not have_one_shape else "affine"
         raise InputError(
             f"{label_path} {label.shape} is not on the grid of {image_path} {image.shape[:3]}, "
-            f"their {what} differ; resample or remove the pair."
+            f"their {difference} differ; resample or remove the pair."
         )

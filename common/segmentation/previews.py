@@ -1,4 +1,4 @@
-"""Pictures for TensorBoard: what the network sees, should find, and finds."""
+"""Draws pictures for TensorBoard: image, reference and prediction side by side."""
 
 import colorsys
 
@@ -14,7 +14,7 @@ OPACITY = 0.5
 
 
 def preview(image: Tensor, reference: Tensor, prediction: Tensor) -> np.ndarray:
-    """The axial slice that shows most of the reference: image, reference, prediction side by side.
+    """Draws the axial slice with most of the reference: image, reference, prediction.
 
     Anterior is up and the patient's right is at the left. One pixel is one voxel.
 
@@ -31,14 +31,15 @@ def preview(image: Tensor, reference: Tensor, prediction: Tensor) -> np.ndarray:
     grey = image[0, :, :, z].detach().float().cpu().numpy()
     low, high = np.percentile(grey, [1, 99])
     grey = np.repeat(((grey - low) / max(high - low, 1e-6)).clip(0, 1)[..., None], 3, axis=2)
-    panels = [grey, *(_painted(grey, labels[:, :, z]) for labels in (reference, prediction))]
+    panels = [grey, *(_paint(grey, labels[:, :, z]) for labels in (reference, prediction))]
     # x grows towards the patient's right and y towards anterior; columns grow to the right of the
     # picture and rows downwards: both axes are reversed
     rows = np.hstack([panel.transpose(1, 0, 2)[::-1, ::-1] for panel in panels])
     return (rows * 255).round().astype(np.uint8)
 
 
-def _painted(grey: np.ndarray, labels: Tensor) -> np.ndarray:
+def _paint(grey: np.ndarray, labels: Tensor) -> np.ndarray:
+    """Paints labels (X, Y) over a slice (X, Y, 3) of greys from 0 to 1."""
     numbers = labels.detach().cpu().numpy().astype(int)
     colours = np.array([colorsys.hsv_to_rgb(GOLDEN_RATIO * n % 1, 1, 1) for n in range(256)])
     mixed = (1 - OPACITY) * grey + OPACITY * colours[numbers]
@@ -46,23 +47,23 @@ def _painted(grey: np.ndarray, labels: Tensor) -> np.ndarray:
 
 
 def channel_numbers(labels: Tensor) -> Tensor:
-    """(1, X, Y, Z) numbers, or (classes, X, Y, Z) scores or one-hot, as (X, Y, Z) numbers."""
+    """Turns (1, X, Y, Z) numbers, or (classes, X, Y, Z) scores, into (X, Y, Z) numbers."""
     return labels[0] if len(labels) == 1 else labels.argmax(0)
 
 
 class Previews:
-    """Handler of the trainer or of its evaluator: `preview`s, one below the other.
+    """Writes `preview`s to TensorBoard; a handler of the trainer or of its evaluator.
 
-    Of a training the crops of iteration 1, 2, 4, 8, …: a wrong orientation, a wrong label or an
-    empty crop shows in the first minute, and later pictures do not pile up. Of a validation its
-    first cases, every time.
+    A training shows the crops of iteration 1, 2, 4, 8, …: a wrong orientation, a wrong label or an
+    empty crop is seen in the first minute, and later pictures do not pile up. A validation shows
+    its first cases every time.
 
     Args:
-        run_folder: `tensorboard/` in it is written to.
-        name: of the pictures.
-        count: how many crops or cases.
-        iterations_per_epoch: of the training, for an evaluator, so that its pictures and the curves
-            have the same abscissa; None: the engine is the trainer.
+        run_folder: its `tensorboard/` gets the pictures.
+        name: tag of the pictures.
+        count: number of crops or cases in a picture.
+        iterations_per_epoch: iterations of the training, for an evaluator, so that its pictures
+            and the curves have the same abscissa; None: the engine is the trainer.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Previews:
         self.pictures: list[np.ndarray] = []
 
     def attach(self, engine: Engine) -> None:
+        """Registers the handler with a trainer or an evaluator, in the main process alone."""
         if not is_main_process():
             return
         is_trainer = self.iterations_per_epoch is None
@@ -82,24 +84,29 @@ class Previews:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.validation_completed)
 
     def step_completed(self, engine: Engine) -> None:
+        """Writes the crops of iteration 1, 2, 4, 8 and so on."""
         iteration = engine.state.iteration
         if iteration.bit_count() == 1:  # a power of two
             self.collect(engine)
             self.write(iteration)
 
     def case_completed(self, engine: Engine) -> None:
+        """Collects the cases of an iteration."""
         self.collect(engine)
 
     def validation_completed(self, engine: Engine) -> None:
+        """Writes the collected cases."""
         self.write(engine.state.epoch * self.iterations_per_epoch)
 
     @torch.no_grad()
     def collect(self, engine: Engine) -> None:
+        """Draws items of the engine's output until `count` pictures are there."""
         for item in engine.state.output[: self.count - len(self.pictures)]:
             labels = [channel_numbers(item[key]) for key in ("label", "pred")]
             self.pictures.append(preview(item["image"], *labels))
 
     def write(self, step: int) -> None:
+        """Writes the collected pictures, one below the other, at a step of the curves."""
         width = max(picture.shape[1] for picture in self.pictures)
         rows = [
             np.pad(picture, [(0, 0), (0, width - picture.shape[1]), (0, 0)])

@@ -1,4 +1,4 @@
-"""What a file of weights holds, and the same weights in SwinUNETR's own layout."""
+"""Inspects a file of weights, converts it to SwinUNETR's own layout, downloads public ones."""
 
 import hashlib
 from dataclasses import replace
@@ -13,9 +13,10 @@ from monai.networks.nets import SwinUNETR
 from .. import BUNDLE
 from ..atomic_write import save_atomically
 from ..errors import InputError
-from ..network.patch_merging import AUTO, CURRENT, MERGINGV2, check_kind, in_current_order
+from ..network.patch_merging import AUTO, CURRENT, check_kind
+from ..network.slice_order import MERGINGV2, in_current_order
 from . import matching, preprocessing_note
-from .architecture import Architecture, architecture, describe
+from .architecture import Architecture, describe, read_architecture
 from .find_merging import decide, in_words
 from .layouts import Weights, read_weights
 
@@ -23,7 +24,7 @@ REMEDY = "docs/weights.md of btcv_segmentation lists what is taken."
 
 
 def inspect(file: str) -> str:
-    """Tell what a file of weights holds: layout, tensors, architecture, what it was trained with.
+    """Describes a file of weights: layout, tensors, architecture, preprocessing of its training.
 
     Args:
         file: a checkpoint of any layout that docs/weights.md lists.
@@ -32,16 +33,16 @@ def inspect(file: str) -> str:
         InputError: see `layouts.read_weights`.
     """
     weights = read_weights(file, REMEDY)
-    given, network = _completed(weights)
-    told = weights.trained_with
+    file_tensors, network = _add_positions(weights)
+    note = weights.trained_with
     lines = {
         "layout": weights.layout,
-        "encoder": _count("encoder", given, network),
-        "decoder": _count("decoder", given, network),
-        "others": _others(weights, network) or "none",
-        "architecture": describe(architecture(weights.tensors)),
+        "encoder": _count_tensors("encoder", file_tensors, network),
+        "decoder": _count_tensors("decoder", file_tensors, network),
+        "others": _describe_others(weights, network) or "none",
+        "architecture": describe(read_architecture(weights.tensors)),
         "merging": str(weights.evidence),
-        "trained with": _listed(preprocessing_note.describe(told or {}))
+        "trained with": _join_words(preprocessing_note.describe(note or {}))
         or "nothing that it carries",
         "sha256": sha256(file),
     }
@@ -49,14 +50,14 @@ def inspect(file: str) -> str:
 
 
 def convert(file: str, out: str, merging: str = AUTO) -> str:
-    """Write a file's encoder, and its decoder if it has one, as a plain state dict of SwinUNETR.
+    """Writes a file's encoder, and its decoder if it has one, as a plain state dict of SwinUNETR.
 
-    Spacing and intensity range go along where the file carries them, and the patch merging always,
-    so that whatever loads the new file runs the function that was trained.
+    The new file carries spacing and intensity range where the old one does, and always the patch
+    merging, so that every program that loads it runs the function that was trained.
 
     Args:
         file: a checkpoint of any layout that docs/weights.md lists; it stays as it is.
-        out: what to write; replaced when it is there already.
+        out: the file to write; replaced when it is there already.
         merging: how the file was trained, where it does not tell: current, legacy, or mergingv2,
             MONAI's option of that name, whose order is turned into the current one.
 
@@ -73,14 +74,16 @@ def convert(file: str, out: str, merging: str = AUTO) -> str:
         kind = decide(check_kind(merging), weights.evidence, file)
     if Path(out).resolve() == Path(file).resolve():
         raise InputError(f"{out} is the file to convert, which stays as it is; give another name.")
-    given, network = _completed(weights)
-    kept = {name: given[name] for name in network if name in given}
+    file_tensors, network = _add_positions(weights)
+    kept = {name: file_tensors[name] for name in network if name in file_tensors}
     try:
         save_atomically(preprocessing_note.with_metadata(kept, weights.trained_with, kind), out)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{out} cannot be written ({error}); give another name.") from error
-    counts = [f"{part} {_count(part, given, network)}" for part in ("encoder", "decoder")]
-    others = _others(weights, network)
+    counts = [
+        f"{part} {_count_tensors(part, file_tensors, network)}" for part in ("encoder", "decoder")
+    ]
+    others = _describe_others(weights, network)
     return (
         f"wrote {out} from {file} ({weights.layout}; {in_words(weights.evidence, kind)}): "
         f"{', '.join(counts)}" + (f"; left out: {others}" if others else "")
@@ -88,69 +91,70 @@ def convert(file: str, out: str, merging: str = AUTO) -> str:
 
 
 def sha256(file: str) -> str:
-    """A file's hash, as `large_files.yml` names it."""
+    """Returns a file's SHA-256 as hexadecimal digits, as `large_files.yml` has it."""
     with open(file, "rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _completed(weights: Weights) -> tuple[matching.State, matching.State]:
-    """The file's tensors with the constants that it lacks, and a network of the same names."""
-    found = architecture(weights.tensors)
-    network = _network_of(found)
-    if found.window_size is None:
+def _add_positions(weights: Weights) -> tuple[matching.State, matching.State]:
+    """Adds the constants that a file lacks, and builds a network with the same names."""
+    architecture = read_architecture(weights.tensors)
+    network = _network_of(architecture)
+    if architecture.window_size is None:
         return weights.tensors, network
     return matching.with_positions(weights.tensors, network), network
 
 
-def _network_of(found: Architecture) -> matching.State:
-    """A small network with the names of one of this architecture."""
-    depths = found.depths or (2, 2, 2, 2)
+def _network_of(architecture: Architecture) -> matching.State:
+    """Builds a small network with the tensors' names of this architecture."""
+    depths = architecture.depths or (2, 2, 2, 2)
     return SwinUNETR(
         in_channels=1,
         out_channels=1,
         feature_size=12,
         depths=depths,
         num_heads=(3, 6, 12, 24),
-        window_size=found.window_size or 7,
-        use_v2=found.use_v2,
+        window_size=architecture.window_size or 7,
+        use_v2=architecture.use_v2,
     ).state_dict()
 
 
-def _count(part: str, given: matching.State, network: matching.State) -> str:
-    wanted = [name for name in network if matching.part(name) == part]
-    missing = [name for name in wanted if name not in given]
-    if len(missing) == len(wanted):
+def _count_tensors(part: str, file_tensors: matching.State, network: matching.State) -> str:
+    """Counts the tensors of a part: `126 of 126 tensors`, `none`."""
+    names = [name for name in network if matching.part(name) == part]
+    missing = [name for name in names if name not in file_tensors]
+    if len(missing) == len(names):
         return "none"
-    count = f"{len(wanted) - len(missing)} of {len(wanted)} tensors"
+    count = f"{len(names) - len(missing)} of {len(names)} tensors"
     return count + (f" ({missing[0]} is missing)" if missing else "")
 
 
-def _others(weights: Weights, network: matching.State) -> str:
-    """What a network has no place for."""
+def _describe_others(weights: Weights, network: matching.State) -> str:
+    """Describes the tensors for which a network has no place."""
     placed = {name: value for name, value in weights.tensors.items() if name in network}
-    return matching.left_out(weights.tensors, placed)
+    return matching.describe_left_out(weights.tensors, placed)
 
 
-def _listed(words: dict[str, str]) -> str:
+def _join_words(words: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in words.items())
 
 
 def download(name: str) -> str:
-    """Fetch one file of `large_files.yml` into `pretrained/`, its hash checked where it is known.
+    """Downloads one file of `large_files.yml` into `pretrained/`, and checks a known hash.
 
     `python -m monai.bundle download_large_files` fetches all of them.
 
     Args:
-        name: of the file, `model_swinvit.pt` for instance.
+        name: the file's name, such as `model_swinvit.pt`.
 
     Raises:
         InputError: no such file is listed, it cannot be fetched, or its hash is another.
     """
     entries = ConfigParser.load_config_file(BUNDLE / "large_files.yml")["large_files"]
-    listed = {Path(entry["path"]).name: entry for entry in entries}
-    if name not in listed:
-        raise InputError(f"large_files.yml lists no {name}; it has {', '.join(listed)}.")
-    entry = dict(listed[name])
+    entries_by_name = {Path(entry["path"]).name: entry for entry in entries}
+    if name not in entries_by_name:
+        raise InputError(f"large_files.yml lists no {name}; it has {', '.join(entries_by_name)}.")
+    entry = dict(entries_by_name[name])
     path = BUNDLE / entry.pop("path")
     try:
         download_url(filepath=path, **entry)

@@ -1,4 +1,4 @@
-"""Layouts of public checkpoints: how each is recognised, and its names in SwinUNETR's own."""
+"""Recognises the layouts of public checkpoints, and renames tensors to SwinUNETR's names."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..network.encoder import ENCODER
-from ..network.patch_merging import CURRENT, LEGACY, SMIT, in_current_order
+from ..network.patch_merging import CURRENT, LEGACY
+from ..network.slice_order import SMIT, in_current_order
 from .checkpoint_file import read_state_dict
 from .find_merging import Evidence, find_merging
 from .preprocessing_note import read_metadata
@@ -15,12 +16,13 @@ from .preprocessing_note import read_metadata
 
 @dataclass(frozen=True)
 class Layout:
-    """One way to name the tensors.
+    r"""Describes one way to name the tensors of a checkpoint.
 
     Args:
-        name: for the report.
-        mark: pattern of a name that this layout has and none of those below it.
-        renames: patterns and replacements, in order, that give SwinUNETR's names.
+        name: the layout's name in the report.
+        mark: pattern of a tensor's name that this layout has and no layout below it.
+        renames: patterns and replacements, in order, that give SwinUNETR's names:
+            `((r"^backbone\.", ""),)`.
         merging: the patch merging of every file of this layout; None where the names do not tell.
         order: how its patch merging orders the eight slices, where that is neither of MONAI's.
     """
@@ -69,7 +71,7 @@ LAYOUTS = (
 
 @dataclass(frozen=True)
 class Weights:
-    """What a file holds.
+    """Holds the weights of a file, and how the file describes their training.
 
     Args:
         path: the file.
@@ -77,7 +79,7 @@ class Weights:
         tensors: by SwinUNETR's names.
         trained_with: spacing and intensity range of its training, or None; see
             `preprocessing_note`.
-        evidence: what tells the patch merging of its training.
+        evidence: patch merging of its training, and its source.
     """
 
     path: str
@@ -88,38 +90,40 @@ class Weights:
 
 
 def read_weights(path: str, remedy: str) -> Weights:
-    """Weights of any layout above.
+    """Reads the weights of a file of any known layout.
 
     Args:
         path: the file.
-        remedy: how to get one; closes the sentence where the file is none.
+        remedy: how to get weights; closes the sentence where the file has none.
 
     Raises:
-        InputError: see `checkpoint_file.read_state_dict`; or its layout is none of these.
+        InputError: see `checkpoint_file.read_state_dict`; or its layout is not known, or it
+            holds more than one network.
     """
-    state = read_state_dict(path, remedy)
-    given = {_renamed(name, (WRAPPERS,)): value for name, value in state.items()}
-    layout = next((one for one in LAYOUTS if any(re.search(one.mark, n) for n in given)), None)
+    state_dict = read_state_dict(path, remedy)
+    file_tensors = {_rename(name, (WRAPPERS,)): value for name, value in state_dict.items()}
+    matches = (one for one in LAYOUTS if any(re.search(one.mark, name) for name in file_tensors))
+    layout = next(matches, None)
     if layout is None:
         raise InputError(
             f"{path} has no encoder of a Swin UNETR, by no name that is known here (its first "
-            f"tensor is {next(iter(state))}); {remedy}"
+            f"tensor is {next(iter(state_dict))}); {remedy}"
         )
     renames = (OLDER_MLP, *layout.renames)
-    tensors = {_renamed(name, renames): value for name, value in given.items()}
-    if len(tensors) < len(state):
+    tensors = {_rename(name, renames): value for name, value in file_tensors.items()}
+    if len(tensors) < len(state_dict):
         raise InputError(
-            f"{path} has {len(state)} tensors, but only {len(tensors)} different names of "
+            f"{path} has {len(state_dict)} tensors, but only {len(tensors)} different names of "
             f"{layout.name}; it holds more than one network, save the one you want by itself."
         )
     if layout.order:
         tensors = in_current_order(tensors, layout.order)
-    note = read_metadata(state)
+    note = read_metadata(state_dict)
     evidence = find_merging(path, tensors, layout.merging, note)
     return Weights(path, layout.name, tensors, note, evidence)
 
 
-def _renamed(name: str, renames: tuple[tuple[str, str], ...]) -> str:
+def _rename(name: str, renames: tuple[tuple[str, str], ...]) -> str:
     for pattern, replacement in renames:
         name = re.sub(pattern, replacement, name)
     return name

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import surface_distance
 import torch
-from bundle_runs import copy_bundle, last_line, run, torchrun
+from bundle_runs import copy_bundle, last_line, run, run_here, torchrun
 from helpers import write_nifti
-from phantom_dicom import write_series
+
+from tools.phantom.dicom import write_series
 
 
 def test_fine_tuning_says_what_came_from_the_encoder(finetuned):
@@ -58,7 +59,8 @@ def test_evaluation_writes_a_row_per_case_and_organ(evaluated):
 
 
 def test_reference_volumes_are_those_of_the_label_file(finetuned, phantoms):
-    run(finetuned[0], "train demo evaluate", "--dataset_dir", phantoms / "btcv", "--fold", 1)
+    flags = ["--dataset_dir", phantoms / "btcv", "--fold", 1]
+    run_here(finetuned[0], "train demo evaluate", *flags)
     with (finetuned[0] / "evaluation/metrics.csv").open() as file:
         row = next(row for row in csv.DictReader(file) if row["name"] == "liver")
     folder = phantoms / "btcv/RawData/Training/label"
@@ -120,7 +122,7 @@ def test_every_image_is_labelled_on_its_own_grid(finetuned, odd_images, two_memb
     flags = ["--dataset_dir", odd_images, "--output_dir", tmp_path / "o"]
     flags += ["--ckpt_path", two_members, "--save_probabilities", "True"]
     flags += ["--largest_component", "['liver']"]
-    done = run(finetuned[0], "inference demo", *flags, check=False)
+    done = run_here(finetuned[0], "inference demo", *flags, check=False)
     assert done.returncode == 1 and "ensemble of 2 networks" in done.stdout
     assert f"failed: {odd_images}/cut.nii.gz is cut short or damaged" in done.stdout
     assert last_line(done.stderr) == (
@@ -205,7 +207,7 @@ def test_two_processes_train_beside_a_frozen_encoder_and_go_on(phantoms, pretrai
 
 def test_weights_are_not_run_at_another_spacing(finetuned, phantoms, tmp_path):
     flags = ["--dataset_dir", phantoms / "btcv", "--spacing_mm", "[6,6,6]"]
-    done = run(finetuned[0], "train demo evaluate", *flags, check=False)
+    done = run_here(finetuned[0], "train demo evaluate", *flags, check=False)
     assert done.returncode and last_line(done.stderr) == (
         "error: ./models/model.pt was trained with spacing 5 x 5 x 5 mm, here 6 x 6 x 6 mm; give "
         "the settings of its training, or other weights by --ckpt_path."

@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from bundle_runs import copy_bundle, python
+from bundle_runs import copy_bundle, python_here
 from helpers import write_nifti
 
 SHAPE = (6, 5, 4)
@@ -112,7 +112,8 @@ def spoiled(root: Path) -> dict[str, str]:
 
 def test_every_problem_is_named_and_nothing_is_written(tmp_path):
     expected, bundle = spoiled(tmp_path), copy_bundle("btcv_segmentation", tmp_path / "b")
-    done = python(bundle, "-m", "scripts", "datalist", "btcv", tmp_path / "RawData", check=False)
+    command = ["-m", "scripts", "datalist", "btcv"]
+    done = python_here(bundle, *command, tmp_path / "RawData", check=False)
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 1 and not (bundle / "datalist.json").exists()
     assert lines[-1] == (

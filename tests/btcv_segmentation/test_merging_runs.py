@@ -1,4 +1,4 @@
-"""Weights of the older patch merging through real commands: train, resume, infer, export."""
+"""Weights of the older patch merging through the commands: train, resume, infer, export."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bundle_runs import copy_bundle, last_line, python, run
+from bundle_runs import copy_bundle, last_line, python_here, run_here
 from weight_layouts import built, copied, encoder_of, model_swinvit, saved
 
 from common.network import patch_merging
@@ -22,14 +22,14 @@ def trained(phantoms, tmp_path_factory) -> tuple[Path, list, str]:
     bundle = copy_bundle("btcv_segmentation", folder)
     encoder = saved(folder / "encoder.pt", model_swinvit(copied(built("legacy"))))
     flags = ["--dataset_dir", phantoms / "btcv", "--pretrained", encoder, *SHORT]
-    refused = run(bundle, "train demo", *flags, "--merging", "current", check=False)
+    refused = run_here(bundle, "train demo", *flags, "--merging", "current", check=False)
     assert last_line(refused.stderr) == (
         f"error: {encoder} was trained with patch merging legacy (by its layout), and --merging "
         "says current; leave --merging out, or add --allow_other_merging True to run another "
         "function."
     )
     assert not (bundle / "runs").exists()
-    return bundle, flags, run(bundle, "train demo", *flags).stdout
+    return bundle, flags, run_here(bundle, "train demo", *flags).stdout
 
 
 def test_a_training_follows_its_encoder_and_writes_it_down(trained):
@@ -48,7 +48,7 @@ def test_a_run_is_not_gone_on_with_under_another_merging(trained):
     path = Path(flags[flags.index("--pretrained") + 1])
     before = path.read_bytes()
     saved(path, encoder_of(copied(built("current"))))
-    done = run(bundle, "train demo", *flags, check=False)
+    done = run_here(bundle, "train demo", *flags, check=False)
     path.write_bytes(before)
     assert done.returncode == 1 and last_line(done.stderr) == (
         "error: the run was begun with patch merging legacy, and this command has current, from "
@@ -60,11 +60,11 @@ def test_an_inference_follows_the_deployed_weights(trained, phantoms, tmp_path):
     bundle = trained[0]
     image = phantoms / "btcv/RawData/Training/img/img0001.nii.gz"
     flags = ["--dataset_dir", image, "--output_dir", tmp_path / "out"]
-    done = run(bundle, "inference demo", *flags, "--merging", "current", check=False)
+    done = run_here(bundle, "inference demo", *flags, "--merging", "current", check=False)
     assert "model.pt was trained with patch merging legacy (by its note)" in last_line(done.stderr)
     assert not (tmp_path / "out").exists()
     flags += ["--merging", "current", "--allow_other_merging", True]
-    done = run(bundle, "inference demo", *flags)
+    done = run_here(bundle, "inference demo", *flags)
     assert "patch merging current, ALTHOUGH TRAINED WITH legacy (by its note)" in done.stdout
     model = torch.load(bundle / "models/model.pt", weights_only=True)
     assert model._metadata["trained_with"]["merging"] == "legacy"
@@ -73,7 +73,7 @@ def test_an_inference_follows_the_deployed_weights(trained, phantoms, tmp_path):
 def test_an_exported_program_computes_what_was_trained(trained, tmp_path):
     bundle = trained[0]
     files = "['configs/inference.json','configs/demo.json']"
-    python(
+    python_here(
         bundle,
         *("-m", "monai.bundle", "ckpt_export", "network_def", "--filepath", tmp_path / "model.ts"),
         *("--ckpt_file", "models/model.pt", "--meta_file", "configs/metadata.json"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from bundle_runs import copy_bundle, python, run
+from bundle_runs import copy_bundle, python_here, run_here
 
 NUMBERS = {1: 2, 8: 7, 6: 40, 2: 200}  # of BTCV's labels and one's own
 NAMES = {"0": "background", "2": "Milz", "7": "Aorta", "40": "Leber", "200": "rechte Niere"}
@@ -32,15 +32,15 @@ def test_own_labels_from_files_to_predictions(phantoms, tmp_path):
     bundle = copy_bundle("btcv_segmentation", tmp_path)
     overlay = bundle / "configs/my_labels.json"
     folder = ["-m", "scripts", "datalist", "folder"]
-    python(bundle, *folder, data / "img", data / "label", "--overlay", overlay)
+    python_here(bundle, *folder, data / "img", data / "label", "--overlay", overlay)
     config = json.loads(overlay.read_text())
     assert set(config["labels"]) == set(NAMES)
     overlay.write_text(json.dumps(config | {"labels": NAMES, "spacing_mm": [6, 6, 6]}))
 
     training = ["--dataset_dir", data, "--datalist", "datalist.json"]
     short = ["--epochs", 1, "--val_interval", 1]
-    run(bundle, "train demo my_labels", *training, *short)
-    run(bundle, "train demo evaluate my_labels", *training, "--evaluate_on", "all")
+    run_here(bundle, "train demo my_labels", *training, *short)
+    run_here(bundle, "train demo evaluate my_labels", *training, "--evaluate_on", "all")
     with (bundle / "evaluation/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(row["label"], row["name"]) for row in rows} == set(list(NAMES.items())[1:])
@@ -49,7 +49,7 @@ def test_own_labels_from_files_to_predictions(phantoms, tmp_path):
     (row,) = [row for row in rows if row["case"] == "0002_0000" and row["label"] == "40"]
     assert abs(float(row["reference_volume_ml"]) - np.sum(label == 40) * voxel_ml) < 1
 
-    run(bundle, "inference demo my_labels", "--dataset_dir", data / "img")
+    run_here(bundle, "inference demo my_labels", "--dataset_dir", data / "img")
     made = [np.asanyarray(nib.load(path).dataobj) for path in (bundle / "predictions").iterdir()]
     found = set(np.unique(np.concatenate([labels.ravel() for labels in made])))
     assert len(made) == 5 and len(found) > 1 and found <= {0, *NUMBERS.values()}

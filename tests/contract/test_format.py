@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bundle_runs import python
+from bundle_runs import python_here
 from helpers import BUNDLES, ROOT, config_files
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 
@@ -42,7 +42,7 @@ def test_metadata_passes_the_official_schema(name, tmp_path):
     schema = Path(os.environ.get("REAL_DATA_DIR", ""), "meta_schema_20240725.json")
     if not schema.is_file():
         pytest.skip("REAL_DATA_DIR holds no copy of MONAI's metadata schema")
-    python(
+    python_here(
         BUNDLES / name,
         *("-m", "monai.bundle", "verify_metadata", "--meta_file", "configs/metadata.json"),
         *("--filepath", schema),

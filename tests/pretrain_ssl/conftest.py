@@ -27,6 +27,12 @@ def objective(scripts) -> ModuleType:
 
 
 @pytest.fixture
+def base(scripts) -> ModuleType:
+    """What all objectives share: `scripts.objectives.base`."""
+    return importlib.import_module("scripts.objectives.base")
+
+
+@pytest.fixture
 def crops(scripts) -> ModuleType:
     """`scripts.crops`."""
     return importlib.import_module("scripts.crops")

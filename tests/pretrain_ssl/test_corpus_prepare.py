@@ -16,17 +16,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 import spoiled_archive
-from bundle_runs import last_line, python
+from bundle_runs import last_line, python, python_here
 from dicom_series import body
 from helpers import BUNDLES, ROOT, write_nifti
-from phantom_dicom import write_series
+
+from tools.phantom.dicom import write_series
 
 BUNDLE = BUNDLES / "pretrain_ssl"
 COMMAND = ["-m", "scripts", "corpus", "prepare"]
 
 
-def prepare(source, destination, *options, check: bool = True):
-    return python(BUNDLE, *COMMAND, source, destination, *options, check=check, threads=1)
+def prepare(source, destination, *options):
+    return python_here(BUNDLE, *COMMAND, source, destination, *options)
 
 
 def rows(destination: Path, name: str) -> list[dict]:
@@ -66,17 +67,17 @@ def corpus(archive) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outcomes(corpus) -> dict[str, list[dict]]:
+def table_rows(corpus) -> dict[str, list[dict]]:
     """Rows of both tables by source."""
-    found = {}
+    by_source = {}
     for row in [*rows(corpus, "accepted"), *rows(corpus, "rejected")]:
-        found.setdefault(row["source"], []).append(row)
-    return found
+        by_source.setdefault(row["source"], []).append(row)
+    return by_source
 
 
 @pytest.mark.parametrize(("source", "expected"), spoiled_archive.EXPECTED.items())
-def test_every_spoiled_image_is_repaired_or_rejected_in_words(source, expected, outcomes):
-    (row,) = outcomes[source]
+def test_every_spoiled_image_is_repaired_or_rejected_in_words(source, expected, table_rows):
+    (row,) = table_rows[source]
     if isinstance(expected, spoiled_archive.Reason):
         assert row.get("reason", "accepted").startswith(expected)
     else:
@@ -84,24 +85,24 @@ def test_every_spoiled_image_is_repaired_or_rejected_in_words(source, expected, 
         assert row["repairs"].startswith(expected) and bool(row["repairs"]) == bool(expected)
 
 
-def test_what_lies_together_in_one_folder_is_told_apart(outcomes):
+def test_what_lies_together_in_one_folder_is_told_apart(table_rows):
     folder = spoiled_archive.IN_ONE_FOLDER
-    together = outcomes[folder]
+    together = table_rows[folder]
     assert sorted(row.get("reason", "accepted") for row in together) == [
         "accepted",
         "accepted",
         "localizer",
     ]
-    assert outcomes[f"{folder}/broken.dcm"][0]["reason"] == "empty file"
+    assert table_rows[f"{folder}/broken.dcm"][0]["reason"] == "empty file"
     known = {*spoiled_archive.EXPECTED, folder, f"{folder}/broken.dcm"}
-    assert set(outcomes) == known
+    assert set(table_rows) == known
 
 
-def test_every_file_is_accounted_for(archive, corpus, outcomes):
+def test_every_file_is_accounted_for(archive, corpus, table_rows):
     files = sum(len(names) for _, _, names in os.walk(archive))
     links = sum(Path(path, n).is_symlink() for path, names, _ in os.walk(archive) for n in names)
     assert links == 2  # to folders: no files
-    in_tables = sum(int(row["files"]) for found in outcomes.values() for row in found)
+    in_tables = sum(int(row["files"]) for same_source in table_rows.values() for row in same_source)
     assert in_tables + spoiled_archive.OTHERS == files
 
 
@@ -121,17 +122,17 @@ def test_volumes_are_what_training_reads_crop_by_crop(corpus):
             assert (ends > -500).any(axis=tuple(i for i in range(3) if i != axis)).all()
 
 
-def test_compressed_series_keep_their_voxels(outcomes, tmp_path, corpus_module):
+def test_compressed_series_keep_their_voxels(table_rows, tmp_path, corpus_module):
     """Each is the body of its seed: its id is the one that it gets uncompressed."""
     settings = corpus_module("records").Settings(str(tmp_path), 1.5, -500.0)
     prepare_volume = corpus_module("prepare_volume")
     for seed, name in enumerate(("jpeg_2000", "jpeg_lossless", "jpeg_ls", "rle", "deflated"), 23):
         paths = write_series(tmp_path / name, body(seed=seed))
         names = [path.name for path in paths]
-        found = prepare_volume.scan(str(tmp_path / "corpus"), settings, name, names)
-        (unit,) = corpus_module("prepare").units_of([found])
-        record = prepare_volume.prepare(str(tmp_path / "corpus"), settings, unit)
-        assert record["id"] == outcomes[f"dicom/{name}"][0]["id"]
+        scan = prepare_volume.scan(str(tmp_path / "corpus"), settings, name, names)
+        (image,) = corpus_module("prepare").group_images([scan])
+        record = prepare_volume.prepare(str(tmp_path / "corpus"), settings, image)
+        assert record["id"] == table_rows[f"dicom/{name}"][0]["id"]
 
 
 def test_only_private_names_sources_and_patients(archive, corpus):
@@ -291,10 +292,11 @@ def test_mistakes_end_in_one_sentence_and_nothing_is_written(tmp_path, corpus_mo
 
 def test_the_command_line_shows_the_sentence_alone(tmp_path):
     (tmp_path / "empty").mkdir()
-    done = prepare(tmp_path / "empty", tmp_path / "out", "--wrokers", 1, check=False)
+    places = tmp_path / "empty", tmp_path / "out"
+    done = python_here(BUNDLE, *COMMAND, *places, "--wrokers", 1, check=False)
     assert done.returncode != 0 and "; did you mean --workers?" in last_line(done.stderr)
     assert not (tmp_path / "out").exists()
-    done = prepare(tmp_path / "empty", tmp_path / "out", check=False)
+    done = python(BUNDLE, *COMMAND, *places, check=False)
     assert done.returncode != 0
     assert re.fullmatch("error: .* holds no file; give SOURCE .*", last_line(done.stderr))
     assert "Traceback" not in done.stderr

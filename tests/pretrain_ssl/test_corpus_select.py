@@ -8,7 +8,7 @@ import shlex
 import sys
 
 import pytest
-from bundle_runs import python
+from bundle_runs import python_here
 from helpers import BUNDLES, import_scripts
 
 pytest.importorskip("idc_index_data")
@@ -77,7 +77,7 @@ def test_commercial_is_all_that_may_be_used(select, whole_index):
     assert set(rows["sop_class_name"]) == {"CT Image Storage"}
     assert not rows["collection_id"].str.contains("phantom|mouse").any()
     assert len(rows) > 100_000 and "nlst" in set(rows["collection_id"])
-    assert "nlst" not in set(select(preset="commercial", exclude="NLST")["collection_id"])
+    assert "nlst" not in set(select(preset="commercial", exclude=["NLST"])["collection_id"])
     assert whole_index["license_short_name"].str.contains("NC").any()  # so the rule does something
 
 
@@ -116,15 +116,17 @@ def test_a_sample_takes_every_patient_before_any_twice(scripts):
 
 def test_flags_override_the_preset(select):
     assert gb(select(preset="taste", max_gb=2.5)) <= 2.5
-    rows = select(preset="paper", collections="LIDC-IDRI", min_slices=100, max_slices=200)
+    rows = select(preset="paper", collections=["LIDC-IDRI"], min_slices=100, max_slices=200)
     assert set(rows["collection_id"]) == {"lidc_idri"}
     assert rows["instanceCount"].between(100, 200).all()
-    assert set(select(collections="phantom_fda", max_series=2)["collection_id"]) == {"phantom_fda"}
+    assert set(select(collections=["phantom_fda"], max_series=2)["collection_id"]) == {
+        "phantom_fda"
+    }
     assert set(select(licences="cc by-nc 4.0")["license_short_name"]) == {"CC BY-NC 4.0"}
 
 
 def test_the_study_keeps_its_series_of_most_slices(select, whole_index):
-    kept = select(collections="covid_19_ar", series_per_study=1).set_index("StudyInstanceUID")
+    kept = select(collections=["covid_19_ar"], series_per_study=1).set_index("StudyInstanceUID")
     cts = whole_index[whole_index["sop_class_name"] == "CT Image Storage"]
     most = cts.groupby("StudyInstanceUID")["instanceCount"].max()
     assert len(kept) == 24 and (kept["instanceCount"] == most.loc[kept.index]).all()
@@ -133,16 +135,16 @@ def test_the_study_keeps_its_series_of_most_slices(select, whole_index):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ({"collections": "lidc-idr"}, r"no CT collection lidc_idr; did you mean lidc_idri\?"),
-        ({"collections": "hnscc"}, "no CT collection hnscc; TCIA has some .* restricted access"),
-        ({"exclude": "nslt"}, r"did you mean nlst\?"),
+        ({"collections": ["lidc-idr"]}, r"no CT collection lidc_idr; did you mean lidc_idri\?"),
+        ({"collections": ["hnscc"]}, "no CT collection hnscc; TCIA has some .* restricted access"),
+        ({"exclude": ["nslt"]}, r"did you mean nlst\?"),
         ({"licences": "CC BY 4"}, r"no licence cc by 4; did you mean cc by 4.0\?"),
         ({"licences": "free"}, "there are commercial, CC BY 3.0, "),
         ({"preset": "papr"}, "no preset papr; there are paper, commercial, taste"),
         ({"preset": "paper", "max_gb": 0.001}, "--max_gb 0.001 holds none of the [0-9,]+ series"),
         ({"max_gb": float("nan")}, "--max_gb nan holds none"),
         ({"preset": "paper", "max_slices": 20}, "--max_slices 20 leaves nothing of the "),
-        ({"collections": "nlst", "licences": "CC BY 3.0"}, "--licences CC BY 3.0 leaves nothing"),
+        ({"collections": ["nlst"], "licences": "CC BY 3.0"}, "--licences CC BY 3.0 leaves nothing"),
         ({"series_per_study": 0}, "--series_per_study takes a number from 1"),
         ({"max_series": 0}, "--max_series takes a number from 1"),
         ({"max_series": 5, "seed": -1}, "--seed takes a number from 0"),
@@ -184,11 +186,12 @@ def test_idc_index_accepts_the_manifest(select, tmp_path, caplog):
     """Its own check before a download; buckets of both kinds of licence, and the folders."""
     from idc_index import IDCClient
 
-    flags = {"collections": "covid_19_ar,midrc_ricord_1a,ct_lymph_nodes", "max_series": 60}
+    collections = ["covid_19_ar", "midrc_ricord_1a", "ct_lymph_nodes"]
+    flags = {"collections": collections, "max_series": 60}
     rows = select(**flags)
     template = shlex.split(select.report.splitlines()[-1])[-1]
     with caplog.at_level(logging.WARNING):
-        size_mb, endpoint, commands, folders, found = (
+        size_mb, endpoint, commands, folders, uids = (
             IDCClient()._validate_update_manifest_and_get_download_size(
                 manifestFile=str(tmp_path / "a.s5cmd"),
                 downloadDir=str(tmp_path / "dicom"),
@@ -199,7 +202,7 @@ def test_idc_index_accepts_the_manifest(select, tmp_path, caplog):
         )
     commands.unlink()
     assert caplog.records == [] and endpoint == "https://s3.amazonaws.com"
-    assert len(found) == len(set(folders)) == 60
+    assert len(uids) == len(set(folders)) == 60
     assert size_mb == pytest.approx(rows["series_size_MB"].sum(), abs=0.01)
     tops = {folder.removeprefix(f"{tmp_path}/dicom/").split("/")[0] for folder in folders}
     assert tops == set(rows["collection_id"] + "-" + rows["PatientID"])
@@ -207,12 +210,16 @@ def test_idc_index_accepts_the_manifest(select, tmp_path, caplog):
 
 def test_the_command_itself(tmp_path):
     bundle, select = BUNDLES / "pretrain_ssl", ["-m", "scripts", "corpus", "select"]
-    done = python(bundle, *select, tmp_path / "a.s5cmd", "--preset", "taste")
+    names = ["--exclude", "covid_19_ar,LIDC-IDRI"]
+    done = python_here(bundle, *select, tmp_path / "a.s5cmd", "--preset", "taste", *names)
     assert "collection" in done.stdout
     assert f"Next: idc download {tmp_path}/a.s5cmd" in done.stdout
-    assert (tmp_path / "a.s5cmd").is_file() and done.stderr == ""
+    assert done.stderr == ""
+    origin = (tmp_path / "a.s5cmd").read_text().splitlines()[0]
+    assert "preset=taste collections=lidc_idri,ct_colonography,covid_19_ar," in origin
+    assert " exclude=covid_19_ar,LIDC-IDRI min_slices=30 " in origin
     misspelt = [tmp_path / "b.s5cmd", "--colections", "nlst"]
-    refused = python(bundle, *select, *misspelt, check=False)
+    refused = python_here(bundle, *select, *misspelt, check=False)
     assert refused.returncode == 1
     sentence = refused.stderr.splitlines()[-1]
     assert sentence.startswith("error: --colections is unknown; did you mean --collections?")

@@ -1,4 +1,4 @@
-"""One volume on its way into a corpus: plausibility, grid and tables, by hand-computed cases."""
+"""Prepares one volume of a corpus: quality checks, grid and tables, by hand-computed cases."""
 
 import json
 
@@ -23,8 +23,8 @@ def test_tilted_gantry_gives_the_upright_anatomy(corpus_module, dicom_module, tm
     hu = hu[::-1, ::-1].astype(np.int16)
     slices = written(dicom_module("headers"), tmp_path, hu, tilt_degrees=15)
     resample = corpus_module("resample")
-    volume = resample.as_int16(dicom_module("read").read_series(slices))
-    volume = resample.on_grid(volume, 1.5, -500)
+    volume = resample.convert_to_int16(dicom_module("read").read_series(slices))
+    volume = resample.resample_to_grid(volume, 1.5, -500)
     assert volume.repairs == ["gantry tilt: 15.0 degrees"]
     np.testing.assert_allclose(volume.spacing_mm, 1.5)
     middle = []
@@ -42,15 +42,15 @@ def check(corpus_module, dicom_module):
     """`check(hu)` raises a RejectedError unless these values are a CT's."""
     quality_checks = corpus_module("quality_checks")
 
-    def checked(hu: np.ndarray) -> None:
+    def check_volume(hu: np.ndarray) -> None:
         volume = dicom_module("volume").Volume(hu, np.diag([3.0, 3.0, 3.0, 1.0]))
         quality_checks.check_size(volume)
         quality_checks.check_hu(volume, -500)
 
-    return checked
+    return check_volume
 
 
-def test_cts_are_plausible(check):
+def test_cts_pass(check):
     hu = body(seed=3)
     check(hu)
     check(hu.astype(np.float32) + 0.25)
@@ -90,8 +90,10 @@ def test_prepared_volume_is_what_trainings_own_transforms_give(corpus_module, tm
     opened = parser.get_parsed_content("deterministic_transforms")[0]({"image": path})["image"]
     expected = opened.numpy()[0]
     resample = corpus_module("resample")
-    volume = resample.as_int16(corpus_module("read_nifti").read_nifti(tmp_path / "ct.nii.gz"))
-    volume = resample.on_grid(volume, 1.5, -500)
+    volume = resample.convert_to_int16(
+        corpus_module("read_nifti").read_nifti(tmp_path / "ct.nii.gz")
+    )
+    volume = resample.resample_to_grid(volume, 1.5, -500)
     assert volume.values.shape == expected.shape
     np.testing.assert_allclose(volume.affine, opened.affine, atol=1e-4)
     np.testing.assert_allclose(volume.values, np.maximum(expected, -1024), atol=0.51)
@@ -100,7 +102,7 @@ def test_prepared_volume_is_what_trainings_own_transforms_give(corpus_module, tm
 def test_volume_on_the_grid_already_keeps_its_voxels(corpus_module, dicom_module, tmp_path):
     hu = np.maximum(body((60, 50, 40), seed=6), -1024)
     volume = dicom_module("volume").Volume(hu, np.diag([1.5, 1.5, 1.5, 1]))
-    out = corpus_module("resample").on_grid(volume, 1.5, -500)
+    out = corpus_module("resample").resample_to_grid(volume, 1.5, -500)
     first = np.rint(out.affine[:3, 3] / 1.5).astype(int)
     box = tuple(slice(a, a + n) for a, n in zip(first, out.values.shape))
     np.testing.assert_array_equal(out.values, hu[box])
@@ -109,7 +111,9 @@ def test_volume_on_the_grid_already_keeps_its_voxels(corpus_module, dicom_module
 def test_outliers_and_padding_are_said(corpus_module, dicom_module):
     values = body(seed=7).astype(np.float64)
     values[0, 0, :3], values[1, 0, :2] = 1e9, -3000
-    volume = corpus_module("resample").as_int16(dicom_module("volume").Volume(values, np.eye(4)))
+    volume = corpus_module("resample").convert_to_int16(
+        dicom_module("volume").Volume(values, np.eye(4))
+    )
     assert volume.repairs == ["outliers beyond int16: 3", "padding set to air: 2 voxels"]
     assert volume.values.dtype == np.int16
     assert volume.values.max() == 32767 and volume.values.min() > -1100
@@ -155,11 +159,11 @@ def test_folder_that_cannot_be_opened_is_one_row(
         return scandir(path)
 
     monkeypatch.setattr(list_files.os, "scandir", closed)
-    found = dict(list_files.folders(tmp_path))
-    assert found == {"": [], "closed": "Permission denied", "open": ["a.nii"]}
-    scanned = dicom_module("find_series").scan(tmp_path, "closed", found["closed"])
-    scanned["folder"] = "closed"
-    (row,) = corpus_module("tables").collect([], [scanned], {}).rejected
+    folders = dict(list_files.list_folders(tmp_path))
+    assert folders == {"": [], "closed": "Permission denied", "open": ["a.nii"]}
+    scan = dicom_module("find_series").scan_folder(tmp_path, "closed", folders["closed"])
+    scan["folder"] = "closed"
+    (row,) = corpus_module("tables").collect([], [scan], {}).rejected
     assert (row["source"], row["files"]) == ("closed/", 0)
     assert (row["kind"], row["detail"]) == ("folder that cannot be opened", "Permission denied")
 
@@ -169,9 +173,9 @@ def test_full_destination_ends_the_work_and_a_failure_does_not(corpus_module, tm
         raise OSError(28, "No space left on device", path)
 
     with refusal("cannot be written: .*No space left.*; make room"):
-        corpus_module("prepare_volume")._guarded(full, "a.nii")
+        corpus_module("prepare_volume")._write_or_refuse(full, "a.nii")
     unfinished = {"source": "a", "series": "", "files": 1, "copies": None}
-    kind, detail = corpus_module("dask_cluster").reason(MemoryError("of 3 GB"))
+    kind, detail = corpus_module("dask_cluster").describe_failure(MemoryError("of 3 GB"))
     table = corpus_module("tables").collect([unfinished | {"kind": kind, "detail": detail}], [], {})
     assert detail == "MemoryError: of 3 GB"
-    assert "1 could not be finished: start again" in corpus_module("prepare").summary(table)
+    assert "1 could not be finished: start again" in corpus_module("prepare").summarize(table)

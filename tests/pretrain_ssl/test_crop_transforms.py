@@ -13,7 +13,7 @@ import pytest
 import torch
 from helpers import config_files, write_nifti
 from monai.bundle import ConfigParser
-from monai.data import DataLoader
+from monai.data import DataLoader, MetaTensor
 from monai.transforms import (
     Compose,
     CopyItemsd,
@@ -118,6 +118,32 @@ def test_small_volume_gets_air_on_both_sides(crop_transforms, mapped_volume):
     assert np.array_equal(crop[:, 1:13, 1:11], HU[:6])
     assert (np.delete(crop, np.s_[1:13], axis=1) == -1000).all()
     assert (crop[..., 0] == -1000).all() and (crop[..., 11] == -1000).all()
+
+
+@pytest.mark.parametrize("patch", [(8, 8, 8), (8, 30, 100)])
+def test_box_and_shape_tell_where_each_crop_lay(crop_transforms, mapped_volume, patch):
+    """Beyond the edges of a small volume the crop is air, and the box says so."""
+    rng, shape = np.random.default_rng(0), (20, 21, 22)
+    volume = MetaTensor(rng.integers(0, 100, (1, *shape)).astype(np.float32))
+    volume.meta["filename_or_obj"] = "a.nii"
+    transform = crop_transforms.RandBodyCropd("image", patch, -500, crops_per_item=3)
+    transform.set_random_state(seed=0)
+    crops = transform({"image": volume, "name": "a"})
+    padded = np.pad(volume.numpy()[0], 100, constant_values=-1000)
+    for crop in crops:
+        (first, end), of_shape = crop["box"], crop["volume_shape"]
+        assert tuple(end - first) == patch and tuple(of_shape) == shape and crop["name"] == "a"
+        box = tuple(slice(a + 100, b + 100) for a, b in zip(first, end))
+        assert np.array_equal(crop["image"].numpy()[0], padded[box])
+    assert len({crop["box"].tobytes() for crop in crops}) == 3
+    one = crop_transforms.RandBodyCropd("image", patch, -500)
+    one.set_random_state(seed=0)
+    assert torch.equal(one({"image": volume})["image"], crops[0]["image"])
+
+
+def test_a_number_of_crops_below_one_is_refused(crop_transforms, refusal):
+    with refusal("crops_per_item 0 is no number of crops; give 1 or more."):
+        crop_transforms.RandBodyCropd("image", PATCH, -500, crops_per_item=0)
 
 
 def test_volume_on_the_grid_is_not_read(mapped_volume, transforms, tmp_path, monkeypatch):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 import torch
-from bundle_runs import copy_bundle, run, torchrun
+from bundle_runs import copy_bundle, run, run_here, torchrun
 from helpers import write_json, write_nifti
 from monai.networks.nets import SwinUNETR
 from PIL import Image
@@ -34,7 +35,10 @@ def test_training_leaves_curves_checkpoints_and_one_model(pretrained):
 
 def test_the_run_keeps_its_configuration(pretrained):
     kept = json.loads((pretrained / "runs/demo/config.json").read_text())
-    assert kept["config"]["feature_size"] == 12 and kept["flags"]["iterations"] == 2
+    assert (
+        kept["config"]["network_def"]["encoder"]["embed_dim"] == 12
+        and kept["flags"]["iterations"] == 2
+    )
 
 
 def test_exported_encoder_is_exactly_swin_unetrs(pretrained):
@@ -48,7 +52,8 @@ def test_exported_encoder_is_exactly_swin_unetrs(pretrained):
 
 def test_encoder_of_any_state_loads_into_swin_unetr_with_every_tensor(pretrained, tmp_path):
     state = pretrained / "runs/demo/checkpoints/iteration_1.pt"
-    run(pretrained, "export_encoder", "--ckpt_path", state, "--encoder_path", tmp_path / "a.pt")
+    flags = ["--ckpt_path", state, "--encoder_path", tmp_path / "a.pt"]
+    run_here(pretrained, "export_encoder", *flags)
     encoder = torch.load(tmp_path / "a.pt", weights_only=True)
     network = SwinUNETR(1, 14, feature_size=12, depths=(1, 1, 1, 1), window_size=4)
     missing, unexpected = network.load_state_dict(encoder, strict=False)
@@ -77,7 +82,7 @@ def test_a_run_starts_from_the_public_encoders_layout_in_chunks_with_one_task(
     flags = ["--iterations", 1, "--batch_size", 4, "--chunk_size", 2, "--learning_rate", 0]
     flags += ["--pretrained", tmp_path / "model_swinvit.pt"]
     flags += ["--loss_weights", "{'rotation':0,'contrastive':0,'reconstruction':1}"]
-    done = run(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
+    done = run_here(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
     assert "encoder 70 of 70 tensors" in done.stdout
     trained = torch.load(bundle / "models/model.pt", weights_only=True)
     assert all(torch.equal(trained[name], value) for name, value in encoder.items())
@@ -89,7 +94,7 @@ def test_curves_go_to_mlflow_by_monais_own_tracking(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     flags = ["--iterations", 4, "--iterations_per_epoch", 2, "--batch_size", 2]
     flags += ["--tracking", "configs/mlflow.json"]
-    run(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
+    run_here(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
     database = sqlite3.connect(bundle / "runs/mlruns.db")
     found = database.execute("select key, step, value from metrics").fetchall()
     steps = {key: sorted(step for name, step, _ in found if name == key) for key, *_ in found}
@@ -102,9 +107,10 @@ def test_curves_go_to_mlflow_by_monais_own_tracking(phantoms, tmp_path):
 
 def test_evaluation_repeats_the_best_validation(pretrained, phantoms):
     run(pretrained, "train demo evaluate", "--dataset_dir", phantoms / "corpus", "--batch_size", 2)
-    figures = json.loads((pretrained / "evaluation/figures.json").read_text())
+    figures = json.loads((pretrained / "evaluation/metrics.json").read_text())
     losses = [r["value"] for r in rows(pretrained / "runs/demo") if r["name"] == "validation/loss"]
-    assert set(figures) == FIGURES
+    assert set(figures) == FIGURES | {"chance"}
+    assert set(figures["chance"]) == {"rotation_accuracy", "contrastive_top1", "l1"}
     assert np.isclose(figures["loss"], min(map(float, losses)), rtol=1e-4)
 
 
@@ -117,9 +123,9 @@ def test_a_prepared_corpus_trains_by_its_own_datalist_and_is_evaluated(tmp_path)
     images = [{"image": f"volumes/{number}.nii"} for number in range(3)]
     own = write_json(corpus / "datalist.json", {"training": images[:2], "validation": images[2:]})
     flags = ["--dataset_dir", corpus, "--iterations", 1, "--batch_size", 2, "--num_workers", 1]
-    done = run(bundle, "train demo", *flags)
+    done = run_here(bundle, "train demo", *flags)
     assert done.stdout.count(f"training and validation as in {own}") == 1
-    run(bundle, "train demo evaluate", *flags, "--evaluate_on", "all")
+    run_here(bundle, "train demo evaluate", *flags, "--evaluate_on", "all")
     with (bundle / "evaluation/views.csv").open(newline="") as file:
         named = [row["image"] for row in csv.DictReader(file)]
     assert sorted(set(named)) == [str(corpus / item["image"]) for item in images]
@@ -159,6 +165,7 @@ def test_inference_writes_volumes_on_the_images_grid_pictures_and_embeddings(pre
     assert len(np.unique(values, axis=0)) == 4
 
 
+@pytest.mark.slow  # test_resume has two processes among the fast tests
 def test_two_processes_train_together(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     flags = ["--iterations", 2, "--iterations_per_epoch", 1, "--batch_size", 1]

@@ -1,1 +1,1 @@
-"""Reads DICOM series; needs pydicom and python-gdcm, which nothing else here does."""
+"""Reads DICOM series; needs the packages pydicom and python-gdcm."""

@@ -1,4 +1,4 @@
-"""Which files of an archive are images: one folder at a time, by content."""
+"""Finds the DICOM series and NIfTI files of one folder, by the files' content."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -12,28 +12,30 @@ OTHER_FORMATS = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc")
 HEAD = 352  # bytes: a NIfTI header with its magic number; DICOM's stands at byte 128
 
 
-def scan(source: Path, folder: str, names: list[str] | str) -> dict:
-    """What the files of one folder of the source are.
+def scan_folder(source: Path, folder: str, names: list[str] | str) -> dict:
+    """Scans one folder of the source, and sorts its files by kind.
 
     Args:
-        source, folder, names: see `walk.folders`.
+        source: the archive.
+        folder: relative to the source; "" is the source itself.
+        names: of the folder's files; for a folder that cannot be opened the reason, a text.
 
     Returns:
-        `series`: by key (see `headers.series_key`) its slices' headers, each with its `name`;
+        `series`: by key (see `headers.series_key`) the slices' headers, each with its `name`;
         `niftis`: by name the number of files (2 of a pair); `rejected`: [name, kind, detail];
         `others`: how many files are no images.
     """
-    found = {"series": {}, "niftis": {}, "rejected": [], "others": 0}
+    scan = {"series": {}, "niftis": {}, "rejected": [], "others": 0}
     if isinstance(names, str):
-        found["rejected"].append(["", "folder that cannot be opened", names])
-        return found
+        scan["rejected"].append(["", "folder that cannot be opened", names])
+        return scan
     if any(part.startswith(".") for part in Path(folder).parts):
-        found["others"] = len(names)
-        return found
+        scan["others"] = len(names)
+        return scan
     slices, broken = defaultdict(list), []
     for name in names:
         path = source / folder / name
-        kind = kind_of(path)
+        kind = detect_kind(path)
         if kind == "dicom":
             try:
                 header = headers.read(path)
@@ -41,40 +43,42 @@ def scan(source: Path, folder: str, names: list[str] | str) -> dict:
                 broken.append([name, "damaged file", str(error)])
                 continue
             if header is None:  # a DICOM object that is no image, such as a DICOMDIR
-                found["others"] += 1
+                scan["others"] += 1
                 continue
             key = headers.series_key(header)
             slices[key].append({"name": name, **header})
         elif kind == "nifti":
             has_pair = Path(name).suffix == ".hdr" and f"{Path(name).stem}.img" in names
-            found["niftis"][name] = 1 + has_pair
-            found["others"] -= has_pair  # the voxels of a pair are no file of their own
+            scan["niftis"][name] = 1 + has_pair
+            scan["others"] -= has_pair  # the voxels of a pair are no file of their own
         elif kind == "other":
-            found["others"] += 1
+            scan["others"] += 1
         elif kind == "empty" and not name.endswith(NIFTI_ENDINGS):
             broken.append([name, *REASONS[kind]])
         else:
-            found["rejected"].append([name, *REASONS[kind]])
-    _place(broken, slices, found)
-    found["series"] = dict(slices)
-    return found
+            scan["rejected"].append([name, *REASONS[kind]])
+    _assign_broken_files(broken, slices, scan)
+    scan["series"] = dict(slices)
+    return scan
 
 
-def _place(broken: list[list[str]], slices: dict[str, list[dict]], found: dict) -> None:
-    """Files that should be DICOM and cannot be read: slices of the folder's only series.
+def _assign_broken_files(
+    broken: list[list[str]], slices: dict[str, list[dict]], scan: dict
+) -> None:
+    """Assigns DICOM files that cannot be read to the folder's only series.
 
-    Where several series lie together they stand alone. An empty file that is not called as the
-    slices are is no image.
+    Unless the folder has exactly one series, such files are rejected one by one. An empty file
+    whose suffix is not the slices' is no image.
     """
     suffixes = {Path(item["name"]).suffix for items in slices.values() for item in items}
     for name, kind, detail in broken:
         suffix = Path(name).suffix
         if suffix not in suffixes and suffix.lower() not in DICOM_SUFFIXES[1:]:
-            found["others"] += 1
+            scan["others"] += 1
         elif len(slices) == 1:
             slices[next(iter(slices))].append({"name": name, "broken": kind})
         else:
-            found["rejected"].append([name, kind, detail])
+            scan["rejected"].append([name, kind, detail])
 
 
 REASONS = {
@@ -86,8 +90,8 @@ REASONS = {
 }
 
 
-def kind_of(path: Path) -> str:
-    """`nifti`, `dicom`, `other` (no image), or a key of `REASONS`."""
+def detect_kind(path: Path) -> str:
+    """Detects a file's kind: `nifti`, `dicom`, `other` (no image), or a key of `REASONS`."""
     name = path.name.lower()
     if name == "dicomdir" or name.startswith("."):
         return "other"  # macOS' hidden doubles of files carry their names, endings included

@@ -1,4 +1,4 @@
-"""How the slices of a series lie on each other: evenly, and on a line, or not at all."""
+"""Checks that the slices of a series are evenly spaced on a line, and computes their step."""
 
 from collections import Counter
 
@@ -12,13 +12,13 @@ LINE_TOLERANCE_MM = 1.0  # of a slice beside the line through the others
 TILT_FROM_DEGREES = 0.1  # a third of a millimetre in 200
 
 
-def unit(vector: np.ndarray) -> np.ndarray:
-    """A vector's direction, of length 1."""
+def normalize(vector: np.ndarray) -> np.ndarray:
+    """Scales a vector to length 1."""
     return vector / np.linalg.norm(vector)
 
 
-def is_placed(item: dict) -> bool:
-    """Whether position, orientation and spacing are given, finite and not degenerate."""
+def has_geometry(item: dict) -> bool:
+    """Tells whether position, orientation and spacing are present, finite and not degenerate."""
     lengths = {"position": 3, "orientation": 6, "pixel_spacing": 2}
     if any(len(item[name] or []) != length for name, length in lengths.items()):
         return False
@@ -28,8 +28,8 @@ def is_placed(item: dict) -> bool:
     return bool(np.isfinite(numbers).all() and min(item["pixel_spacing"]) > 0 and not is_flat)
 
 
-def without_repeats(images: list[np.ndarray], heights: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Of equal slices at one height one: which to keep, and the repair in words.
+def drop_repeats(images: list[np.ndarray], heights: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Keeps one of equal slices at one height; returns the kept indices, and repairs in words.
 
     Args:
         images: in the order of their heights.
@@ -41,20 +41,23 @@ def without_repeats(images: list[np.ndarray], heights: np.ndarray) -> tuple[np.n
     is_first = np.append(True, np.diff(heights) > GAP_TOLERANCE_MM / 10)
     for number in np.flatnonzero(~is_first):
         if not np.array_equal(images[number], images[number - 1]):
-            several = Counter(np.cumsum(is_first).tolist()).most_common(1)[0][1]
-            raise RejectedError("several volumes in one", f"up to {several} slices at one position")
+            count = Counter(np.cumsum(is_first).tolist()).most_common(1)[0][1]
+            raise RejectedError("several volumes in one", f"up to {count} slices at one position")
     repeats = np.count_nonzero(~is_first)
     repairs = [f"repeated slices left out: {repeats}"] if repeats else []
     return np.flatnonzero(is_first), repairs
 
 
-def step(positions: np.ndarray, normal: np.ndarray, least: int = MIN_SLICES) -> np.ndarray:
-    """From one slice to the next, in mm: (3,), along the normal unless the gantry was tilted.
+def compute_step(positions: np.ndarray, normal: np.ndarray, least: int = MIN_SLICES) -> np.ndarray:
+    """Computes the step from one slice to the next.
 
     Args:
         positions: (Z, 3) mm, in order along the normal.
         normal: (3,), of length 1.
         least: slices that a volume needs.
+
+    Returns:
+        (3,) mm, along the normal unless the gantry was tilted.
 
     Raises:
         RejectedError: the slices are not evenly spaced on a line.
@@ -68,12 +71,14 @@ def step(positions: np.ndarray, normal: np.ndarray, least: int = MIN_SLICES) -> 
         is_multiple = (np.abs(gaps - multiples * gap) <= tolerance) & (multiples >= 1)
         if is_multiple.all():
             raise RejectedError("missing slices", f"{int((multiples - 1).sum())} of {gap:.2f} mm")
-        found = f"{gaps.min():.2f} to {gaps.max():.2f} mm between slices"
-        raise RejectedError("uneven spacing", found)
+        detail = f"{gaps.min():.2f} to {gaps.max():.2f} mm between slices"
+        raise RejectedError("uneven spacing", detail)
     mean = (positions[-1] - positions[0]) / (len(positions) - 1)
     line = positions[0] + np.arange(len(positions))[:, None] * mean
-    aside = np.abs(positions - line).max()
-    if aside > LINE_TOLERANCE_MM:
-        raise RejectedError("uneven spacing", f"slices lie up to {aside:.1f} mm beside their line")
-    tilt = np.degrees(np.arccos(min(1.0, unit(mean) @ normal)))
+    distance = np.abs(positions - line).max()
+    if distance > LINE_TOLERANCE_MM:
+        raise RejectedError(
+            "uneven spacing", f"slices lie up to {distance:.1f} mm beside their line"
+        )
+    tilt = np.degrees(np.arccos(min(1.0, normalize(mean) @ normal)))
     return mean if tilt >= TILT_FROM_DEGREES else normal * (mean @ normal)

@@ -1,4 +1,4 @@
-"""A DICOM series as a volume: which slices, in which order, with which geometry.
+"""Reads a DICOM series as a volume: sorts its slices, checks them, and computes the affine.
 
 The geometry is that of DICOM PS3.3, C.7.6.2.1.1; patient coordinates turn from LPS to RAS.
 """
@@ -19,26 +19,26 @@ AIR_HU = -1024
 
 
 def read_series(slices: list[dict], least: int = MIN_SLICES) -> Volume:
-    """The volume of a series.
+    """Reads the volume of a series.
 
     Args:
         slices: as `headers.read` gives them, each with its `path`; every instance once.
         least: slices that a volume needs.
 
     Raises:
-        RejectedError: no CT, or it cannot be put together without guessing.
+        RejectedError: the series is no CT, or a volume of its slices would be a guess.
     """
     check_series(slices, least)
     if slices[0]["frames"]:
         raise RejectedError("multi-frame DICOM", "convert it to single frames or to NIfTI")
     positions = np.array([item["position"] for item in slices])
     rows, columns = np.array(slices[0]["orientation"]).reshape(2, 3)
-    normal = geometry.unit(np.cross(rows, columns))
+    normal = geometry.normalize(np.cross(rows, columns))
     order = np.argsort(positions @ normal, kind="stable")
-    images = [pixels(slices[number]) for number in order]
-    kept, repairs = geometry.without_repeats(images, positions[order] @ normal)
-    images, positions = [images[number] for number in kept], positions[order][kept]
-    step = geometry.step(positions, normal, least)
+    images = [read_pixels(slices[number]) for number in order]
+    indices, repairs = geometry.drop_repeats(images, positions[order] @ normal)
+    images, positions = [images[index] for index in indices], positions[order][indices]
+    step = geometry.compute_step(positions, normal, least)
     row_mm, column_mm = slices[0]["pixel_spacing"]
     affine = np.eye(4)
     affine[:3] = np.column_stack([rows * column_mm, columns * row_mm, step, positions[0]])
@@ -47,10 +47,10 @@ def read_series(slices: list[dict], least: int = MIN_SLICES) -> Volume:
 
 
 def check_series(slices: list[dict], least: int = MIN_SLICES) -> None:
-    """What the headers alone tell.
+    """Checks a series by its headers alone.
 
     Raises:
-        RejectedError: for the first reason found, the most telling first.
+        RejectedError: for the first of the reasons, the most telling first.
     """
     whole = [item for item in slices if "broken" not in item]
     first = whole[0]
@@ -67,7 +67,7 @@ def check_series(slices: list[dict], least: int = MIN_SLICES) -> None:
         raise RejectedError("not CT", "an object without an image")
     if first["samples"] != 1 or first["photometric"] != "MONOCHROME2":
         raise RejectedError("pictures instead of HU", f"{first['photometric']}")
-    if not first["frames"] and any(not geometry.is_placed(item) for item in whole):
+    if not first["frames"] and any(not geometry.has_geometry(item) for item in whole):
         raise RejectedError("no position in the patient")
     if not first["frames"]:
         check_slices(len(slices), least)
@@ -77,11 +77,14 @@ def check_series(slices: list[dict], least: int = MIN_SLICES) -> None:
         raise RejectedError("wrong rescale tags", "the slope is 0")
 
 
-def pixels(item: dict) -> np.ndarray:
-    """A slice in HU: (rows, columns), of the smallest type that holds it without rounding.
+def read_pixels(item: dict) -> np.ndarray:
+    """Reads a slice in HU.
+
+    Returns:
+        (rows, columns), of the smallest type that holds the HU without rounding.
 
     Raises:
-        RejectedError: cut short, or damaged.
+        RejectedError: the slice is cut short, or damaged.
     """
     try:
         with warnings.catch_warnings():

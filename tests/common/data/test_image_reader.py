@@ -14,10 +14,10 @@ from helpers import BUNDLES, config_files, write_nifti
 from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from monai.transforms import LoadImage, Spacingd
-from phantom_dicom import write_series
 
 from common import data
 from common.data import image_reader
+from tools.phantom.dicom import write_series
 
 HU = np.maximum(body((30, 28, 12), seed=3), -1024)
 SPACING_MM = (2.0, 2.5, 4.0)

@@ -6,7 +6,7 @@ from math import nan
 from pathlib import Path
 
 import pytest
-from bundle_runs import python
+from bundle_runs import python_here
 from helpers import BUNDLES
 
 from common.evaluation import commands, tables
@@ -103,11 +103,12 @@ def test_comparison_of_other_cases_is_refused(write, refusal):
         commands.compare(*tables)
 
 
-def test_the_command_line_merges_and_draws(write, tmp_path):
+def test_the_command_line_merges_and_draws(write, tmp_path, monkeypatch):
     folds = [write("fold0", [row("a", 0.9)]), write("fold1", [row("b", 0.7)])]
+    monkeypatch.delitem(sys.modules, "matplotlib.figure")
     command = ["-m", "scripts", "evaluation", "merge"]
     output = tmp_path / "all"
-    done = python(BUNDLES / "btcv_segmentation", *command, *folds, "--output", output)
+    done = python_here(BUNDLES / "btcv_segmentation", *command, *folds, "--output", output)
     assert done.stdout.splitlines()[-1].startswith("mean of the organs           Dice 0.800")
     assert evaluated(tmp_path / "all")["cases"] == 2
     assert (tmp_path / "all/boxplots.png").is_file()

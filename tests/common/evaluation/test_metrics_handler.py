@@ -151,7 +151,7 @@ def test_distances_far_beyond_both_organs_boxes_are_found(table):
 )
 def test_figures_of_empty_masks(prediction, reference, expected):
     masks = [each.reshape(2, 2, 2) for each in (prediction, reference)]
-    found = metrics_handler.organ_figures(*masks, (1, 1, 1), (1, 2))
+    found = metrics_handler.organ_metrics(*masks, (1, 1, 1), (1, 2))
     assert list(found) == ["dice", "nsd_1mm", "nsd_2mm", "hd95_mm"]
     assert list(found.values()) == pytest.approx(expected, nan_ok=True)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from dicom_series import body
 from helpers import write_json
-from phantom_dicom import write_series
 
 from common.inference import outputs
+from tools.phantom.dicom import write_series
 
 
 def touch(folder: Path, *names: str) -> None:

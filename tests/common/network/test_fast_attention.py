@@ -136,7 +136,7 @@ def test_swin_unetr_equals_monai(use_checkpoint):
     fast = fast_attention.accelerate(copy.deepcopy(plain))
     assert fast.state_dict().keys() == plain.state_dict().keys()
     assert type(fast) is SwinUNETR
-    assert_equal(fast, plain, torch.rand(1, 1, 64, 64, 64))
+    assert_equal(fast, plain, torch.rand(1, 1, 64, 64, 32))
 
 
 def test_swin_unetr_as_it_is_differs_by_rounding_alone():
@@ -230,7 +230,11 @@ def test_an_image_with_metadata_is_taken():
         assert difference(mine.as_subclass(torch.Tensor), monai) < OUTPUT
 
 
-@pytest.mark.parametrize("merging", ["merging", "legacy"])
+# What is built from a network: our own class of patch merging fast, MONAI's own slow
+EXPORTED = [pytest.param("merging", marks=pytest.mark.slow), "legacy"]
+
+
+@pytest.mark.parametrize("merging", EXPORTED)
 def test_tracing_equals_eager(merging):
     """What `ckpt_export --use_trace True` does."""
     options = {"feature_size": 12, "depths": (2, 1, 1, 1), "downsample": downsample(merging)}
@@ -242,7 +246,7 @@ def test_tracing_equals_eager(merging):
         assert difference(traced(other), fast(other)) < OUTPUT
 
 
-@pytest.mark.parametrize("merging", ["merging", "legacy"])
+@pytest.mark.parametrize("merging", EXPORTED)
 def test_onnx_equals_eager(merging, tmp_path):
     """What `onnx_export --use_trace True` does; fast layers are exported as MONAI's attention."""
     options = {"feature_size": 12, "depths": (2, 1, 1, 1), "downsample": downsample(merging)}
@@ -262,7 +266,7 @@ def test_onnx_equals_eager(merging, tmp_path):
         pytest.param(False, id="inference"),
     ],
 )
-@pytest.mark.parametrize("merging", ["merging", "legacy"])
+@pytest.mark.parametrize("merging", EXPORTED)
 def test_compiled_equals_monai(training, merging):
     """By a backend that needs no compiler; it captures forward and backward as compiling does."""
     plain = encoder(depths=(2, 1, 1, 1), downsample=merging)

@@ -16,7 +16,7 @@ from monai.networks.utils import copy_model_state
 from torch import nn
 from weight_layouts import PLACES, SMALL, copied, look_trained
 
-from common.network import patch_merging
+from common.network import patch_merging, slice_order
 
 KINDS = ["current", "legacy"]
 IMAGE = (1, 1, 64, 64, 32)
@@ -91,11 +91,11 @@ def test_a_network_of_each_kind_equals_one_of_plain_classes_and_they_differ():
 
 @pytest.mark.parametrize("order", ["SMIT", "MERGINGV2"])
 def test_another_order_of_the_same_places_is_a_permutation(order):
-    places = getattr(patch_merging, order)
+    places = getattr(slice_order, order)
     in_this_order = type("InThisOrder", (PlainMerging,), {"places": places})
     theirs = network("mergingv2" if order == "MERGINGV2" else in_this_order).double()
     ours = network().double()
-    ours.load_state_dict(patch_merging.in_current_order(copied(theirs), places))
+    ours.load_state_dict(slice_order.in_current_order(copied(theirs), places))
     image = torch.rand(IMAGE, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(ours(image), theirs(image), rtol=1e-9, atol=1e-9)

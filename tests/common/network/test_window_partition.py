@@ -5,23 +5,23 @@ import torch
 from common.network import window_partition
 
 
-def test_window_forms_cover_the_grid_once():
+def test_window_groups_cover_the_grid_once():
     for tokens in range(2, 30):
         for window in range(1, min(tokens, 8)):
             for shift in {0, window // 2}:
                 grid = torch.zeros(1, tokens, tokens)
-                for form in window_partition.window_groups(
+                for group in window_partition.window_groups(
                     (tokens,) * 2, (window,) * 2, (shift,) * 2
                 ):
-                    form.rectangles(grid).add_(1)
+                    group.rectangles(grid).add_(1)
                 assert grid.eq(1).all(), (tokens, window, shift)
 
 
-def test_a_stage_has_few_forms():
+def test_a_stage_has_few_groups():
     """48 tokens, windows of 7: whole, what is left at the edge, and the first 3 after a roll."""
     assert len(window_partition.window_groups((48,) * 3, (7,) * 3, (0,) * 3)) == 2**3
     assert len(window_partition.window_groups((48,) * 3, (7,) * 3, (3,) * 3)) == 3**3
-    assert window_partition.axis_forms(48, 7, 3) == [
+    assert window_partition.axis_groups(48, 7, 3) == [
         (3, 6, 7, 0, 7),
         (45, 1, 3, 0, 4),
         (0, 1, 3, 4, 7),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bundle_runs import copy_bundle, last_line, python
+from bundle_runs import copy_bundle, last_line, python, python_here
 from helpers import BUNDLES
 from monai.bundle import ConfigParser
 from weight_layouts import LAYOUTS, OF_LEGACY, built, copied, encoder_of, model_swinvit, saved
@@ -86,7 +86,7 @@ def test_commands_and_their_mistakes(tmp_path):
         "legacy, by its layout): encoder 70 of 70 tensors, decoder none; left out: 2 of a last "
         "norm that SwinUNETR does not have, 3 of pre-training's heads"
     )
-    done = python(bundle, "-m", "scripts", "weights", "inspect", tmp_path / "out.pt")
+    done = python_here(bundle, "-m", "scripts", "weights", "inspect", tmp_path / "out.pt")
     assert "SwinUNETR" in done.stdout and "encoder       70 of 70 tensors" in done.stdout
     assert "merging       legacy, by its note" in done.stdout
     for arguments, words in [
@@ -95,7 +95,7 @@ def test_commands_and_their_mistakes(tmp_path):
         (["inspect", tmp_path / "none.pt"], "none.pt do not exist"),
         (["download", "none.pt"], "large_files.yml lists no none.pt; it has model_swinvit.pt, ssl"),
     ]:
-        done = python(bundle, "-m", "scripts", "weights", *arguments, check=False)
+        done = python_here(bundle, "-m", "scripts", "weights", *arguments, check=False)
         assert done.returncode and words in last_line(done.stderr), done.stderr
         assert "Traceback" not in done.stderr
     assert path.read_bytes() == before
@@ -142,7 +142,7 @@ def serve_instead(bundle: Path, folder: Path, url: str, wrong: str = "") -> list
 def test_large_files_are_fetched_by_monais_command(served, tmp_path):
     bundle = copy_bundle("btcv_segmentation", tmp_path)
     names = serve_instead(bundle, *served)
-    python(bundle, "-m", "monai.bundle", "download_large_files")
+    python_here(bundle, "-m", "monai.bundle", "download_large_files")
     assert sorted(path.name for path in (bundle / "pretrained").iterdir()) == sorted(names)
     for name in names:
         assert (bundle / "pretrained" / name).read_bytes() == (served[0] / name).read_bytes()
@@ -151,10 +151,11 @@ def test_large_files_are_fetched_by_monais_command(served, tmp_path):
 def test_another_hash_is_refused(served, tmp_path):
     bundle = copy_bundle("btcv_segmentation", tmp_path)
     names = serve_instead(bundle, *served, wrong="ssl_pretrained_weights.pth")
-    done = python(bundle, "-m", "monai.bundle", "download_large_files", check=False)
+    done = python_here(bundle, "-m", "monai.bundle", "download_large_files", check=False)
     assert done.returncode and "hash check" in done.stderr
     assert not (bundle / "pretrained/ssl_pretrained_weights.pth").exists()
-    done = python(bundle, "-m", "scripts", "weights", "download", names[1], check=False)
+    command = ["-m", "scripts", "weights", "download"]
+    done = python_here(bundle, *command, names[1], check=False)
     assert done.returncode and "its hash is not the expected one" in last_line(done.stderr)
     assert not (bundle / "pretrained/ssl_pretrained_weights.pth").exists()
 

@@ -1,9 +1,13 @@
-"""The figures that tell how each of the three tasks goes."""
+"""The metrics of the three tasks, of a batch and over an epoch."""
 
 import pytest
 import torch
 from ignite.engine import Engine
 
+NAMES = (
+    *("loss", "rotation_loss", "contrastive_loss", "reconstruction_loss"),
+    *("rotation_accuracy", "contrastive_top1", "mean_cosine", "psnr", "l1", "l1_of_mean"),
+)
 ALL = {"rotation": 1.0, "contrastive": 1.0, "reconstruction": 1.0}
 
 
@@ -78,11 +82,14 @@ def test_figures_are_means_over_the_views_of_an_epoch(objective):
     for batch in batches:
         figures.update(batch)
     found, terms = figures.compute(), [loss.terms(*batch) for batch in batches]
-    assert tuple(found) == objective.metrics.NAMES
+    assert tuple(found) == NAMES
     for name in terms[0]:
         expected = (3 * terms[0][name] + terms[1][name]).item() / 4
         assert found[name] == pytest.approx(expected)
     assert found["loss"] == pytest.approx(sum(found[name] for name in terms[0]))
+    chance = {"rotation_accuracy": 0.25, "l1": found["l1_of_mean"]}
+    chance["contrastive_top1"] = (3 / 5 + 1 / 1) / 4  # six views, then two
+    assert figures.chance == pytest.approx(chance)
 
 
 def test_figures_are_named_by_what_they_measure(objective):
@@ -90,7 +97,8 @@ def test_figures_are_named_by_what_they_measure(objective):
     pred["embedding"] = torch.eye(2).repeat(2, 1)
     pred["rotation"] = -torch.nn.functional.one_hot(target["rotation"], 4).float()
     pred["reconstruction"] = target["reconstruction"] + 0.01
-    found = objective.metrics.batch_metrics(objective.loss.SSLLoss(ALL), pred, target)
+    metrics = objective.metrics.SSLMetrics(objective.loss.SSLLoss(ALL))
+    found = metrics({"pred": pred, "label": target})
     names = ("rotation_accuracy", "contrastive_top1", "mean_cosine", "l1", "psnr")
     assert [found[name].item() for name in names] == pytest.approx([0, 1, 0, 0.01, 40], abs=1e-3)
 

@@ -58,9 +58,9 @@ def test_every_parameter_gets_a_gradient(build):
     assert without == []
 
 
-def test_validation_gets_all_heads_without_batch_statistics(build, objective):
+def test_validation_gets_all_heads_without_batch_statistics(build, base):
     network, image = build("pretrain_ssl", "train", "demo").eval(), torch.rand(2, 1, *CROP)
-    inferer = objective.network.AllHeadsInferer()
+    inferer = base.ValidationInferer()
     with torch.no_grad():
         both, first = inferer(image, network), inferer(image[:1], network)
     assert set(both) == {"rotation", "embedding", "reconstruction"}
@@ -97,16 +97,16 @@ def test_full_encoder_has_swin_unetrs_names_and_the_papers_size(build):
     assert parameters(unetr) == pytest.approx(62.2, abs=0.1)
 
 
-def test_validation_reaches_the_network_within_a_ddp_wrapper(build, objective):
+def test_validation_reaches_the_network_within_a_ddp_wrapper(build, base):
     network, image = build("pretrain_ssl", "train", "demo").eval(), torch.rand(1, 1, *CROP)
-    inferer = objective.network.AllHeadsInferer()
+    inferer = base.ValidationInferer()
     wrapper = torch.nn.Module()
     wrapper.module = network
     with torch.no_grad():
         assert set(inferer(image, wrapper)) == {"rotation", "embedding", "reconstruction"}
 
 
-@pytest.mark.parametrize("heads", ["heads_paper", "heads_official"])
+@pytest.mark.parametrize("heads", ["objectives/heads_paper", "objectives/heads_official"])
 def test_presets_of_the_heads_train_and_restore(build, heads):
     network, image = build("pretrain_ssl", "train", "demo", heads), torch.rand(2, 1, *CROP)
     output = network.train()(image)
@@ -119,7 +119,7 @@ def test_presets_of_the_heads_train_and_restore(build, heads):
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("heads", [(), ("heads_official",)])
+@pytest.mark.parametrize("heads", [(), ("objectives/heads_official",)])
 def test_chunks_change_neither_outputs_nor_gradients(build, heads):
     network = (
         build("pretrain_ssl", "train", "demo", *heads).train().double()

@@ -1,5 +1,11 @@
-"""The benchmark at its tiny size: it runs, its rows hold, and a user's mistakes are told."""
+"""The benchmark at its tiny size: it runs, its rows hold, and a user's mistakes are told.
 
+Each of its sides is a process, which takes 6 s to start. In the fast tests they are this process,
+but for one measurement.
+"""
+
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -8,7 +14,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import BUNDLES, ROOT
+from bundle_runs import process_state_restored
+from helpers import BUNDLES, ROOT, forget_scripts
+
+from common.cli.commands import run
+from tools.benchmark import commands, crops, ours, process, reference, worker
 
 TOOL = ROOT / "tools/benchmark"
 NAMES = ["reading a crop", "encoder forward", "pre-training step", "fine-tuning step", "whole CT"]
@@ -32,14 +42,68 @@ def written(folder: Path, done: subprocess.CompletedProcess) -> dict:
     return json.loads((folder / "benchmark.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory) -> dict:
+class Here:
+    """A `process.Side` that is this process."""
+
+    def __init__(self, order: dict) -> None:
+        self.order, self.name = order, f"{order['task']} ({order['side']})"
+        forget_scripts()
+        own = (ours.JOBS | crops.JOBS).get(order["task"])
+        self.job = (own if order["side"] == "ours" else reference.build)(order)
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def __exit__(self, *error) -> None:
+        pass
+
+    def answer(self) -> dict:
+        return self.answers("")[0]
+
+    def ask(self, line: str) -> dict:
+        return self.answers(line + "\n")[1]
+
+    def answers(self, asked: str) -> list[dict]:
+        told = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdin", io.StringIO(asked))
+            worker.serve(self.order, lambda order: self.job, told)
+        return [json.loads(line) for line in told.getvalue().splitlines()]
+
+
+def benchmark_here(*arguments) -> subprocess.CompletedProcess:
+    """The same as `benchmark`, every side in this process."""
+    words = ["run", *map(str, arguments)]
+    stdout = io.StringIO()
+    with process_state_restored(), contextlib.chdir(ROOT), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "Side", Here)
+        sys.argv = [str(TOOL), *words]
+        with contextlib.redirect_stdout(stdout):
+            run(commands.COMMANDS, "python tools/benchmark", words)
+    return subprocess.CompletedProcess(words, 0, stdout.getvalue(), "")
+
+
+SIZE = ("--size", "tiny", "--repetitions", 1, "--training_steps", 4)
+
+
+@pytest.fixture(scope="module", params=["here", pytest.param("processes", marks=pytest.mark.slow)])
+def result(request, tmp_path_factory) -> dict:
     """All five at the tiny size, once each."""
     folder = tmp_path_factory.mktemp("benchmark")
-    size = ("--size", "tiny", "--repetitions", 1, "--training_steps", 4)
+    start = benchmark_here if request.param == "here" else benchmark
     before = bundle_files()
-    found = written(folder, benchmark("--output_dir", folder, *size))
+    found = written(folder, start("--output_dir", folder, *SIZE))
     return found | {"bundles_before": before, "bundles_after": bundle_files()}
+
+
+def test_sides_are_processes_of_their_own(tmp_path):
+    """Of the quickest measurement: answers, times and memory come from there."""
+    done = benchmark("--output_dir", tmp_path, "--only", "encoder", *SIZE)
+    found = written(tmp_path, done)
+    sides = found["measurements"]["encoder"]["sides"]
+    assert list(sides) == list(commands.SIDES["encoder"]) and len(found["rows"]) == len(sides) - 1
+    assert all(len(s["seconds"]) == 1 and s["peak_bytes"] > 2**27 for s in sides.values())
+    assert "encoder (reference) 1: " in done.stderr
 
 
 def bundle_files() -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""What is in labelled files, read whole: every problem in words, and what an overlay needs."""
+"""Checks labelled files by reading them whole: lists problems, label numbers and spacings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from ..common.errors import InputError
 from ..common.segmentation.label_transforms import in_words, unknown_values
 from ..common.segmentation.pairing import check_grids
 
-SAMPLE = 10_000  # labelled voxels of a volume from which its intensities are taken
+SAMPLE = 10_000  # labelled voxels of each image whose intensities are kept
 
 
 @dataclass
-class Found:
-    """What a set of pairs shows.
+class CheckResult:
+    """Holds the problems and properties of pairs of image and label.
 
     Args:
         problems: one sentence each, naming the file.
-        numbers: those above 0 in each label map, by the image's path.
+        numbers: of the labels in each label map, background left out, by the image's path.
         spacings_mm: of each image, left to right, back to front, feet to head.
         intensities: of labelled voxels, at most `SAMPLE` of each image.
     """
@@ -33,27 +33,28 @@ class Found:
     intensities: list[np.ndarray] = field(default_factory=list)
 
 
-def examined(pairs: list[dict], labels: Mapping[str, str] | None) -> Found:
-    """Read every file of pairs `{"image": path, "label": path}`.
+def check_pairs(pairs: list[dict], labels: Mapping[str, str] | None) -> CheckResult:
+    """Checks every file of the pairs by reading it whole.
 
     Args:
+        pairs: `{"image": path, "label": path}`.
         labels: names by number that label maps may hold; None: any whole numbers up to 255.
     """
-    found = Found()
+    result = CheckResult()
     for pair in tqdm(pairs, unit="pair"):
         try:
             check_grids(pair["image"], pair["label"])
         except InputError as problem:
-            found.problems.append(str(problem))
+            result.problems.append(str(problem))
             continue
-        image, label = (_values(pair[kind], found.problems) for kind in ("image", "label"))
+        image, label = (_read_voxels(pair[kind], result.problems) for kind in ("image", "label"))
         if image is not None and label is not None:
-            _examine(pair, image, label, labels, found)
-    return found
+            _check_pair(pair, image, label, labels, result)
+    return result
 
 
-def image_problems(paths: list[Path]) -> list[str]:
-    """What makes images without labels useless."""
+def check_images(paths: list[Path]) -> list[str]:
+    """Checks images without labels, and lists their problems."""
     problems: list[str] = []
     for path in tqdm(paths, unit="image"):
         try:
@@ -61,13 +62,13 @@ def image_problems(paths: list[Path]) -> list[str]:
         except InputError as problem:
             problems.append(str(problem))
         else:
-            _values(str(path), problems)
+            _read_voxels(str(path), problems)
     return problems
 
 
-def _values(path: str, problems: list[str]) -> np.ndarray | None:
-    """Voxels of a file; None and a problem where they cannot be read."""
-    reader = VolumeReader(modality="label")  # which does not guess whether values are HU
+def _read_voxels(path: str, problems: list[str]) -> np.ndarray | None:
+    """Reads the voxels of a file; returns None and appends a problem where reading fails."""
+    reader = VolumeReader(modality="label")  # without a warning about values that are not HU
     try:
         return np.asarray(reader.get_data(reader.read(path))[0])
     except InputError as problem:
@@ -75,23 +76,25 @@ def _values(path: str, problems: list[str]) -> np.ndarray | None:
         return None
 
 
-def _examine(
-    pair: dict, image: np.ndarray, label: np.ndarray, labels: Mapping | None, found: Found
+def _check_pair(
+    pair: dict, image: np.ndarray, label: np.ndarray, labels: Mapping | None, result: CheckResult
 ) -> None:
+    """Adds a pair's problems or properties to the result."""
     values = np.unique(label)
     if labels is None:
         wrong = [float(v) for v in values if v != np.round(v) or not 0 <= v <= 255]
-        what = "which are no whole numbers from 0 to 255"
+        rule = "which are no whole numbers from 0 to 255"
     else:
-        wrong, what = unknown_values(values, labels), f"and labels are 0 to {len(labels) - 1}"
+        wrong, rule = unknown_values(values, labels), f"and labels are 0 to {len(labels) - 1}"
     if wrong:
-        found.problems.append(f"{pair['label']} holds {in_words(wrong)}, {what}; mend the file.")
+        result.problems.append(f"{pair['label']} holds {in_words(wrong)}, {rule}; mend the file.")
     elif not values.any():
-        found.problems.append(f"{pair['label']} labels nothing; label it or remove the pair.")
+        result.problems.append(f"{pair['label']} labels nothing; label it or remove the pair.")
     else:
-        found.numbers[pair["image"]] = {int(value) for value in values if value}
+        result.numbers[pair["image"]] = {int(value) for value in values if value}
         upright = nib.as_closest_canonical(nib.load(pair["image"]))
-        found.spacings_mm.append(tuple(map(float, upright.header.get_zooms()[:3])))
-        shown = image.reshape(label.shape)[label > 0]
-        chosen = np.random.default_rng(0).choice(shown, min(SAMPLE, len(shown)), replace=False)
-        found.intensities.append(chosen)
+        result.spacings_mm.append(tuple(map(float, upright.header.get_zooms()[:3])))
+        labelled = image.reshape(label.shape)[label > 0]
+        count = min(SAMPLE, len(labelled))
+        sample = np.random.default_rng(0).choice(labelled, count, replace=False)
+        result.intensities.append(sample)

@@ -1,4 +1,4 @@
-"""Data lists for training, from BTCV's archive or from folders of your own.
+"""Writes datalists for training, from BTCV's archive or from folders of your own.
 
 python -m scripts datalist btcv /data/BTCV/RawData
 python -m scripts datalist folder /data/ct/images /data/ct/labels --overlay my_labels.json
@@ -9,28 +9,30 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from ..common import BUNDLE
 from ..common.atomic_write import write_text
 from ..common.errors import InputError
 from ..common.segmentation import splits
 from ..common.segmentation.pairing import find_folders, niftis, paired
-from .check_files import Found, examined, image_problems
-from .overlays import overlay_of
+from .check_files import CheckResult, check_images, check_pairs
 
 LAYOUTS = [(f"{root}Training/img", f"{root}Training/label") for root in ("", "RawData/")]
 CONFIG = BUNDLE / "configs/train.json"
+PERCENTILES = (0.5, 99.5)  # of labelled voxels: nnU-Net's intensity range
 
 
 def btcv(raw_data: str, output: str = "datalist.json", seed: int = 0) -> str:
-    """Pair, check and divide BTCV: `Training/img`, `Training/label` and `Testing/img`.
+    """Writes the datalist of BTCV: `Training/img`, `Training/label` and `Testing/img`.
 
-    Every file is read whole. The list gets five folds, the split into 24 and 6, an order for
-    fractions of the labels, and the images without labels as `test`.
+    Every file is read whole and checked. The datalist gets five folds, the split into 24 and 6, an
+    order for fractions of the labels, and the images without labels as `test`.
 
     Args:
-        raw_data: the folder `RawData`, or the one that holds it. Paths in the list are relative to
-            it: give it to the training as `--dataset_dir`.
-        output: the list, a JSON file; an earlier one is replaced.
+        raw_data: the folder `RawData`, or the folder around `RawData`. Paths in the datalist are
+            relative to this folder: give the folder to the training as `--dataset_dir`.
+        output: the datalist, a JSON file; an earlier one is replaced.
         seed: of the folds and of the order.
 
     Raises:
@@ -41,20 +43,20 @@ def btcv(raw_data: str, output: str = "datalist.json", seed: int = 0) -> str:
     tests = list(niftis(image_folder.parents[1] / "Testing/img").values())
     names = json.loads(CONFIG.read_text())["labels"]
     pairs, problems = paired(image_folder, label_folder)
-    found = examined(pairs, names)
-    _stop_at(problems + found.problems + image_problems(tests))
-    items = _divided(pairs, seed)
+    result = check_pairs(pairs, names)
+    _refuse(problems + result.problems + check_images(tests))
+    items = _add_folds(pairs, seed)
     numbers = {splits.btcv_number(item["image"]) for item in items}
     lines = [f"{len(items)} labelled images, {len(tests)} without labels"]
     if numbers >= set(splits.BTCV_VALIDATION):
         parts = splits.parts_24_6(pairs)
         items = [item | {"split_24_6": part} for item, part in zip(items, parts)]
-        trained = parts.count("training")
-        lines.append(f"--split btcv_24_6: {trained} train, img0035 to img0040 validate")
+        n_training = parts.count("training")
+        lines.append(f"--split btcv_24_6: {n_training} train, img0035 to img0040 validate")
     else:
         lines.append("no --split btcv_24_6: of img0035 to img0040, which validate in it, some lack")
-    lines += _lacking(found, names)
-    return _written(output, root, {"training": items, "test": tests}, lines)
+    lines += _list_missing_labels(result, names)
+    return _write_datalist(output, root, {"training": items, "test": tests}, lines)
 
 
 def folder(
@@ -64,16 +66,18 @@ def folder(
     overlay: str | None = None,
     seed: int = 0,
 ) -> str:
-    """Pair, check and divide CTs of your own, with any labels; write the overlay they need.
+    """Writes the datalist of CTs of your own, with any labels, and the overlay for training.
 
-    A label file has its image's name, or it without nnU-Net's `_0000`. Every file is read whole.
+    A label file has its image's name, with or without nnU-Net's `_0000`. Every file is read whole
+    and checked.
 
     Args:
         images, labels: folders of NIfTI files.
-        output: the list, a JSON file; an earlier one is replaced. Paths in it are relative to the
-            folder that holds both folders: give it to the training as `--dataset_dir`.
-        overlay: where a config goes that names the labels, the spacing and the intensity range: a
-            JSON file, to be looked over; None prints it.
+        output: the datalist, a JSON file; an earlier one is replaced. Paths in the datalist are
+            relative to the folder that holds both folders: give that folder to the training as
+            `--dataset_dir`.
+        overlay: the config of labels, spacing and intensity range, a JSON file, to be looked over;
+            by default the config is printed.
         seed: of the folds and of the order for fractions of the labels.
 
     Raises:
@@ -83,14 +87,14 @@ def folder(
         if not Path(path).is_dir():
             raise InputError(f"{path} is not a folder; give the folders of images and of labels.")
     pairs, problems = paired(Path(images), Path(labels))
-    found = examined(pairs, labels=None)
-    _stop_at(problems + found.problems)
+    result = check_pairs(pairs, labels=None)
+    _refuse(problems + result.problems)
     if len(pairs) < 2:
         raise InputError(f"{images} holds {len(pairs)} labelled images; training takes two.")
-    config = json.dumps(overlay_of(found), indent=4) + "\n"
+    config = json.dumps(_make_overlay(result), indent=4) + "\n"
     root = Path(os.path.commonpath([Path(images).resolve(), Path(labels).resolve()]))
     if len(pairs) >= splits.FOLDS:
-        sections, lines = {"training": _divided(pairs, seed)}, []
+        sections, lines = {"training": _add_folds(pairs, seed)}, []
     else:
         sections = {"training": pairs[:-1], "validation": pairs[-1:]}
         lines = [f"too few for five folds: {Path(pairs[-1]['image']).name} validates, others train"]
@@ -100,35 +104,54 @@ def folder(
         lines.append(f"{overlay}: name the labels in it, and look over the rest")
     else:
         lines.append(f"an overlay for them, whose labels you name:\n{config}")
-    return _written(output, root, sections, lines)
+    return _write_datalist(output, root, sections, lines)
 
 
-def _stop_at(problems: list[str]) -> None:
+def _refuse(problems: list[str]) -> None:
+    """Prints the problems and raises InputError, if there are any."""
     if problems:
         print("\n".join(problems), file=sys.stderr)
-        what = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise InputError(f"{what}, named above; nothing is written before all are mended.")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise InputError(f"{count}, named above; nothing is written before all are mended.")
 
 
-def _divided(pairs: list[dict], seed: int) -> list[dict]:
-    """The pairs with a fold each, and a rank in the order of which fractions take the first."""
+def _add_folds(pairs: list[dict], seed: int) -> list[dict]:
+    """Adds to each pair its fold, and its rank: fractions of the labels take the first ranks."""
     folds, ranks = splits.folds(pairs, seed), splits.ranks(pairs, seed)
     return [pair | {"fold": f, "rank": r} for pair, f, r in zip(pairs, folds, ranks)]
 
 
-def _lacking(found: Found, names: dict[str, str]) -> list[str]:
-    """Which labels some images do not show."""
+def _make_overlay(result: CheckResult) -> dict:
+    """Makes the overlay of keys that follow from the data: labels, spacing and intensity range.
+
+    The spacing is the median along each axis, the intensity range that of labelled voxels but for
+    half a percent at either end, as in nnU-Net (Isensee et al. 2021). The user names the labels.
+    """
+    numbers = sorted(set.union(*result.numbers.values()))
+    low, high = np.percentile(np.concatenate(result.intensities), PERCENTILES)
+    return {
+        "_desc_": "follows train.json, evaluate.json or inference.json in the list of config files",
+        "labels": {"0": "background"} | {str(number): f"label {number}" for number in numbers},
+        "class_weights": None,
+        "spacing_mm": [round(float(mm), 3) for mm in np.median(result.spacings_mm, axis=0)],
+        "hu_min": round(float(low)),
+        "hu_max": round(float(high)),
+    }
+
+
+def _list_missing_labels(result: CheckResult, names: dict[str, str]) -> list[str]:
+    """Lists the labels that some images do not show, a line each."""
     lines = []
     for number, name in list(names.items())[1:]:
-        shown_in = found.numbers.items()
-        without = [Path(image).stem for image, shown in shown_in if int(number) not in shown]
-        if without:
-            lines.append(f"{name} is not in {', '.join(w.split('.')[0] for w in without)}")
+        images = [image for image, shown in result.numbers.items() if int(number) not in shown]
+        if images:
+            stems = ", ".join(Path(image).name.split(".")[0] for image in images)
+            lines.append(f"{name} is not in {stems}")
     return lines
 
 
-def _written(output: str, root: Path, sections: dict[str, list], lines: list[str]) -> str:
-    """Write the list; what is to be printed."""
+def _write_datalist(output: str, root: Path, sections: dict[str, list], lines: list[str]) -> str:
+    """Writes the datalist, and returns the text to be printed."""
     relative = {name: [_relative(item, root) for item in items] for name, items in sections.items()}
     write_text(output, json.dumps(relative, indent=1) + "\n")
     return "\n".join([*lines, f"{output} is for --dataset_dir {root} --datalist {output}"])

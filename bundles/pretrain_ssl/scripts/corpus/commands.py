@@ -1,4 +1,4 @@
-"""A corpus for pre-training: which public CTs to get, and files that training reads fast.
+"""Selects public CTs, and prepares a corpus for pre-training from any archive of CTs.
 
 python -m scripts corpus select paper.s5cmd --preset paper
 python -m scripts corpus prepare dicom corpus

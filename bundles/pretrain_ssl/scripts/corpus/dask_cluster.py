@@ -1,4 +1,4 @@
-"""Many tasks on a Dask cluster: a local one, or one that is running already.
+"""Runs many tasks on a Dask cluster: a local one, or one that is running already.
 
 A worker that dies costs nothing but time: Dask gives its task to another one.
 """
@@ -23,32 +23,32 @@ from ..common.data.dicom.volume import first_line
 from ..common.errors import InputError
 
 BUNDLE = str(Path(__file__).resolve().parents[2])
-WAITING = 4  # tasks that a worker finds waiting; more would only fill the scheduler's memory
-GONE = "the scheduler is gone; start again: what is finished is kept."
+TASKS_PER_WORKER = 4  # submitted at a time; more would only fill the scheduler's memory
+SCHEDULER_GONE = "the scheduler is gone; start again: what is finished is kept."
 NOT_FINISHED = "not finished"
 TIMEOUT_S = 30  # to reach a scheduler
 
 
 @contextmanager
-def cluster(workers: int, scheduler: str | None) -> Iterator[Client]:
-    """A client of a cluster.
+def connect(workers: int, scheduler: str | None) -> Iterator[Client]:
+    """Connects a client to a local cluster, or to one that is running.
 
     Args:
         workers: processes of a local cluster, of one thread each.
-        scheduler: instead, address or scheduler file (JSON) of one that is running; its workers
+        scheduler: instead, address or scheduler file (JSON) of a running cluster, whose workers
             must see the same folders, this bundle's among them.
 
     Raises:
         InputError: the scheduler cannot be reached.
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with _running(scheduler) if scheduler else _local(workers) as client:
+    with _connect_running(scheduler) if scheduler else _start_local(workers) as client:
         yield client
 
 
 @contextmanager
-def _local(workers: int) -> Iterator[Client]:
-    """A cluster of processes of this machine, which ends with the work."""
+def _start_local(workers: int) -> Iterator[Client]:
+    """Starts a cluster of processes on this machine, which ends with the work."""
     with (
         tempfile.TemporaryDirectory(prefix="corpus_") as scratch,
         config.set({"distributed.worker.memory.terminate": False}),
@@ -65,13 +65,13 @@ def _local(workers: int) -> Iterator[Client]:
         yield client
 
 
-def _running(scheduler: str) -> Client:
-    """A client of a cluster that was started by others."""
+def _connect_running(scheduler: str) -> Client:
+    """Connects a client to a cluster that was started by others."""
     try:
         if "://" in scheduler:
             client = Client(scheduler, timeout=TIMEOUT_S)
         else:
-            _await(Path(scheduler))
+            _wait_for(Path(scheduler))
             client = Client(scheduler_file=scheduler, timeout=TIMEOUT_S)
     except (OSError, ValueError) as error:
         raise InputError(f"no scheduler answers at {scheduler}: {error}; start one.") from error
@@ -80,29 +80,32 @@ def _running(scheduler: str) -> Client:
     return client
 
 
-def _await(file: Path) -> None:
-    """A scheduler that was just started writes its file late; OSError when none comes."""
+def _wait_for(file: Path) -> None:
+    """Waits for the file of a scheduler that was just started; OSError when none comes."""
     end = time.monotonic() + TIMEOUT_S
     while not file.is_file() and time.monotonic() < end:
         time.sleep(0.5)
     file.read_bytes()
 
 
-def results(
+def run_tasks(
     client: Client, function: Callable, tasks: Iterable[tuple], arguments: tuple = ()
 ) -> Iterator[tuple[tuple, Any]]:
-    """Pairs of a task and what `function(*arguments, *task)` made of it, as they are finished.
+    """Runs `function(*arguments, *task)` for every task; yields pairs of a task and its result.
 
-    A task whose function raised, or that has killed one worker after the other, comes with that
-    exception as its result.
+    Pairs come in the order in which tasks are finished. A task whose function raised, or that has
+    killed one worker after the other, comes with that exception as its result.
 
     Raises:
-        InputError: a task met one, the scheduler is gone, or workers lack this bundle.
+        InputError: a task raised one, the scheduler is gone, or workers lack this bundle.
     """
     tasks, pending = iter(tasks), {}
 
     def call(bundle: str, payload: bytes):
-        """On a worker, which knows `scripts` only then: a function in a function travels whole."""
+        """Calls the function on a worker, which gets to know `scripts` here.
+
+        Dask sends a function within a function as code, so that no worker has to import it.
+        """
         import pickle
         import sys
 
@@ -111,42 +114,42 @@ def results(
         function, arguments = pickle.loads(payload)
         return function(*arguments)
 
-    done = as_completed(raise_errors=False)
+    completed = as_completed(raise_errors=False)
 
     def submit() -> None:  # workers may join or leave at any time
-        wanted = max(1, WAITING * sum(client.nthreads().values()))
-        for task in islice(tasks, max(0, wanted - len(pending))):
+        most = max(1, TASKS_PER_WORKER * sum(client.nthreads().values()))
+        for task in islice(tasks, max(0, most - len(pending))):
             payload = pickle.dumps((function, (*arguments, *task)))
             future = client.submit(call, BUNDLE, payload, pure=False)
             pending[future] = task
-            done.add(future)
+            completed.add(future)
 
     try:
         submit()
         while pending:
-            future = next(done)
+            future = next(completed)
             task = pending.pop(future)
             if future.status in ("cancelled", "lost"):
-                raise InputError(GONE)
+                raise InputError(SCHEDULER_GONE)
             result = future.exception() if future.status == "error" else future.result()
             future.release()
             submit()
-            yield task, _checked(result)
+            _raise_mistake(result)
+            yield task, result
     except CommClosedError:
-        raise InputError(GONE) from None
+        raise InputError(SCHEDULER_GONE) from None
 
 
-def _checked(result: Any) -> Any:
-    """A task's result, where it is no mistake that ends the work."""
+def _raise_mistake(result: Any) -> None:
+    """Raises InputError for a result that is a user's mistake and ends the work."""
     if isinstance(result, InputError):
         raise result
     if isinstance(result, ModuleNotFoundError):
         raise InputError(f"a worker has no {result.name}: it needs the packages of this process.")
-    return result
 
 
-def reason(error: BaseException) -> tuple[str, str]:
-    """Kind and detail of a volume on which the work failed."""
+def describe_failure(error: BaseException) -> tuple[str, str]:
+    """Returns kind and detail of a volume on which the work failed."""
     if isinstance(error, KilledWorker):
         return NOT_FINISHED, "the processes that worked on it died, of too little memory perhaps"
     return NOT_FINISHED, first_line(error)

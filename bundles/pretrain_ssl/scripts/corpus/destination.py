@@ -1,4 +1,4 @@
-"""The folder of a corpus: what a preparation is asked to do, and that two do not collide there."""
+"""Checks a preparation's settings, and keeps two preparations from writing to one folder."""
 
 import csv
 import fcntl
@@ -12,7 +12,7 @@ from ..common.errors import InputError
 from .records import Settings
 
 
-def checked(
+def check_settings(
     source: str,
     destination: str,
     workers: int | None,
@@ -20,11 +20,11 @@ def checked(
     spacing_mm: float,
     body_above_hu: float,
 ) -> Settings:
-    """The settings, or an InputError for a value that cannot be used."""
-    origin, target = Path(source).resolve(), Path(destination).resolve()
-    if not origin.is_dir():
+    """Returns the settings; raises InputError for a value that cannot be used."""
+    source_dir, corpus_dir = Path(source).resolve(), Path(destination).resolve()
+    if not source_dir.is_dir():
         raise InputError(f"{source} is not a folder; give SOURCE the folder of the archive.")
-    if target == origin or origin in target.parents:
+    if source_dir in (corpus_dir, *corpus_dir.parents):
         raise InputError(
             f"{destination} lies in {source}, which is never written to; choose another."
         )
@@ -34,12 +34,12 @@ def checked(
         raise InputError(f"--validation_fraction {validation_fraction} is not between 0 and 1.")
     if not spacing_mm > 0:
         raise InputError(f"--spacing_mm {spacing_mm} is no spacing; give millimetres, such as 1.5.")
-    return Settings(str(origin), float(spacing_mm), float(body_above_hu))
+    return Settings(str(source_dir), float(spacing_mm), float(body_above_hu))
 
 
 @contextmanager
-def locked(destination: Path) -> Iterator[None]:
-    """Hold the destination for this process; InputError where another one has it."""
+def lock(destination: Path) -> Iterator[None]:
+    """Locks the destination for this process; raises InputError where another one holds it."""
     path = destination / "private" / ".lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -51,17 +51,17 @@ def locked(destination: Path) -> Iterator[None]:
 
 
 def remove_leftovers(destination: Path) -> None:
-    """Remove what processes that were killed were writing: it has hidden names."""
+    """Removes the hidden files that killed processes left half written."""
     for pattern in ("volumes/.*", "private/records/*/*/.*"):
         for path in destination.glob(pattern):
             path.unlink()
 
 
 def keep_settings(destination: Path, settings: Settings) -> None:
-    """Write the settings, or compare with those of an earlier preparation.
+    """Writes the settings, or compares them with those of an earlier preparation.
 
     Raises:
-        InputError: they differ, so that the volumes there are others'.
+        InputError: the settings differ, so that earlier volumes are of another kind.
     """
     path = destination / "private" / "settings.json"
     if not path.is_file():
@@ -69,25 +69,25 @@ def keep_settings(destination: Path, settings: Settings) -> None:
             raise InputError(
                 f"{destination} holds volumes of something else; choose another folder."
             )
-        write_text(path, settings.text())
-    elif path.read_text() != settings.text():
-        before = " ".join(path.read_text().split())
+        write_text(path, settings.to_json())
+    elif path.read_text() != settings.to_json():
+        earlier = " ".join(path.read_text().split())
         raise InputError(
-            f"{destination} was prepared with {before}; repeat that, or choose another folder."
+            f"{destination} was prepared with {earlier}; repeat that, or choose another folder."
         )
 
 
 def read_patients(path: str) -> dict[str, str]:
-    """Patients by path relative to the source.
+    """Reads the table of patients by path relative to the source.
 
     Raises:
-        InputError: no such table, or it lacks a column.
+        InputError: there is no such table, or the table lacks a column.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            if lacking := {"source", "patient"} - set(reader.fieldnames or ()):
-                raise KeyError(*lacking)
+            if missing := {"source", "patient"} - set(reader.fieldnames or ()):
+                raise KeyError(*missing)
             rows = list(reader)
         return {os.path.normpath(row["source"]): row["patient"].strip() for row in rows}
     except (OSError, ValueError, KeyError, AttributeError) as error:

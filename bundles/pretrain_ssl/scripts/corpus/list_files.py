@@ -1,4 +1,4 @@
-"""The folders of an archive and their files, by names, sizes and times alone."""
+"""Lists an archive's folders and files, by names, sizes and times alone."""
 
 import hashlib
 import json
@@ -7,23 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def folders(source: Path) -> Iterator[tuple[str, list[str] | str]]:
-    """Every folder from `source` down with the names of its files; relative, "" is `source`.
-
-    Of a folder that cannot be opened the reason takes the names' place.
+def list_folders(source: Path) -> Iterator[tuple[str, list[str] | str]]:
+    """Lists every folder from `source` down, with the names of its files.
 
     Links to folders are followed, but no folder is entered twice: links that loop end there, and a
-    folder inside `source` is found by its own name, not by a link's.
+    folder inside `source` is listed by its own name, not by a link's.
+
+    Yields:
+        The folder's path relative to `source`, "" for `source` itself, and its files' names; for a
+        folder that cannot be opened the reason, a text, takes the names' place.
     """
-    waiting, seen = [(source, False)], {os.path.realpath(source)}
-    links = []
-    while waiting or links:
-        folder, is_link = waiting.pop() if waiting else links.pop(0)
+    subfolders, links = [(source, False)], []
+    real_paths = {os.path.realpath(source)}
+    while subfolders or links:
+        folder, is_link = subfolders.pop() if subfolders else links.pop(0)
         if is_link:
-            real = os.path.realpath(folder)
-            if real in seen:
+            real_path = os.path.realpath(folder)
+            if real_path in real_paths:
                 continue
-            seen.add(real)
+            real_paths.add(real_path)
         relative = os.path.relpath(folder, source)
         relative = "" if relative == "." else relative
         try:
@@ -35,8 +37,8 @@ def folders(source: Path) -> Iterator[tuple[str, list[str] | str]]:
         names = []
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                seen.add(os.path.realpath(entry.path))
-                waiting.append((Path(entry.path), False))
+                real_paths.add(os.path.realpath(entry.path))
+                subfolders.append((Path(entry.path), False))
             elif os.path.isdir(entry.path):
                 links.append((Path(entry.path), True))
             else:
@@ -44,16 +46,16 @@ def folders(source: Path) -> Iterator[tuple[str, list[str] | str]]:
         yield relative, names
 
 
-def listing(folder: Path, names: list[str] | str) -> str:
-    """A hash of the files' names, sizes and times: equal as long as nothing has changed."""
+def hash_files(folder: Path, names: list[str] | str) -> str:
+    """Hashes the files' names, sizes and times: equal as long as no file has changed."""
     digest = hashlib.sha256()
     for name in [names] if isinstance(names, str) else names:
-        digest.update(json.dumps([name, *stamp(folder / name)]).encode())
+        digest.update(json.dumps([name, *size_and_time(folder / name)]).encode())
     return digest.hexdigest()
 
 
-def stamp(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of change in ns; zeros where there is no such file."""
+def size_and_time(path: Path) -> tuple[int, int]:
+    """Returns a file's size in bytes and time of change in ns; zeros where there is no file."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""`corpus.py prepare`: scan an archive, prepare its volumes, and draw up the tables."""
+"""Prepares a corpus: scans an archive, prepares its volumes, and writes the tables."""
 
 import os
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..common.atomic_write import write_text
 from ..common.errors import InputError
 from . import dask_cluster, list_files, prepare_volume, report_page, tables
-from .destination import checked, keep_settings, locked, read_patients, remove_leftovers
+from .destination import check_settings, keep_settings, lock, read_patients, remove_leftovers
 from .records import Settings
 
 
@@ -27,7 +27,7 @@ def prepare(
     spacing_mm: float = 1.5,
     body_above_hu: float = -500,
 ) -> str:
-    """Make a corpus for pre-training of an archive of CTs; what is finished is never done again.
+    """Prepares a corpus for pre-training from an archive of CTs; finished volumes are kept.
 
     Args:
         source: a folder with NIfTI files and DICOM series in any order; only read.
@@ -35,76 +35,80 @@ def prepare(
             tables `accepted.csv` and `rejected.csv`, which name sources and patients.
         patients: CSV with the columns `source` (path of a file or folder, relative to SOURCE) and
             `patient`, where folders and DICOM tags do not tell who is who.
-        workers: processes on this machine; as many as it has cores unless given.
+        workers: processes on this machine; by default one for each core.
         scheduler: address or scheduler file of a Dask cluster that does the work instead.
         validation_fraction: share of the patients whose volumes validate, 0 to 1.
-        seed: of that division.
+        seed: of the split into training and validation.
         spacing_mm: of the prepared volumes; the pre-training's `spacing_mm`.
-        body_above_hu: what is denser is body, to which volumes are cropped.
+        body_above_hu: denser voxels are body, to which volumes are cropped.
 
     Returns:
-        What became of the source's files.
+        How many volumes and files were accepted and rejected, in words.
 
     Raises:
-        InputError: for one of these that cannot be used.
+        InputError: an argument cannot be used.
     """
-    settings = checked(source, destination, workers, validation_fraction, spacing_mm, body_above_hu)
-    names = read_patients(patients) if patients else {}
-    folders = [task for task in list_files.folders(Path(source)) if task[1]]
+    settings = check_settings(
+        source, destination, workers, validation_fraction, spacing_mm, body_above_hu
+    )
+    patient_table = read_patients(patients) if patients else {}
+    folders = [folder for folder in list_files.list_folders(Path(source)) if folder[1]]
     if not folders:
         raise InputError(f"{source} holds no file; give SOURCE the folder of the archive.")
     Path(destination).mkdir(parents=True, exist_ok=True)
-    with locked(Path(destination)):
+    with lock(Path(destination)):
         keep_settings(Path(destination), settings)
         remove_leftovers(Path(destination))
-        with dask_cluster.cluster(workers or os.cpu_count(), scheduler) as client:
-            found = _scanned(client, destination, settings, folders)
-            records = _prepared(client, destination, settings, found)
-        table = tables.collect(records, found, names)
+        with dask_cluster.connect(workers or os.cpu_count(), scheduler) as client:
+            scans = _scan_folders(client, destination, settings, folders)
+            records = _prepare_volumes(client, destination, settings, group_images(scans))
+        table = tables.collect(records, scans, patient_table)
         tables.write(Path(destination), table, validation_fraction, seed)
-        write_text(Path(destination, "report.html"), report_page.page(Path(destination), table))
-    return summary(table)
+        write_text(Path(destination, "report.html"), report_page.render(Path(destination), table))
+    return summarize(table)
 
 
-def _scanned(
+def _scan_folders(
     client: Client, destination: str, settings: Settings, folders: list[tuple]
 ) -> list[dict]:
-    """What every folder of the source holds, in the order of their names."""
-    found = []
+    """Scans every folder of the source; returns the scans in the order of the folders' names."""
+    scans = []
     with tqdm(total=len(folders), desc="scan", unit="folder") as bar:
         arguments = (destination, settings)
-        for task, result in dask_cluster.results(client, prepare_volume.scan, folders, arguments):
-            if isinstance(result, BaseException):
-                raise InputError(f"folder {task[0]} cannot be scanned: {result}") from result
-            found.append(result)
+        for (folder, _), scan in dask_cluster.run_tasks(
+            client, prepare_volume.scan, folders, arguments
+        ):
+            if isinstance(scan, BaseException):
+                raise InputError(f"folder {folder} cannot be scanned: {scan}") from scan
+            scans.append(scan)
             bar.update()
-    return sorted(found, key=lambda item: item["folder"])
+    return sorted(scans, key=lambda scan: scan["folder"])
 
 
-def _prepared(
-    client: Client, destination: str, settings: Settings, folders: list[dict]
+def _prepare_volumes(
+    client: Client, destination: str, settings: Settings, images: list[dict]
 ) -> list[dict]:
-    """Records of all volumes, in the order of their sources."""
-    waiting, records = units_of(folders), []
-    with tqdm(total=len(waiting), desc="prepare", unit="volume") as bar:
-        tasks, arguments = ((unit,) for unit in waiting), (destination, settings)
-        for (unit,), result in dask_cluster.results(
+    """Prepares a volume of every image; returns the records in the order of their sources."""
+    rows = []
+    with tqdm(total=len(images), desc="prepare", unit="volume") as bar:
+        tasks, arguments = ((image,) for image in images), (destination, settings)
+        for (image,), record in dask_cluster.run_tasks(
             client, prepare_volume.prepare, tasks, arguments
         ):
-            if isinstance(result, BaseException):
-                kind, detail = dask_cluster.reason(result)
-                where = unit.get("path") or prepare_volume.source_of(unit["folders"])
-                result = {"source": where, "series": "", "patient": "", "files": unit["files"]}
-                result |= {"copies": None, "kind": kind, "detail": detail}
-            if "histogram" in result:  # lists of numbers would fill the memory of a large corpus
-                result["histogram"] = np.array(result["histogram"])
-            records.append((result["source"], unit["name"], result))
+            if isinstance(record, BaseException):
+                kind, detail = dask_cluster.describe_failure(record)
+                source = image.get("path") or prepare_volume.join_folders(image["folders"])
+                record = {"source": source, "series": "", "patient": "", "files": image["files"]}
+                record |= {"copies": None, "kind": kind, "detail": detail}
+            if "histogram" in record:  # lists of numbers would fill the memory of a large corpus
+                record["histogram"] = np.array(record["histogram"])
+            rows.append((record["source"], image["name"], record))
             bar.update()
-    return [record for *_, record in sorted(records, key=lambda row: row[:2])]
+    return [record for *_, record in sorted(rows, key=lambda row: row[:2])]
 
 
-def summary(table: tables.Table) -> str:
-    """What a person reads when the work is done."""
+def summarize(table: tables.Table) -> str:
+    """Returns, in one sentence, how many volumes and files were accepted and rejected."""
     rejected = sum(row["files"] for row in table.rejected)
     accepted = sum(row["files"] for row in table.accepted)
     unfinished = sum(row["kind"] == dask_cluster.NOT_FINISHED for row in table.rejected)
@@ -116,15 +120,23 @@ def summary(table: tables.Table) -> str:
     )
 
 
-def units_of(folders: Iterable[dict]) -> list[dict]:
-    """Series, whose slices may lie in several folders, and NIfTI files."""
-    series, files = {}, []
-    for item in folders:
-        for key, count in item["series"].items():
-            unit = series.setdefault(key, {"key": key, "name": key, "folders": [], "files": 0})
-            unit["folders"].append(item["folder"])
-            unit["files"] += count
-        for name, count in item["niftis"].items():
-            path = os.path.join(item["folder"], name)
-            files.append({"path": path, "name": path, "files": count})
-    return [*series.values(), *files]
+def group_images(scans: Iterable[dict]) -> list[dict]:
+    """Groups the files of scanned folders into images: DICOM series and NIfTI files.
+
+    Args:
+        scans: of `prepare_volume.scan`. The slices of a series may lie in several folders.
+
+    Returns:
+        Of every image its `name`, the number of its `files`, and the `key` and `folders` of a
+        series or the `path` of a NIfTI file, relative to the source.
+    """
+    series, niftis = {}, []
+    for scan in scans:
+        for key, count in scan["series"].items():
+            image = series.setdefault(key, {"key": key, "name": key, "folders": [], "files": 0})
+            image["folders"].append(scan["folder"])
+            image["files"] += count
+        for name, count in scan["niftis"].items():
+            path = os.path.join(scan["folder"], name)
+            niftis.append({"path": path, "name": path, "files": count})
+    return [*series.values(), *niftis]

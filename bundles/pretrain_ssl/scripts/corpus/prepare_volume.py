@@ -1,12 +1,13 @@
-"""The units of a corpus' work: a folder to scan, a series or NIfTI file to prepare.
+"""Scans one folder of an archive, and prepares the volume of one image: a worker's two tasks.
 
-Each leaves a record, written whole or not at all, by which a preparation that was killed goes on:
-what has a record and has not changed is not done again. Only the record is returned, never voxels,
-so that the work can be anywhere.
+Either task leaves a record, written whole or not at all, by which a preparation that was killed
+resumes: a folder or image that has a record and has not changed is not worked on again. Only the
+record is returned, never voxels, so that workers may be on other machines.
 """
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -26,79 +27,83 @@ ID_LENGTH = 16  # hexadecimal digits: 64 bits tell a million volumes apart, and 
 
 
 def scan(destination: str, settings: Settings, folder: str, names: list[str] | str) -> dict:
-    """What a folder of the source holds, from its record where nothing has changed.
+    """Scans a folder of the source; reads the record of an earlier scan if no file has changed.
 
     Returns:
-        `folder`, and what `find_series.scan` gives, of `series` the number of slices alone.
+        `folder`, and the keys of `find_series.scan_folder`, of `series` the number of slices alone.
     """
     path = records.record_path(destination, "scan", folder)
     source = Path(settings.source)
-    signature = list_files.listing(source / folder, names)
-    found = records.read_record(path, signature)
-    if found is None:
-        found = {
+    signature = list_files.hash_files(source / folder, names)
+    record = records.read_record(path, signature)
+    if record is None:
+        record = {
             "signature": signature,
             "folder": folder,
-            **find_series.scan(source, folder, names),
+            **find_series.scan_folder(source, folder, names),
         }
-        _guarded(write_text, path, json.dumps(found))
-    return {**found, "series": {key: len(slices) for key, slices in found["series"].items()}}
+        _write_or_refuse(write_text, path, json.dumps(record))
+    counts = {key: len(slices) for key, slices in record["series"].items()}
+    return {**record, "series": counts}
 
 
-def prepare(destination: str, settings: Settings, unit: dict) -> dict:
-    """One volume: written to `volumes/` or rejected; the record says which.
+def prepare(destination: str, settings: Settings, image: dict) -> dict:
+    """Prepares the volume of one image: writes the volume to `volumes/`, or rejects it.
 
     Args:
         destination: the corpus' folder.
         settings: see `Settings`.
-        unit: `key` and `folders` of a series, or `path` of a NIfTI file, relative to the source.
+        image: see `prepare.group_images`.
+
+    Returns:
+        The record: with `kind` and `detail` of a volume that is rejected, else with its `id`.
 
     Raises:
         InputError: the destination cannot be written.
     """
     torch.set_num_threads(1)  # Dask counts on one
-    files = records.files_of(destination, settings, unit)
-    signature = records.signature_of(settings, files)
-    path = records.record_path(destination, "volumes", unit["name"])
+    files = records.list_image_files(destination, settings, image)
+    signature = records.hash_image(settings, files)
+    path = records.record_path(destination, "volumes", image["name"])
     record = records.read_record(path, signature)
-    if record and ("id" not in record or records.is_whole(destination, record)):
+    if record and ("id" not in record or records.is_complete(destination, record)):
         return record
-    record = {"signature": signature, **_described(unit, files)}
+    record = {"signature": signature, **_describe_source(image, files)}
     try:
-        volume, facts = _prepared(settings, unit, files)
+        volume, properties = _prepare_volume(settings, image, files)
     except RejectedError as reason:
         record |= {"kind": reason.kind, "detail": reason.detail}
     else:
-        record |= facts
-        _write(volume, records.volume_path(destination, record["id"]))
-    _guarded(write_text, path, json.dumps(record))
+        record |= properties
+        _write_volume(volume, records.volume_path(destination, record["id"]))
+    _write_or_refuse(write_text, path, json.dumps(record))
     return record
 
 
-def source_of(folders: list[str]) -> str:
-    """How the tables name where a series lies."""
+def join_folders(folders: list[str]) -> str:
+    """Joins a series' folders to the text by which the tables name its source."""
     return " + ".join(folder or "." for folder in folders)
 
 
-def _described(unit: dict, files: list[dict]) -> dict:
-    """What the tables say of the unit, whatever becomes of it."""
+def _describe_source(image: dict, files: list[dict]) -> dict:
+    """Returns what a record says of an image's source, accepted or rejected."""
     header = next((item for item in files if "uid" in item), {})
-    kept, copies = (
+    folders, copies = (
         [str(Path(item["name"]).parent) for item in files if item.get("is_copy", False) is is_copy]
         for is_copy in (False, True)
     )
     return {
-        "source": unit.get("path") or source_of(sorted(set(kept))),
+        "source": image.get("path") or join_folders(sorted(set(folders))),
         "series": header.get("uid") or "",
         "patient": header.get("patient") or "",
-        "files": unit["files"] - len(copies),
-        "copies": [source_of(sorted(set(copies))), len(copies)] if copies else None,
+        "files": image["files"] - len(copies),
+        "copies": [join_folders(sorted(set(copies))), len(copies)] if copies else None,
     }
 
 
-def _prepared(settings: Settings, unit: dict, files: list[dict]) -> tuple[Volume, dict]:
-    """The volume on the corpus' grid, and what is told of it."""
-    if "path" in unit:
+def _prepare_volume(settings: Settings, image: dict, files: list[dict]) -> tuple[Volume, dict]:
+    """Returns the volume on the corpus' grid, and the properties that its record holds."""
+    if "path" in image:
         volume = read_nifti.read_nifti(Path(files[0]["path"]))
     else:
         volume = read.read_series([item for item in files if not item["is_copy"]])
@@ -106,16 +111,16 @@ def _prepared(settings: Settings, unit: dict, files: list[dict]) -> tuple[Volume
     quality_checks.check_hu(volume, settings.body_above_hu)
     orientation = "".join(nib.aff2axcodes(volume.affine))
     shape, spacing = volume.values.shape, volume.spacing_mm
-    volume = resample.as_int16(volume)
-    voxels = hashlib.sha256(np.ascontiguousarray(volume.values.T)).hexdigest()
-    parts = [voxels, volume.affine.tolist(), settings.of_volumes()]
-    identity = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    volume = resample.on_grid(volume, settings.spacing_mm, settings.body_above_hu)
+    volume = resample.convert_to_int16(volume)
+    voxel_hash = hashlib.sha256(np.ascontiguousarray(volume.values.T)).hexdigest()
+    identity = [voxel_hash, volume.affine.tolist(), settings.preprocessing()]
+    volume_id = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    volume = resample.resample_to_grid(volume, settings.spacing_mm, settings.body_above_hu)
     values = volume.values
     counts = np.histogram(values, HISTOGRAM_BINS, HISTOGRAM_HU)[0]
     return volume, {
-        "id": identity[:ID_LENGTH],
-        "voxels": voxels,
+        "id": volume_id[:ID_LENGTH],
+        "voxels": voxel_hash,
         "shape": list(shape),
         "spacing_mm": [round(float(mm), 4) for mm in spacing],
         "orientation": orientation,
@@ -128,8 +133,8 @@ def _prepared(settings: Settings, unit: dict, files: list[dict]) -> tuple[Volume
     }
 
 
-def _write(volume: Volume, path: Path) -> None:
-    """An uncompressed NIfTI, whole or not at all."""
+def _write_volume(volume: Volume, path: Path) -> None:
+    """Writes an uncompressed NIfTI file, whole or not at all."""
     image = nib.Nifti1Image(volume.values, volume.affine)
     image.header.set_xyzt_units("mm")
     image.set_sform(volume.affine, code="scanner")
@@ -139,11 +144,11 @@ def _write(volume: Volume, path: Path) -> None:
         with replacing(path) as temporary:
             nib.save(image, temporary)
 
-    _guarded(save)
+    _write_or_refuse(save)
 
 
-def _guarded(write, *arguments) -> None:
-    """Write to the destination; what goes wrong there is no volume's fault and ends the work."""
+def _write_or_refuse(write: Callable, *arguments) -> None:
+    """Writes to the destination; a failure there is no volume's fault and ends the work."""
     try:
         write(*arguments)
     except OSError as error:

@@ -1,7 +1,8 @@
-"""Whether a volume is a CT in Hounsfield units that shows a body.
+"""Checks that a volume is a CT in Hounsfield units that shows a body.
 
-Nobody looks at a large archive, so that voxels must tell what headers claim. Rules are written for
-what real archives hold: grey levels, label maps, windowed exports, rescale tags lost on the way.
+Nobody looks at a large archive, so the checks compare voxels with the claims of headers. The rules
+are written for the defects of real archives: grey levels, label maps, windowed exports, rescale
+tags lost on the way.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ SAMPLE = 2_000_000  # voxels that the rules look at, of a regular grid
 AIR_HU = (-1100, -900)
 LEAST_AIR = 0.001  # of the voxels
 SOFT_TISSUE_HU = (-200, 300)
-LEAST_SOFT_TISSUE = 0.2  # of what is denser than -500 HU
+LEAST_SOFT_TISSUE = 0.2  # of the voxels above -500 HU
 LEAST_BODY = 0.01  # of the voxels
 LEAST_BODY_ML = 30
 FEW_VALUES = 256  # label maps and 8-bit pictures have no more
@@ -22,7 +23,7 @@ FAT_HU = -30  # the darkest hundredth of a body without air reaches below
 
 
 def check_size(volume: Volume) -> None:
-    """Raise RejectedError for too few voxels, too small an extent, or an impossible one."""
+    """Raises RejectedError for too few voxels, too small an extent, or an impossible one."""
     shape, extent = volume.values.shape, volume.values.shape * volume.spacing_mm
     size = " x ".join(f"{mm:.0f}" for mm in extent)
     check_slices(min(shape))
@@ -33,34 +34,34 @@ def check_size(volume: Volume) -> None:
 
 
 def check_hu(volume: Volume, body_above_hu: float) -> None:
-    """Raise RejectedError for what is no CT in HU, or shows no body."""
+    """Raises RejectedError for a volume that is no CT in HU, or shows no body."""
     stride = max(1, round((volume.values.size / SAMPLE) ** (1 / 3)))
     sample = volume.values[::stride, ::stride, ::stride]
-    found = f"values from {sample.min():g} to {sample.max():g}"
+    value_range = f"values from {sample.min():g} to {sample.max():g}"
     if sample.min() == sample.max():
-        raise RejectedError("constant image", found)
-    _check_far_below(sample)
+        raise RejectedError("constant image", value_range)
+    _check_below_air(sample)
     air, body = share(sample, *AIR_HU), np.mean(sample > body_above_hu)
     body_ml = body * volume.values.size * np.prod(volume.spacing_mm) / 1000
     if body < LEAST_BODY or body_ml < LEAST_BODY_ML:
-        detail = f"{body:.2%} of the voxels are above {body_above_hu:g} HU, {found}"
+        detail = f"{body:.2%} of the voxels are above {body_above_hu:g} HU, {value_range}"
         raise RejectedError("no body", detail)
-    _check_levels(sample, found)
+    _check_levels(sample, value_range)
     if air < LEAST_AIR:
-        _check_without_air(sample, found)
+        _check_without_air(sample, value_range)
     soft = share(sample, *SOFT_TISSUE_HU) / body
     if soft < LEAST_SOFT_TISSUE:
-        detail = f"{soft:.0%} of the body is soft tissue, {found}"
+        detail = f"{soft:.0%} of the body is soft tissue, {value_range}"
         raise RejectedError("wrong rescale tags", detail)
 
 
 def share(values: np.ndarray, low: float, high: float) -> float:
-    """The share of values from low to high."""
+    """Returns the share of values from low to high."""
     return float(np.mean((values >= low) & (values <= high)))
 
 
-def _check_levels(sample: np.ndarray, found: str) -> None:
-    """Few different values: labels where neighbours are mostly equal, grey levels otherwise."""
+def _check_levels(sample: np.ndarray, value_range: str) -> None:
+    """Rejects few different values: labels if neighbours are mostly equal, else grey levels."""
     levels = np.unique(sample)
     if len(levels) > FEW_VALUES:
         return
@@ -70,22 +71,24 @@ def _check_levels(sample: np.ndarray, found: str) -> None:
     is_whole = np.array_equal(levels, np.rint(levels))
     if is_whole and levels[0] >= 0 and same > 0.5:
         raise RejectedError("label map", f"{len(levels)} different values")
-    raise RejectedError("grey levels instead of HU", f"{len(levels)} different values, {found}")
+    raise RejectedError(
+        "grey levels instead of HU", f"{len(levels)} different values, {value_range}"
+    )
 
 
-def _check_without_air(sample: np.ndarray, found: str) -> None:
-    """No air near -1000 HU: right only where the whole field of view lies inside a body."""
+def _check_without_air(sample: np.ndarray, value_range: str) -> None:
+    """Rejects a volume without air near -1000 HU, unless all of it lies inside a body."""
     values, counts = np.unique(sample, return_counts=True)
     has_background = counts.max() / sample.size > 0.05  # noise leaves no such share to one value
     is_tissue = share(sample, *SOFT_TISSUE_HU) > 0.9 and np.ptp(np.percentile(sample, (1, 99))) > 50
     if values[0] >= 0:
-        raise RejectedError("grey levels instead of HU", f"{found}, nothing below 0")
+        raise RejectedError("grey levels instead of HU", f"{value_range}, nothing below 0")
     if has_background or not is_tissue or np.percentile(sample, 1) > FAT_HU:
-        raise RejectedError("no air near -1000 HU", found)
+        raise RejectedError("no air near -1000 HU", value_range)
 
 
-def _check_far_below(sample: np.ndarray) -> None:
-    """Below any air there may be one value, the padding of a round field of view."""
+def _check_below_air(sample: np.ndarray) -> None:
+    """Rejects values below air, but for one: the padding of a round field of view."""
     below = sample[sample < AIR_HU[0]]
     if not below.size:
         return

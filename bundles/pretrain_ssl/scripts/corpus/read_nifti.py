@@ -1,4 +1,4 @@
-"""A NIfTI file of an archive as a volume."""
+"""Reads a NIfTI file of an archive as a volume."""
 
 import zlib
 from pathlib import Path
@@ -12,10 +12,11 @@ MOST_NOT_FINITE = 0.01  # of the voxels; more is damage, not a blemish
 
 
 def read_nifti(path: Path) -> Volume:
-    """The volume of a file.
+    """Reads the volume of a file.
 
     Raises:
-        RejectedError: unreadable, of another shape, without a usable affine, or largely not finite.
+        RejectedError: the file is unreadable, of another shape, without a usable affine, or its
+            voxels are largely not finite.
     """
     try:
         image = nib.load(path)
@@ -36,20 +37,20 @@ def read_nifti(path: Path) -> Volume:
         raise RejectedError("damaged file", first_line(error)) from error
     values = values.reshape(shape[:3])
     if values.dtype.kind == "f":
-        values = _finite(values.astype(np.float32, copy=False), repairs)
+        values = _replace_not_finite(values.astype(np.float32, copy=False), repairs)
     if not (image.header["sform_code"] or image.header["qform_code"]):
         repairs.append("no orientation in its header: taken as nibabel takes it")
     return Volume(values, affine, repairs)
 
 
 def check_affine(affine: np.ndarray) -> None:
-    """Raise RejectedError for an affine that is not finite or flattens the volume."""
+    """Raises RejectedError for an affine that is not finite or flattens the volume."""
     if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-6:
         raise RejectedError("singular affine")
 
 
-def _finite(values: np.ndarray, repairs: list[str]) -> np.ndarray:
-    """Values without NaN and infinity, which become the smallest of the others; said in repairs."""
+def _replace_not_finite(values: np.ndarray, repairs: list[str]) -> np.ndarray:
+    """Replaces NaN and infinity by the smallest finite value, and appends to the repairs."""
     is_finite = np.isfinite(values)
     share = 1 - np.count_nonzero(is_finite) / values.size
     if share > MOST_NOT_FINITE:

@@ -1,7 +1,7 @@
-"""What is kept of finished work, so that it is never done again.
+"""Reads the records of finished folders and images, so that none is worked on again.
 
-A record belongs to the files and settings it was made of: their names, sizes and times. It is
-written whole or not at all, after what it tells of.
+A record belongs to the settings and to the files' names, sizes and times. A record is written whole
+or not at all, and after the volume that it describes.
 """
 
 import hashlib
@@ -16,35 +16,38 @@ from . import list_files
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides how a volume comes out; a destination has one.
+    """Holds the settings that decide how volumes are prepared; a destination has one.
 
     Args:
         source: the archive's folder.
         spacing_mm: of the prepared volumes, along each axis.
-        body_above_hu: what is denser is body.
+        body_above_hu: denser voxels are body.
     """
 
     source: str
     spacing_mm: float
     body_above_hu: float
 
-    def text(self) -> str:
-        """As it is kept in the destination."""
+    def to_json(self) -> str:
+        """Returns the text of the destination's settings.json."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
-    def of_volumes(self) -> list:
-        """What a volume's content depends on: not where its source is."""
+    def preprocessing(self) -> list:
+        """Returns the settings on which a volume's content depends: not the source's place."""
         return [self.spacing_mm, self.body_above_hu]
 
 
 def record_path(destination: str, kind: str, name: str) -> Path:
-    """Where a unit's record is, by a hash of its name; spread over 256 folders."""
+    """Returns the path of a folder's or image's record.
+
+    A hash of the folder's or image's name is the file's name; 256 folders share the records.
+    """
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
     return Path(destination, "private", "records", kind, digest[:2], f"{digest[2:34]}.json")
 
 
 def read_record(path: Path, signature: str) -> dict | None:
-    """A record that was written for the same files; None where there is none."""
+    """Reads a record that was written for the same files; None where there is none."""
     try:
         record = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -52,35 +55,47 @@ def read_record(path: Path, signature: str) -> dict | None:
     return record if record.get("signature") == signature else None
 
 
-def volume_path(destination: str, identity: str) -> Path:
-    return Path(destination, "volumes", f"{identity}.nii")
+def volume_path(destination: str, volume_id: str) -> Path:
+    """Returns the path of a prepared volume."""
+    return Path(destination, "volumes", f"{volume_id}.nii")
 
 
-def is_whole(destination: str, record: dict) -> bool:
-    """Whether the volume of a record lies in the destination in its full length."""
+def is_complete(destination: str, record: dict) -> bool:
+    """Tells whether the volume of a record lies in the destination in its full length."""
     n_bytes = 352 + 2 * math.prod(record["prepared_shape"])
-    return list_files.stamp(volume_path(destination, record["id"]))[0] == n_bytes
+    return list_files.size_and_time(volume_path(destination, record["id"]))[0] == n_bytes
 
 
-def files_of(destination: str, settings: Settings, unit: dict) -> list[dict]:
-    """The unit's files with their headers: every instance once, copies marked `is_copy`."""
-    if "path" in unit:
-        return [{"name": unit["path"], "path": str(Path(settings.source, unit["path"]))}]
+def list_image_files(destination: str, settings: Settings, image: dict) -> list[dict]:
+    """Lists an image's files with their headers; of every instance all but one are `is_copy`.
+
+    Args:
+        destination: the corpus' folder.
+        settings: see `Settings`.
+        image: see `prepare.group_images`.
+    """
+    if "path" in image:
+        return [{"name": image["path"], "path": str(Path(settings.source, image["path"]))}]
     files = []
-    for folder in unit["folders"]:
+    for folder in image["folders"]:
         record = json.loads(record_path(destination, "scan", folder).read_text())
-        for item in record["series"][unit["key"]]:
+        for item in record["series"][image["key"]]:
             name = str(Path(folder, item["name"]))
             files.append({**item, "name": name, "path": str(Path(settings.source, name))})
-    seen = Counter()
+    counts = Counter()
     # of copies the largest is kept: one that was cut short is smaller
-    for item in sorted(files, key=lambda f: (-list_files.stamp(Path(f["path"]))[0], f["name"])):
+    for item in sorted(files, key=lambda file: (-_size(file), file["name"])):
         instance = item.get("instance") or item["name"]
-        item["is_copy"] = bool(seen[instance])
-        seen[instance] += 1
+        item["is_copy"] = bool(counts[instance])
+        counts[instance] += 1
     return files
 
 
-def signature_of(settings: Settings, files: list[dict]) -> str:
-    stamps = [[item["name"], *list_files.stamp(Path(item["path"]))] for item in files]
-    return hashlib.sha256(json.dumps([settings.of_volumes(), stamps]).encode()).hexdigest()
+def _size(file: dict) -> int:
+    return list_files.size_and_time(Path(file["path"]))[0]
+
+
+def hash_image(settings: Settings, files: list[dict]) -> str:
+    """Hashes the settings, and the names, sizes and times of an image's files."""
+    stamps = [[item["name"], *list_files.size_and_time(Path(item["path"]))] for item in files]
+    return hashlib.sha256(json.dumps([settings.preprocessing(), stamps]).encode()).hexdigest()

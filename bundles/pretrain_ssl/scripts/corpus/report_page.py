@@ -1,4 +1,4 @@
-"""report.html of a corpus: what went in, on one page that names no source and no patient."""
+"""Renders a corpus' report.html: one page that names no source and no patient."""
 
 import base64
 import html
@@ -16,7 +16,7 @@ from .prepare_volume import HISTOGRAM_BINS, HISTOGRAM_HU
 from .records import volume_path
 from .tables import Table
 
-WINDOW_HU = (-1000, 1000)  # what pre-training sees
+WINDOW_HU = (-1000, 1000)  # of pre-training
 MOST_PICTURES = 240  # on the contact sheet; of a larger corpus an even sample
 BAR = "#0b6bcb"
 STYLE = (
@@ -29,8 +29,8 @@ STYLE = (
 )
 
 
-def page(destination: Path, table: Table) -> str:
-    """The page as HTML with its pictures inside; the same for the same corpus."""
+def render(destination: Path, table: Table) -> str:
+    """Renders the page as HTML with its pictures inside; the same for the same corpus."""
     files = sum(row["files"] for row in (*table.accepted, *table.rejected)) + table.others
     parts = [
         f"<p>{len(table.accepted)} volumes of {len(table.patients)} patients went in, "
@@ -53,7 +53,7 @@ def page(destination: Path, table: Table) -> str:
 
 
 def _rejections(table: Table) -> list[str]:
-    """Counts by reason; what was found in each is told in private/rejected.csv."""
+    """Counts rejected volumes and files by reason; private/rejected.csv has the details."""
     counts = defaultdict(lambda: [0, 0])
     for row in table.rejected:
         counts[row["kind"]][0] += 1
@@ -67,7 +67,7 @@ def _rejections(table: Table) -> list[str]:
 
 
 def _repairs(table: Table) -> list[str]:
-    """Counts of what was mended; figures are in private/accepted.csv."""
+    """Counts volumes by repair; private/accepted.csv has the figures."""
     counts = Counter(
         repair.partition(":")[0] for record in table.accepted for repair in record["repairs"]
     )
@@ -76,7 +76,7 @@ def _repairs(table: Table) -> list[str]:
 
 
 def _table(title: str, header: Iterable[str], rows: Iterable[tuple]) -> list[str]:
-    """A heading and a table, or nothing where there are no rows; numbers stand to the right."""
+    """Renders a heading and a table, or nothing without rows; numbers stand to the right."""
 
     def cells(values: Iterable, tag: str) -> str:
         values = enumerate(map(str, values))
@@ -90,7 +90,7 @@ def _table(title: str, header: Iterable[str], rows: Iterable[tuple]) -> list[str
 
 
 def _plots(table: Table) -> str:
-    """Histograms of the originals' spacing, the prepared sizes, and HU over all voxels."""
+    """Plots histograms of the originals' spacing, the prepared sizes, and HU over all voxels."""
     records = table.accepted
     spacing = np.array([sorted(record["spacing_mm"]) for record in records])
     size = np.array([record["prepared_shape"] for record in records])
@@ -111,25 +111,25 @@ def _plots(table: Table) -> str:
     axes[0, 2].set_title("HU of the prepared volumes", fontsize=10)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=110)
-    return f'<img class="plot" alt="histograms" src="{_embedded(file)}">'
+    return f'<img class="plot" alt="histograms" src="{_embed_png(file)}">'
 
 
 def _contact_sheet(destination: Path, table: Table) -> list[str]:
-    """The middle coronal and axial slices of the volumes, under their ids."""
+    """Renders the middle coronal and axial slices of the volumes, under their ids."""
     ids = sorted(record["id"] for record in table.accepted)
     step = max(1, -(-len(ids) // MOST_PICTURES))
     pictures = []
-    for identity in ids[::step]:
-        values = nib.load(volume_path(str(destination), identity)).dataobj.get_unscaled()
+    for volume_id in ids[::step]:
+        values = nib.load(volume_path(str(destination), volume_id)).dataobj.get_unscaled()
         middle = [n // 2 for n in values.shape]
         file = io.BytesIO()
         planes = (values[:, middle[1]], values[:, :, middle[2]])
         imsave(file, _side_by_side(*planes), cmap="gray", vmin=WINDOW_HU[0], vmax=WINDOW_HU[1])
-        pictures.append(f'<img title="{identity}" alt="{identity}" src="{_embedded(file)}">')
-    shown = "all volumes" if step == 1 else f"every {step}th volume by its id"
+        pictures.append(f'<img title="{volume_id}" alt="{volume_id}" src="{_embed_png(file)}">')
+    sample = "all volumes" if step == 1 else f"every {step}th volume by its id"
     return [
         "<h2>Contact sheet</h2>",
-        f"<p>{len(pictures)} pictures: the middle coronal and axial slice of {shown}, the "
+        f"<p>{len(pictures)} pictures: the middle coronal and axial slice of {sample}, the "
         f"patient's right at the left, {WINDOW_HU[0]} to {WINDOW_HU[1]} HU. Point at one for its "
         "id.</p>",
         f'<div class="sheet">{"".join(pictures)}</div>',
@@ -137,15 +137,19 @@ def _contact_sheet(destination: Path, table: Table) -> list[str]:
 
 
 def _side_by_side(*planes: np.ndarray) -> np.ndarray:
-    """(X, Z) and (X, Y) planes of a RAS volume as one picture: head and front up, right at left."""
-    turned = [np.asarray(plane).T[::-1, ::-1] for plane in planes]
-    height = max(plane.shape[0] for plane in turned)
+    """Joins planes of a RAS volume to one picture: head and front up, the right at the left.
+
+    Args:
+        planes: (X, Z) and (X, Y).
+    """
+    slices = [np.asarray(plane).T[::-1, ::-1] for plane in planes]
+    height = max(plane.shape[0] for plane in slices)
     padded = [
         np.pad(plane, ((0, height - plane.shape[0]), (0, 0)), constant_values=WINDOW_HU[0])
-        for plane in turned
+        for plane in slices
     ]
     return np.hstack(padded)
 
 
-def _embedded(file: io.BytesIO) -> str:
+def _embed_png(file: io.BytesIO) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""Volumes on the corpus' grid: RAS, one spacing, cropped to the body, int16."""
+"""Resamples volumes to the corpus' grid: RAS, one spacing, cropped to the body, int16."""
 
 import nibabel as nib
 import numpy as np
@@ -17,12 +17,15 @@ BACKWARDS = [2, 1, 0, 3]  # columns of an affine whose voxels are (Z, Y, X)
 AFFINE_DECIMALS = 4  # so that a copy in another format has the same affine
 
 
-def as_int16(volume: Volume) -> Volume:
-    """HU rounded, air where padding was, outliers at the ends of the type; RAS by turns alone."""
+def convert_to_int16(volume: Volume) -> Volume:
+    """Turns a volume to RAS without resampling, and converts its HU to int16.
+
+    HU are rounded, outliers are clipped to the range of the type, and padding becomes air.
+    """
     orientation = nib.io_orientation(volume.affine)
     values = nib.apply_orientation(volume.values, orientation)
-    turned = nib.orientations.inv_ornt_aff(orientation, volume.values.shape)
-    affine = np.round(volume.affine @ turned, AFFINE_DECIMALS) + 0.0
+    to_ras = nib.orientations.inv_ornt_aff(orientation, volume.values.shape)
+    affine = np.round(volume.affine @ to_ras, AFFINE_DECIMALS) + 0.0
     repairs = list(volume.repairs)
     if values.dtype != np.int16:
         outliers = np.count_nonzero((values < INT16.min) | (values > INT16.max))
@@ -37,18 +40,18 @@ def as_int16(volume: Volume) -> Volume:
 
 
 def tilt_degrees(affine: np.ndarray) -> float:
-    """How far the axes are from right angles: 0 for a box."""
+    """Returns how far the axes are from right angles: 0 for a box."""
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     cosines = np.abs((axes.T @ axes)[np.triu_indices(3, 1)]).max()
     return float(np.degrees(np.arcsin(min(1.0, cosines))))
 
 
-def on_grid(volume: Volume, spacing_mm: float, body_above_hu: float) -> Volume:
-    """A volume of `as_int16` at one spacing, cropped to the body's bounding box.
+def resample_to_grid(volume: Volume, spacing_mm: float, body_above_hu: float) -> Volume:
+    """Resamples a volume of `convert_to_int16` to one spacing, and crops to the body's box.
 
     The steps are those of the training's own transforms (configs/train.json), so that training on
     the corpus is training on the originals. Slices that lean, as with a tilted gantry, are put
-    upright; what comes to lie outside of the scan is air.
+    upright; voxels that come to lie outside of the scan are air.
 
     Returns:
         int16, clipped at -1024 HU.
@@ -58,19 +61,19 @@ def on_grid(volume: Volume, spacing_mm: float, body_above_hu: float) -> Volume:
     affine = volume.affine[:, BACKWARDS]
     image = MetaTensor(torch.from_numpy(np.ascontiguousarray(volume.values.T))[None], affine=affine)
     if tilt >= TILT_FROM_DEGREES:
-        image = upright(image.float(), spacing_mm)
+        image = resample_upright(image.float(), spacing_mm)
         repairs.append(f"gantry tilt: {tilt:.1f} degrees")
     elif np.abs(volume.spacing_mm - spacing_mm).max() > SAME_SPACING:
         resample = Spacing(pixdim=(spacing_mm,) * 3, mode="bilinear", dtype=np.float32)
         image = resample(image.float())
-    body = CropForeground(select_fn=lambda values: values > body_above_hu, allow_smaller=True)
-    image = body(image)
+    crop = CropForeground(select_fn=lambda values: values > body_above_hu, allow_smaller=True)
+    image = crop(image)
     values = np.rint(np.clip(image.numpy()[0], AIR_HU, INT16.max)).astype(np.int16)
     return Volume(values.T, image.affine.numpy()[:, BACKWARDS], repairs)
 
 
-def upright(image: MetaTensor, spacing_mm: float) -> MetaTensor:
-    """A volume resampled to the patient's own axes, large enough for all of it.
+def resample_upright(image: MetaTensor, spacing_mm: float) -> MetaTensor:
+    """Resamples a volume to the patient's axes, on a grid that holds all of the volume.
 
     Args:
         image: (1, Z, Y, X) HU.
@@ -84,7 +87,7 @@ def upright(image: MetaTensor, spacing_mm: float) -> MetaTensor:
     affine[:3, 3] = first
     size = np.floor((last - first) / spacing_mm).astype(int) + 1
     resample = SpatialResample(mode="bilinear", padding_mode="zeros", dtype=np.float32)
-    moved = resample(
+    above_air = resample(
         image - AIR_HU, dst_affine=affine[:, BACKWARDS], spatial_size=size[::-1].tolist()
     )
-    return moved + AIR_HU  # so that what was padded with 0 is air
+    return above_air + AIR_HU  # so that padding with 0 is air

@@ -1,4 +1,4 @@
-"""Tables of a corpus: what went in, what did not and why, and who trains and who validates."""
+"""Writes a corpus' tables of accepted and rejected volumes, and splits patients."""
 
 import csv
 import hashlib
@@ -23,11 +23,12 @@ REJECTED = ("source", "series", "files", "reason")
 
 @dataclass(frozen=True)
 class Table:
-    """All of a source's files.
+    """Accounts for all of a source's files.
 
     Args:
         accepted: records of volumes, each with its `patient`.
-        rejected: `source`, `series`, `files`, `kind` and `detail` of what is no part of the corpus.
+        rejected: `source`, `series`, `files`, `kind` and `detail` of files that are no
+            part of the corpus.
         others: how many files are no images.
     """
 
@@ -37,64 +38,64 @@ class Table:
 
     @property
     def patients(self) -> list[str]:
-        """Every patient once, sorted."""
+        """Lists every patient once, sorted."""
         return sorted({record["patient"] for record in self.accepted})
 
 
-def collect(records: Sequence[dict], folders: Sequence[dict], patients: Mapping) -> Table:
-    """The table of what was scanned and prepared.
+def collect(records: Sequence[dict], scans: Sequence[dict], patients: Mapping) -> Table:
+    """Collects the table of accepted and rejected volumes and files.
 
     Of volumes with the same voxels the first by its source is accepted.
 
     Args:
         records: of volumes, in the order of their sources.
-        folders: what was scanned, with the files rejected there.
-        patients: by path relative to the source; comes before DICOM's tag and folders' names.
+        scans: of the source's folders, with the files rejected there.
+        patients: by path relative to the source; overrides DICOM's tag and folders' names.
     """
-    accepted, rejected, first = [], [], {}
-    for folder in folders:
-        for name, kind, detail in folder["rejected"]:
-            path = os.path.join(folder["folder"], name)
-            rejected.append(_rejection(path, 1 if name else 0, kind, detail))
+    accepted, rejected, sources = [], [], {}
+    for scan in scans:
+        for name, kind, detail in scan["rejected"]:
+            path = os.path.join(scan["folder"], name)
+            rejected.append(_rejected_row(path, 1 if name else 0, kind, detail))
     for record in records:
         if record["copies"]:
-            where, count = record["copies"]
-            rejected.append(_rejection(where, count, "copy", f"of {record['source']}"))
+            folders, count = record["copies"]
+            rejected.append(_rejected_row(folders, count, "copy", f"of {record['source']}"))
         if "kind" in record:
             rejected.append(record)
-        elif record["voxels"] in first:
-            detail = f"of {first[record['voxels']]}"
+        elif record["voxels"] in sources:
+            detail = f"of {sources[record['voxels']]}"
             rejected.append({**record, "kind": "copy", "detail": detail})
         else:
-            first[record["voxels"]] = record["source"]
-            accepted.append({**record, "patient": patient_of(record, patients)})
-    unused = sorted(set(patients) - {named_place(record, patients) for record in records})
+            sources[record["voxels"]] = record["source"]
+            accepted.append({**record, "patient": find_patient(record, patients)})
+    unused = sorted(set(patients) - {find_table_path(record, patients) for record in records})
     if unused:
         logger.warning(f"--patients names what is no image or folder of one: {', '.join(unused)}")
     rejected.sort(key=lambda row: (row["source"], row["series"], row["kind"]))
-    return Table(accepted, rejected, sum(folder["others"] for folder in folders))
+    return Table(accepted, rejected, sum(scan["others"] for scan in scans))
 
 
-def _rejection(source: str, files: int, kind: str, detail: str) -> dict:
+def _rejected_row(source: str, files: int, kind: str, detail: str) -> dict:
     return {"source": source, "series": "", "files": files, "kind": kind, "detail": detail}
 
 
-def _first_place(record: dict) -> Path:
-    """The file, or the first of the folders over which a series is spread."""
+def _source_path(record: dict) -> Path:
+    """Returns a record's file, or the first of the folders over which its series is spread."""
     return Path(record["source"].split(" + ")[0])
 
 
-def named_place(record: dict, patients: Mapping[str, str]) -> str | None:
-    """The file, or the innermost folder around it, that the given table names."""
-    path = _first_place(record)
-    return next((str(place) for place in (path, *path.parents) if str(place) in patients), None)
+def find_table_path(record: dict, patients: Mapping[str, str]) -> str | None:
+    """Finds a record's file, or the innermost folder around that file, among the table's paths."""
+    path = _source_path(record)
+    return next((str(each) for each in (path, *path.parents) if str(each) in patients), None)
 
 
-def patient_of(record: dict, patients: Mapping[str, str]) -> str:
-    """Who it is: from the given table, DICOM's tag, the top folder, or the file's own name."""
-    path = _first_place(record)
-    if named := named_place(record, patients):
-        return patients[named]
+def find_patient(record: dict, patients: Mapping[str, str]) -> str:
+    """Finds the patient: in the table, DICOM's tag, the top folder's or the file's name."""
+    path = _source_path(record)
+    if table_path := find_table_path(record, patients):
+        return patients[table_path]
     if record["patient"]:
         return record["patient"]
     if record["series"]:
@@ -103,38 +104,41 @@ def patient_of(record: dict, patients: Mapping[str, str]) -> str:
 
 
 def split(patients: Sequence[str], fraction: float, seed: int) -> set[str]:
-    """The patients that validate: at least one, not all, nearly the same when others join."""
+    """Selects the patients that validate: at least one, not all.
 
-    def place(patient: str) -> str:
+    The order is by a seeded hash, so that the split changes little when patients are added.
+    """
+
+    def rank(patient: str) -> str:
         return hashlib.sha256(f"{seed}:{patient}".encode(errors="surrogateescape")).hexdigest()
 
     count = min(max(1, round(fraction * len(patients))), len(patients) - 1)
-    return set(sorted(patients, key=place)[: max(0, count)])
+    return set(sorted(patients, key=rank)[: max(0, count)])
 
 
 def write(destination: Path, table: Table, fraction: float, seed: int) -> None:
-    """Both tables and the datalist; volumes that no longer have a source are removed."""
+    """Writes both tables and the datalist, and removes volumes whose source is gone."""
     rejected = [
         {**row, "reason": ": ".join(filter(None, (row["kind"], row["detail"])))}
         for row in table.rejected
     ]
     write_text(destination / "private" / "accepted.csv", _csv(ACCEPTED, table.accepted))
     write_text(destination / "private" / "rejected.csv", _csv(REJECTED, rejected))
-    validating = split(table.patients, fraction, seed)
-    parts = {"training": [], "validation": []}
+    validation_patients = split(table.patients, fraction, seed)
+    sections = {"training": [], "validation": []}
     for record in sorted(table.accepted, key=lambda record: record["id"]):
-        part = "validation" if record["patient"] in validating else "training"
-        parts[part].append({"image": f"volumes/{record['id']}.nii"})
-    write_text(destination / "datalist.json", json.dumps(parts, indent=1) + "\n")
-    kept = {f"{record['id']}.nii" for record in table.accepted}
+        section = "validation" if record["patient"] in validation_patients else "training"
+        sections[section].append({"image": f"volumes/{record['id']}.nii"})
+    write_text(destination / "datalist.json", json.dumps(sections, indent=1) + "\n")
+    names = {f"{record['id']}.nii" for record in table.accepted}
     for path in sorted(Path(destination, "volumes").glob("*.nii")):
-        if path.name not in kept:
+        if path.name not in names:
             logger.warning(f"{path.name} is removed: its source is gone, or is a copy of another")
             path.unlink()
 
 
 def _csv(columns: Sequence[str], rows: Sequence[dict]) -> str:
-    """CSV text; lists are joined, and what is no Unicode in a name is escaped."""
+    """Renders CSV; lists are joined, and bytes of a name that are no Unicode are escaped."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -45,35 +45,53 @@ class OpenVolumed(MapTransform):
 
 
 class RandBodyCropd(Randomizable, MapTransform):
-    """A patch around a random voxel of the body, so that none is all air.
+    """Takes a patch around a random voxel of the body, so that none is all air.
 
     Args:
-        keys: of `VolumeFile`s and of volumes (1, X, Y, Z) in HU.
+        keys: one, of `VolumeFile`s and of volumes (1, X, Y, Z) in HU.
         patch_size: of the crop, voxels.
         body_above_hu: what is above is body.
+        crops_per_item: how many of each volume, each around a voxel of its own.
 
     Raises:
         InputError: a volume shows no body.
 
     Returns (of a call):
-        (1, X, Y, Z) float32 in HU, a plain tensor.
+        The item with the key's crop, (1, X, Y, Z) float32 in HU, a plain tensor; `box` (2, 3)
+        int64, the crop's first voxel and the one after its last, in voxels of the volume, beyond
+        its edges where the volume is smaller than the patch; and `volume_shape` (3,) int64. Of
+        several crops a list of such items.
     """
 
-    def __init__(self, keys, patch_size: Sequence[int], body_above_hu: float) -> None:
+    def __init__(
+        self, keys, patch_size: Sequence[int], body_above_hu: float, crops_per_item: int = 1
+    ) -> None:
         MapTransform.__init__(self, keys)
+        if not isinstance(crops_per_item, int) or crops_per_item < 1:
+            raise InputError(
+                f"crops_per_item {crops_per_item} is no number of crops; give 1 or more."
+            )
+        (self.key,) = self.keys
         self.patch_size, self.body_above_hu = tuple(patch_size), body_above_hu
+        self.crops_per_item = crops_per_item
 
     def __call__(self, data):
-        data = dict(data)
-        for key in self.key_iterator(data):
-            path, voxels = look_into(data[key])
-            centre = draw_centre(self.R, voxels, self.body_above_hu)
-            if centre is None:
-                raise InputError(
-                    f"{path} shows no body, no voxel is above {self.body_above_hu:g} HU; remove it."
-                )
-            data[key] = torch.from_numpy(crop_around(voxels, centre, self.patch_size)[None])
-        return data
+        path, voxels = look_into(data[self.key])
+        crops = [{**data, **self.crop(path, voxels)} for _ in range(self.crops_per_item)]
+        return crops[0] if self.crops_per_item == 1 else crops
+
+    def crop(self, path: str, voxels: Voxels) -> dict[str, torch.Tensor | np.ndarray]:
+        centre = draw_centre(self.R, voxels, self.body_above_hu)
+        if centre is None:
+            raise InputError(
+                f"{path} shows no body, no voxel is above {self.body_above_hu:g} HU; remove it."
+            )
+        shape = voxels.stored.shape
+        return {
+            self.key: torch.from_numpy(crop_around(voxels, centre, self.patch_size)[None]),
+            "box": box_around(centre, self.patch_size, shape),
+            "volume_shape": np.array(shape, dtype=np.int64),
+        }
 
 
 def look_into(volume: VolumeFile | MetaTensor) -> tuple[str, Voxels]:
@@ -103,17 +121,25 @@ def draw_centre(
     return tuple(body[rng.randint(len(body))].tolist()) if len(body) else None
 
 
-def crop_around(voxels: Voxels, centre: tuple[int, ...], patch_size: tuple[int, ...]) -> np.ndarray:
-    """HU of the patch around a voxel, (X, Y, Z) float32.
+def box_around(
+    centre: tuple[int, ...], patch_size: tuple[int, ...], shape: tuple[int, ...]
+) -> np.ndarray:
+    """Places the patch around a voxel of a volume of this shape: (2, 3) int64, first and behind.
 
     A patch that would reach over an edge is moved inside. Where the volume is smaller than the
-    patch, air is added on both sides alike.
+    patch, the patch reaches over both edges alike.
     """
-    sizes = list(zip(centre, patch_size, voxels.stored.shape))
-    firsts = [min(max(at - size // 2, 0), max(n - size, 0)) for at, size, n in sizes]
-    box = tuple(slice(first, first + size) for first, size in zip(firsts, patch_size))
-    missing = [max(size - n, 0) for _, size, n in sizes]
-    if not any(missing):
-        return voxels.hu(box)
-    widths = [(n // 2, n - n // 2) for n in missing]
-    return np.pad(voxels.hu(box), widths, constant_values=AIR_HU)
+    firsts = [
+        min(max(at - size // 2, 0), n - size) if n >= size else -((size - n) // 2)
+        for at, size, n in zip(centre, patch_size, shape)
+    ]
+    return np.array([firsts, np.add(firsts, patch_size)], dtype=np.int64)
+
+
+def crop_around(voxels: Voxels, centre: tuple[int, ...], patch_size: tuple[int, ...]) -> np.ndarray:
+    """HU of the patch around a voxel, (X, Y, Z) float32; beyond the volume's edges there is air."""
+    shape = voxels.stored.shape
+    bounds = list(zip(*box_around(centre, patch_size, shape).tolist(), shape))
+    hu = voxels.hu(tuple(slice(max(first, 0), min(end, n)) for first, end, n in bounds))
+    widths = [(max(-first, 0), max(end - n, 0)) for first, end, n in bounds]
+    return np.pad(hu, widths, constant_values=AIR_HU) if np.any(widths) else hu

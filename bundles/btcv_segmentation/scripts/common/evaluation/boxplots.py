@@ -1,5 +1,5 @@
 # generated from common/evaluation/boxplots.py, do not edit: `make copies`
-"""Box plots of an evaluation: how the cases spread, organ by organ."""
+"""Draws box plots of an evaluation: the spread of the cases, organ by organ."""
 
 from io import BytesIO
 
@@ -11,13 +11,14 @@ BOX, POINT = "#5a6570", "#0b6bcb"
 
 
 def boxplots(rows: list[dict]) -> bytes | None:
-    """A PNG with a panel for each figure and a row for each organ; None without matplotlib.
+    """Draws a PNG with a panel for each metric and a row for each organ; None without matplotlib.
 
-    Boxes span the middle half of the cases, their line is the median, the whiskers reach the
-    farthest case within 1.5 times the box; every case is a point.
+    Boxes span the middle half of the cases, and their line is the median. The whiskers reach the
+    farthest case within 1.5 times the box. Every case is a point.
 
     Args:
-        rows: one a case and organ, undefined figures are NaN.
+        rows: one a case and organ, undefined metrics are NaN:
+            `{"case": "img0001", "name": "spleen", "dice": 0.93, …}`.
     """
     try:
         from matplotlib.figure import Figure  # optional: an evaluation does not fail without it
@@ -38,12 +39,19 @@ def boxplots(rows: list[dict]) -> bytes | None:
 
 
 def _values(rows: list[dict], name: str, column: str) -> np.ndarray:
+    """Returns the defined values (cases,) of an organ's metric."""
     values = np.array([row[column] for row in rows if row["name"] == name], dtype=float)
     return values[~np.isnan(values)]
 
 
 def _draw_panel(axes, column: str, values: list[np.ndarray]) -> None:
-    """One figure of all organs; an organ for which it is never defined keeps an empty row."""
+    """Draws one metric of all organs; an organ in which it is never defined has an empty row.
+
+    Args:
+        axes: matplotlib's.
+        column: the metric, such as `nsd_1mm`.
+        values: (cases,) for each organ.
+    """
     places = [place for place, of_organ in enumerate(values) if len(of_organ)]
     line = {"color": BOX, "linewidth": 1.1}
     if places:

@@ -1,5 +1,5 @@
 # generated from common/inference/largest_component.py, do not edit: `make copies`
-"""One piece an organ: what lies apart from the largest becomes background."""
+"""Keeps the largest connected component of an organ; its other voxels become background."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,15 +16,15 @@ ndimage, has_scipy = optional_import("scipy.ndimage")
 
 
 class LargestComponentd(MapTransform):
-    """Keep the largest connected component of each of some organs; 0 takes the others' place.
+    """Keeps the largest connected component of each chosen organ; the others become 0.
 
     Voxels that share a face, an edge or a corner are connected, as in MONAI's
     `KeepLargestConnectedComponentd`, which needs scikit-image and goes through the whole volume for
-    each organ; this goes through the organ's box.
+    each organ; this transform goes through the organ's box.
 
     Args:
         keys: channel numbers (1, X, Y, Z).
-        organs: names or numbers of labels, or "all" of them but the background.
+        organs: names or numbers of labels, ["liver", 1], or "all" but the background.
         labels: names by number, see `numbers_and_names`.
 
     Raises:
@@ -40,28 +40,29 @@ class LargestComponentd(MapTransform):
     def __call__(self, data):
         data = dict(data)
         for key in self.key_iterator(data) if self.channels else ():
-            found = data[key].as_tensor() if isinstance(data[key], MetaTensor) else data[key]
-            kept = torch.from_numpy(largest_components(found[0].cpu().numpy(), self.channels))[None]
-            data[key] = MetaTensor(kept, meta=getattr(data[key], "meta", None))
+            channels = data[key].as_tensor() if isinstance(data[key], MetaTensor) else data[key]
+            kept = largest_components(channels[0].cpu().numpy(), self.channels)
+            meta = getattr(data[key], "meta", None)
+            data[key] = MetaTensor(torch.from_numpy(kept)[None], meta=meta)
         return data
 
 
 def channels_of(organs: str | Sequence[str | int], labels: Mapping[str, str]) -> list[int]:
-    """Channels of some organs; see `LargestComponentd`."""
-    found = list(enumerate(numbers_and_names(labels)))[1:]
+    """Finds the channels of some organs; see `LargestComponentd`."""
+    foreground = list(enumerate(numbers_and_names(labels)))[1:]
     if organs == "all":
-        return [channel for channel, _ in found]
-    known = {key: channel for channel, pair in found for key in map(str, pair)}
+        return [channel for channel, _ in foreground]
+    known = {key: channel for channel, pair in foreground for key in map(str, pair)}
     wanted = [organs] if isinstance(organs, (str, int)) else organs
     for organ in wanted:
         if str(organ) not in known:
-            names = ", ".join(name for _, (_, name) in found)
+            names = ", ".join(name for _, (_, name) in foreground)
             raise InputError(f"--largest_component: no label {organ}; there are {names} and all.")
     return [known[str(organ)] for organ in wanted]
 
 
 def largest_components(labels: np.ndarray, channels: Sequence[int]) -> np.ndarray:
-    """Label map (X, Y, Z) in which some channels have no more than one component each."""
+    """Returns a copy of a label map (X, Y, Z) with at most one component in each channel."""
     kept = labels.copy()
     boxes = ndimage.find_objects(labels)
     for channel in channels:

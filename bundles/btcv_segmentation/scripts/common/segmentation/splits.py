@@ -1,9 +1,9 @@
 # generated from common/segmentation/splits.py, do not edit: `make copies`
-"""How labelled cases are divided: five folds, BTCV's 24 and 6, and fractions of a training set.
+"""Splits labelled cases: five folds, BTCV's 24 and 6, and fractions of a training set.
 
-A case is a dict with an `image`'s path. A datalist may say where it belongs: `fold` (0 to 4),
-`rank` (its place in the order of which fractions take the first), `split_24_6` ("training" or
-"validation"). What it does not say is drawn by the seed, or read off BTCV's names.
+A case is a dict with an `image`'s path. A datalist may note its place: `fold` (0 to 4), `rank` (its
+position in the order of cases; a fraction takes the first), `split_24_6` ("training" or
+"validation"). Folds and ranks without a note are drawn by the seed; BTCV's names give its split.
 """
 
 import re
@@ -25,16 +25,16 @@ SPLIT_KEYS = ("fold", "rank", "split_24_6")
 def split_cases(
     cases: list[dict], split: str, fold: int, seed: int
 ) -> tuple[list[dict], list[dict]]:
-    """Cases that train and cases that validate.
+    """Splits cases into those that train and those that validate.
 
     Args:
-        cases: all labelled ones.
+        cases: all labelled cases.
         split: "five_fold", in which the fold's cases validate, or "btcv_24_6".
         fold: 0 to 4; of no meaning for "btcv_24_6".
-        seed: of folds that the cases do not name.
+        seed: seed of folds that the cases do not name.
 
     Raises:
-        InputError: there is no such split or fold, or the cases cannot be divided so.
+        InputError: there is no such split or fold, or the cases cannot be split so.
     """
     if split not in SPLITS:
         raise InputError(f"--split {split} is unknown; it takes {' or '.join(SPLITS)}.")
@@ -46,21 +46,21 @@ def split_cases(
         validates = [part == "validation" for part in parts_24_6(cases)]
     parts = [[case for case, v in zip(cases, validates) if v == wanted] for wanted in (False, True)]
     if not all(parts):
-        what = f"fold {fold}" if split == "five_fold" else f"split {split}"
+        name = f"fold {fold}" if split == "five_fold" else f"split {split}"
         raise InputError(
-            f"{what} leaves {len(parts[0])} cases to train and {len(parts[1])} to validate; mend "
+            f"{name} leaves {len(parts[0])} cases to train and {len(parts[1])} to validate; mend "
             "the datalist."
         )
     return parts[0], parts[1]
 
 
 def folds(cases: list[dict], seed: int) -> list[int]:
-    """The fold of each case: the one that it names, or one drawn by the seed, all of equal size.
+    """Returns the fold of each case: its note, or one drawn by the seed, all of equal size.
 
     Raises:
-        InputError: some name one and some do not, one does not exist, or there are too few cases.
+        InputError: only some cases name a fold, one does not exist, or there are too few cases.
     """
-    named = _noted(cases, "fold")
+    named = _read_notes(cases, "fold")
     if named is not None:
         wrong = next((case for case, fold in zip(cases, named) if fold not in range(FOLDS)), None)
         if wrong is not None:
@@ -76,17 +76,17 @@ def folds(cases: list[dict], seed: int) -> list[int]:
         )
     numbers = list(range(len(cases)))
     parts = partition_dataset(numbers, num_partitions=FOLDS, shuffle=True, seed=seed)
-    of = {number: fold for fold, part in enumerate(parts) for number in part}
-    return [of[number] for number in numbers]
+    fold_by_number = {number: fold for fold, part in enumerate(parts) for number in part}
+    return [fold_by_number[number] for number in numbers]
 
 
 def parts_24_6(cases: list[dict]) -> list[str]:
-    """ "training" or "validation" for each case: what it names, or by BTCV's number in its name.
+    """Returns "training" or "validation" for each case: its note, or by BTCV's number in its name.
 
     Raises:
-        InputError: some name it and some do not, or a name has no such number.
+        InputError: only some cases name their part, or a file's name has no such number.
     """
-    named = _noted(cases, "split_24_6")
+    named = _read_notes(cases, "split_24_6")
     if named is not None:
         return named
     numbers = [btcv_number(case["image"]) for case in cases]
@@ -100,18 +100,18 @@ def parts_24_6(cases: list[dict]) -> list[str]:
 
 
 def btcv_number(path: str) -> int | None:
-    """12 for `…/img0012.nii.gz`; None for a name that is not of BTCV."""
+    """Reads 12 from `…/img0012.nii.gz`; None for a name that is not of BTCV."""
     name = re.fullmatch(r"img(\d{4})\.nii(\.gz)?", Path(path).name)
     return int(name[1]) if name else None
 
 
 def ranks(cases: list[dict], seed: int) -> list[int]:
-    """The place of each case in the order of which fractions take the first.
+    """Returns the rank of each case: its note, or one drawn by the seed; fractions take the first.
 
     Raises:
-        InputError: some name one and some do not.
+        InputError: only some cases name a rank.
     """
-    named = _noted(cases, "rank")
+    named = _read_notes(cases, "rank")
     if named is not None:
         return named
     # a stream of its own: the order says nothing about the folds
@@ -119,12 +119,12 @@ def ranks(cases: list[dict], seed: int) -> list[int]:
 
 
 def first_fraction(cases: list[dict], label_fraction: float, seed: int) -> list[dict]:
-    """The first ⌈fraction · n⌉ cases in the order of their ranks, so that sets are nested.
+    """Selects the first ⌈fraction · n⌉ cases by rank, so that sets are nested.
 
     Args:
-        cases: a training set; those kept stay in its order.
+        cases: a training set; selected cases stay in its order.
         label_fraction: above 0, at most 1.
-        seed: of ranks that the cases do not name.
+        seed: seed of ranks that the cases do not name.
 
     Raises:
         InputError: there is no such fraction.
@@ -137,8 +137,8 @@ def first_fraction(cases: list[dict], label_fraction: float, seed: int) -> list[
     return [cases[place] for place in sorted(order[:count])]
 
 
-def _noted(cases: list[dict], note: str) -> list | None:
-    """A note of every case; None where none has it."""
+def _read_notes(cases: list[dict], note: str) -> list | None:
+    """Reads a note of every case; None where no case has the note."""
     lacking = [case for case in cases if note not in case]
     if lacking and len(lacking) < len(cases):
         raise InputError(

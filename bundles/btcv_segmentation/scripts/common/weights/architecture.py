@@ -1,5 +1,5 @@
 # generated from common/weights/architecture.py, do not edit: `make copies`
-"""The architecture of a Swin UNETR, read from the shapes of its tensors."""
+"""Reads the architecture of a Swin UNETR from the shapes of its tensors."""
 
 import re
 from collections.abc import Mapping
@@ -16,12 +16,14 @@ STAGES = range(1, 5)
 
 @dataclass(frozen=True)
 class Architecture:
-    """What shapes tell, by the names of the knobs; None where the tensors that tell it are missing.
+    """Holds the architecture under the names of the config's knobs.
+
+    A field is None where the tensors that show its value are missing.
 
     Args:
         window_size: tokens along an edge; None of a window that is no cube.
-        in_channels: of images.
-        out_channels: classes.
+        in_channels: channels of an image.
+        out_channels: classes, the background included.
     """
 
     feature_size: int | None
@@ -33,50 +35,54 @@ class Architecture:
     out_channels: int | None
 
 
-def architecture(tensors: Mapping[str, Tensor]) -> Architecture:
-    """The architecture of a state dict by SwinUNETR's names."""
+def read_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
+    """Reads the architecture from a state dict that has SwinUNETR's names."""
     patch, output = tensors.get(PATCH), tensors.get(OUTPUT)
-    depths = tuple(_depth(tensors, stage) for stage in STAGES)
+    depths = tuple(_count_blocks(tensors, stage) for stage in STAGES)
     tables = [tensors.get(f"swinViT.layers{stage}.0.{TABLE}") for stage in STAGES]
     are_known = all(table is not None for table in tables)
     return Architecture(
         feature_size=None if patch is None else patch.shape[0],
         depths=depths if all(depths) else None,
         num_heads=tuple(table.shape[1] for table in tables) if are_known else None,
-        window_size=_edge(len(tables[0])) if are_known else None,
+        window_size=_window_edge(len(tables[0])) if are_known else None,
         use_v2=any(re.match(r"swinViT\.layers\dc\.", name) for name in tensors),
         in_channels=None if patch is None else patch.shape[1],
         out_channels=None if output is None else output.shape[0],
     )
 
 
-def describe_mismatch(theirs: Architecture, ours: Architecture, is_whole: bool) -> str:
-    """How weights differ from a network, and the remedy; empty when they agree.
+def describe_mismatch(of_file: Architecture, of_network: Architecture, is_whole: bool) -> str:
+    """Describes how a file's architecture differs from a network's; empty when both agree.
 
+    The remedy closes the sentence:
     `has feature size 24, this network 48; give --feature_size 24, or other weights.`
 
     Args:
-        is_whole: whether all is to be loaded: then classes count, and no channel is repeated.
+        of_file, of_network: the two architectures.
+        is_whole: whether all tensors are to be loaded. Then the number of classes counts, and
+            `--inflate_input` is no remedy.
     """
     names = [field.name for field in fields(Architecture)]
-    told = {name: (getattr(theirs, name), getattr(ours, name)) for name in names}
+    pairs = {name: (getattr(of_file, name), getattr(of_network, name)) for name in names}
     if not is_whole:
-        del told["out_channels"]
-    other = {name: pair for name, pair in told.items() if None not in pair and pair[0] != pair[1]}
-    words = " and ".join(_words(name, *pair) for name, pair in other.items())
-    return f"{words}; {_remedy(other, is_whole)}" if other else ""
+        del pairs["out_channels"]
+    known = {name: pair for name, pair in pairs.items() if None not in pair}
+    mismatches = {name: pair for name, pair in known.items() if pair[0] != pair[1]}
+    words = " and ".join(_describe_pair(name, *pair) for name, pair in mismatches.items())
+    return f"{words}; {_suggest_remedy(mismatches, is_whole)}" if mismatches else ""
 
 
-def describe(found: Architecture) -> str:
-    """`feature size 48, depths 2,2,2,2, …`, with what is not known left out."""
-    told = {field.name: getattr(found, field.name) for field in fields(Architecture)}
+def describe(architecture: Architecture) -> str:
+    """Lists the known fields: `feature size 48, depths 2,2,2,2, …`."""
+    values = {field.name: getattr(architecture, field.name) for field in fields(Architecture)}
     return ", ".join(
-        f"{_label(name)} {plain(value)}" for name, value in told.items() if value is not None
+        f"{_label(name)} {plain(value)}" for name, value in values.items() if value is not None
     )
 
 
 def plain(value: object) -> str:
-    """A knob's value as a command line takes it, but for the brackets of a list."""
+    """Formats a knob's value for a command line, without the brackets of a list."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -85,34 +91,34 @@ def _label(name: str) -> str:
     return labels.get(name, name if name == "use_v2" else name.replace("_", " "))
 
 
-def _words(name: str, theirs: object, ours: object) -> str:
+def _describe_pair(name: str, file_value: object, network_value: object) -> str:
     if name == "use_v2":
         kinds = {True: "with use_v2", False: "without use_v2"}
-        return f"is of a network {kinds[theirs]}, and this one is {kinds[ours]}"
-    return f"has {_label(name)} {plain(theirs)}, this network {plain(ours)}"
+        return f"is of a network {kinds[file_value]}, and this one is {kinds[network_value]}"
+    return f"has {_label(name)} {plain(file_value)}, this network {plain(network_value)}"
 
 
-def _remedy(other: Mapping[str, tuple], is_whole: bool) -> str:
-    if "in_channels" in other or "out_channels" in other:
-        if not is_whole and other["in_channels"][0] == 1:
+def _suggest_remedy(mismatches: Mapping[str, tuple], is_whole: bool) -> str:
+    if "in_channels" in mismatches or "out_channels" in mismatches:
+        if not is_whole and mismatches["in_channels"][0] == 1:
             return "--inflate_input True repeats the one channel, or give other weights."
         return "give the configuration of its training, or other weights."
-    flags = " ".join(_flag(name, theirs) for name, (theirs, _) in other.items())
+    flags = " ".join(_format_flag(name, file_value) for name, (file_value, _) in mismatches.items())
     return f"give {flags}, or other weights."
 
 
-def _flag(name: str, value: object) -> str:
+def _format_flag(name: str, value: object) -> str:
     value = (value,) * 3 if name == "window_size" else value
     flag = f"--network_def::{name}"
     return f'{flag} "[{plain(value)}]"' if isinstance(value, tuple) else f"{flag} {value}"
 
 
-def _depth(tensors: Mapping[str, Tensor], stage: int) -> int:
+def _count_blocks(tensors: Mapping[str, Tensor], stage: int) -> int:
     pattern = re.compile(rf"swinViT\.layers{stage}\.0\.blocks\.(\d+)\.")
     return len({match[1] for match in map(pattern.match, tensors) if match})
 
 
-def _edge(positions: int) -> int | None:
-    """Edge of a cube in which tokens have so many positions relative to each other."""
+def _window_edge(positions: int) -> int | None:
+    """Returns the edge of a cubic window from its number of relative positions, (2 edge - 1)³."""
     edge = round((positions ** (1 / 3) + 1) / 2)
     return edge if (2 * edge - 1) ** 3 == positions else None

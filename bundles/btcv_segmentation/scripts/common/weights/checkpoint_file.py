@@ -1,5 +1,5 @@
 # generated from common/weights/checkpoint_file.py, do not edit: `make copies`
-"""Files of weights, read without running code from them; each way to be broken has its sentence."""
+"""Reads checkpoints without running code from them; each kind of damage has its own sentence."""
 
 import re
 import zipfile
@@ -25,32 +25,34 @@ ZIP, LEGACY = b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9"  # first bytes by t
 
 
 def read_state_dict(path: str, remedy: str) -> dict[str, Tensor]:
-    """The state dict in a file, by its own names, whether it is the file or a part of it.
+    """Reads the state dict of a checkpoint, whether it is the whole file or a part of it.
+
+    Tensors keep the file's own names.
 
     Args:
         path: the file.
-        remedy: how to get one; closes the sentence where the file is none.
+        remedy: how to get weights; closes the sentence where the file has none.
 
     Raises:
-        InputError: missing, cut short, or not a file of weights; or it needs code to be loaded.
+        InputError: the file is missing, cut short, no checkpoint, or loads by running code alone.
     """
     content = read_file(path, remedy)
-    held = next((c for c in CONTAINERS if _has(content, c)), None)
-    state = content[held] if held else content
-    where = f"{path}[{held}]" if held else path
-    if not isinstance(state, dict) or not state:
+    container = next((key for key in CONTAINERS if _has_container(content, key)), None)
+    state_dict = content[container] if container else content
+    where = f"{path}[{container}]" if container else path
+    if not isinstance(state_dict, dict) or not state_dict:
         raise InputError(f"{where} is not a state dict; {remedy}")
-    other = next((name for name, value in state.items() if not isinstance(value, Tensor)), None)
-    if other is not None:
+    others = [name for name, value in state_dict.items() if not isinstance(value, Tensor)]
+    if others:
         raise InputError(
-            f"{where} is not a state dict: its {other} is no tensor, and none of "
+            f"{where} is not a state dict: its {others[0]} is no tensor, and none of "
             f"{', '.join(CONTAINERS)} holds one; {remedy}"
         )
-    return state
+    return state_dict
 
 
 def read_file(path: str, remedy: str) -> Any:
-    """What `torch.load` finds in a file, without running code from it.
+    """Reads a file by `torch.load`, without running code from it.
 
     Raises:
         InputError: see `read_state_dict`.
@@ -61,30 +63,30 @@ def read_file(path: str, remedy: str) -> Any:
         with torch.serialization.safe_globals(NUMBERS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different kind for each way of being broken
-        raise InputError(f"{path} {_complaint(path, str(error), remedy)}") from error
+        raise InputError(f"{path} {_explain_failure(path, str(error), remedy)}") from error
 
 
-def _has(content: Any, container: str) -> bool:
+def _has_container(content: Any, container: str) -> bool:
     return isinstance(content, dict) and isinstance(content.get(container), dict)
 
 
-def _complaint(path: str, error: str, remedy: str) -> str:
-    """Why a file does not load, and what to do."""
+def _explain_failure(path: str, error: str, remedy: str) -> str:
+    """Tells why a file does not load, and the remedy."""
     with open(path, "rb") as file:
-        start = file.read(len(LEGACY))
-    again = "is cut short or damaged; copy or download it again."
-    code = re.search(r"GLOBAL (\S+)", error)
-    if code:
+        first_bytes = file.read(len(LEGACY))
+    damaged = "is cut short or damaged; copy or download it again."
+    global_name = re.search(r"GLOBAL (\S+)", error)
+    if global_name:
         return (
-            f"holds {code[1]} beside tensors, and loading that could run code, so it is not "
+            f"holds {global_name[1]} beside tensors, and loading that could run code, so it is not "
             "loaded; if you trust its source, load it once by torch.load(..., weights_only=False) "
             "and save its state dict alone."
         )
-    if start == LEGACY or (start.startswith(ZIP) and not zipfile.is_zipfile(path)):
-        return again
-    parts = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
-    if any(name.endswith("/constants.pkl") for name in parts):
+    if first_bytes == LEGACY or (first_bytes.startswith(ZIP) and not zipfile.is_zipfile(path)):
+        return damaged
+    members = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
+    if any(name.endswith("/constants.pkl") for name in members):
         return "is a TorchScript program, not weights; give the model.pt that it was made from."
-    if any(name.endswith("/data.pkl") for name in parts):
-        return again
+    if any(name.endswith("/data.pkl") for name in members):
+        return damaged
     return f"is no checkpoint of PyTorch; {remedy}"

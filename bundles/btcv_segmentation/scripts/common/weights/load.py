@@ -1,5 +1,5 @@
 # generated from common/weights/load.py, do not edit: `make copies`
-"""Weights between files and networks: exact, reported, and refused when anything is missing."""
+"""Loads weights into networks exactly, reports them, and refuses a file that lacks a tensor."""
 
 import logging
 from collections.abc import Mapping
@@ -11,8 +11,10 @@ from ..errors import InputError
 from ..network.encoder import is_frozen
 from ..network.patch_merging import AUTO, CURRENT, asked_merging, merging_of, set_merging
 from . import find_merging, matching, preprocessing_note
-from .architecture import PATCH, architecture, describe_mismatch
+from .check_fit import check_encoder, check_network
+from .inflate import repeat_input_channel
 from .layouts import Weights, read_weights
+from .preprocessing_note import STARTED_FROM
 
 logger = logging.getLogger(__name__)
 
@@ -23,52 +25,40 @@ def network_state(
     trained_with: Mapping[str, Any] | None = None,
     allow_other_merging: bool = False,
 ) -> dict[str, Tensor]:
-    """A file's tensors for a whole network, by its names: each is there, fits, and is wanted.
+    """Reads the tensors of a whole network from a file: none is missing, misshapen or unknown.
 
     Args:
         path: a file of any layout (see `layouts`) that holds a whole network.
         network: the bare network; it stays as it is.
-        trained_with: spacing and intensity range of this run, which those that the file carries
-            must equal (see `preprocessing_note`); None compares nothing.
+        trained_with: spacing and intensity range of this run. Those in the file's note must be
+            equal (see `preprocessing_note`); None compares nothing.
         allow_other_merging: see `find_merging.decide`.
 
     Returns:
-        The tensors, with the patch merging by which to run them in their note.
+        The tensors by the network's names. Their note has the patch merging by which they run.
 
     Raises:
-        InputError: the file cannot be used (see `layouts.read_weights`), does not fit, was trained
-            with another spacing or intensity range, or see `find_merging.decide`.
+        InputError: the file cannot be used (see `layouts.read_weights`), does not fit, or was
+            trained with another spacing, intensity range or merging (see `find_merging.decide`).
     """
     remedy = "train first (configs/train.json), or give your own by --ckpt_path."
-    weights, own = read_weights(path, remedy), network.state_dict()
-    shapes = describe_mismatch(architecture(weights.tensors), architecture(own), is_whole=True)
-    if shapes:
-        raise InputError(f"{path} {shapes}")
-    state = matching.with_positions(weights.tensors, own)
-    problem = matching.describe_mismatch(state, own)
-    if problem:
-        raise InputError(f"{path} does not fit this network: {problem}; {remedy}")
-    if trained_with and weights.trained_with:
-        other = preprocessing_note.describe_mismatch(weights.trained_with, trained_with)
-        if other:
-            raise InputError(
-                f"{path} was trained with {other}; give the settings of its training, or other "
-                "weights by --ckpt_path."
-            )
-    merging, in_words = _decided(weights, network, allow_other_merging)
-    left_out = matching.left_out(weights.tensors, own)
-    told = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
+    weights, network_tensors = read_weights(path, remedy), network.state_dict()
+    check_network(weights, network_tensors, trained_with, remedy)
+    merging, merging_words = _decide_merging(weights, network, allow_other_merging)
+    left_out = matching.describe_left_out(weights.tensors, network_tensors)
+    preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
+    count = len(network_tensors)
     logger.info(
-        f"weights: {len(own)} of {len(own)} tensors from {path} ({weights.layout}; {in_words}; "
-        f"{told})" + (f"; left out: {left_out}" if left_out else "")
+        f"weights: {count} of {count} tensors from {path} ({weights.layout}; {merging_words}; "
+        f"{preprocessing})" + (f"; left out: {left_out}" if left_out else "")
     )
-    return preprocessing_note.with_metadata(
-        {name: state[name] for name in own}, weights.trained_with, merging
-    )
+    tensors = matching.with_positions(weights.tensors, network_tensors)
+    tensors = {name: tensors[name] for name in network_tensors}
+    return preprocessing_note.with_metadata(tensors, weights.trained_with, merging)
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load what `network_state` returns, and run the network by the patch merging in its note."""
+    """Loads the tensors of `network_state`, and sets the patch merging that their note has."""
     merging = preprocessing_note.merging_in(state)
     if merging:
         set_merging(network, merging)
@@ -81,7 +71,7 @@ def load_weights(
     trained_with: Mapping[str, Any] | None = None,
     allow_other_merging: bool = False,
 ) -> None:
-    """Load a whole network for evaluation or inference, and say so in one line.
+    """Loads a whole network for evaluation or inference, and reports it in one line of the log.
 
     Raises:
         InputError: see `network_state`.
@@ -89,10 +79,10 @@ def load_weights(
     load_state(network, network_state(ckpt_path, network, trained_with, allow_other_merging))
 
 
-def _decided(
+def _decide_merging(
     weights: Weights, network: nn.Module, allow_other_merging: bool
 ) -> tuple[str | None, str]:
-    """The patch merging to run weights by, and the words that say why; None where there is none.
+    """Decides by which patch merging weights run, and says why; None without patch merging.
 
     Raises:
         InputError: see `find_merging.decide`.
@@ -112,104 +102,63 @@ def load_pretrained(
     inflate_input: bool = False,
     allow_other_merging: bool = False,
 ) -> None:
-    """Start a training from an encoder, or from a whole network, and say what came from where.
+    """Starts a training from an encoder or a whole network, and reports the source of each part.
 
-    All tensors of the encoder must be there and fit. Those of the rest are taken where the file has
-    them in the same shape, so that another number of classes keeps all but the last layer.
+    All tensors of the encoder must be there and fit. Tensors of the decoder and the heads are
+    loaded where the file has the same name in the same shape, so that another number of classes
+    keeps all but the last layer.
 
     Args:
         network: `SwinUNETR`, or any network with a `swinViT`; the bare one.
         pretrained: a file of any layout (see `layouts`); None or "" starts from scratch.
-        trained_with: spacing and intensity range of this run; where the file's own differ, the line
-            says so.
-        allow_partial: take what fits of an encoder that is not this network's, and say how much.
-        inflate_input: see `load.inflated`.
+        trained_with: spacing and intensity range of this run; the log line reports where those of
+            the file differ.
+        allow_partial: load the tensors that fit of an encoder that is not this network's.
+        inflate_input: see `inflate.repeat_input_channel`.
         allow_other_merging: see `find_merging.decide`.
 
     Raises:
         InputError: see `layouts.read_weights` and `find_merging.decide`; or the file does not
-            hold this network's encoder.
+            hold this network's encoder; or the encoder is frozen and `pretrained` missing.
     """
-    frozen = is_frozen(network)
+    is_encoder_frozen = is_frozen(network)
     if not pretrained:
-        if frozen:
+        if is_encoder_frozen:
             raise InputError("--encoder_lr_scale 0 keeps the encoder as it is; give --pretrained.")
-        asked = asked_merging(network)
-        set_merging(network, CURRENT if asked == AUTO else asked)
-        logger.info(
-            f"weights: from scratch, patch merging {merging_of(network)} (--pretrained gives an "
-            "encoder to start from)"
-        )
+        _start_from_scratch(network)
         return
     remedy = "give weights by --pretrained that docs/weights.md of btcv_segmentation lists."
-    weights, own = read_weights(pretrained, remedy), network.state_dict()
-    given = inflated(weights.tensors, own) if inflate_input else weights.tensors
-    _check_encoder(pretrained, given, own, allow_partial)
-    taken = matching.fitting(matching.with_positions(given, own), own)
-    merging, in_words = _decided(weights, network, allow_other_merging)
-    load_state(network, preprocessing_note.with_metadata({**own, **taken}, None, merging))
-    first = (weights.trained_with or {}).get(
-        preprocessing_note.STARTED_FROM, weights.evidence.merging
-    )
-    if first not in (None, merging):
-        preprocessing_note.attach_metadata(network, {preprocessing_note.STARTED_FROM: first})
-    scratch, left_out = matching.from_scratch(taken, own), matching.left_out(given, own)
-    told = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
+    weights, network_tensors = read_weights(pretrained, remedy), network.state_dict()
+    file_tensors = weights.tensors
+    if inflate_input:
+        file_tensors = repeat_input_channel(file_tensors, network_tensors)
+    check_encoder(pretrained, file_tensors, network_tensors, allow_partial)
+    candidates = matching.with_positions(file_tensors, network_tensors)
+    fitting = matching.select_fitting(candidates, network_tensors)
+    merging, merging_words = _decide_merging(weights, network, allow_other_merging)
+    tensors = {**network_tensors, **fitting}
+    load_state(network, preprocessing_note.with_metadata(tensors, None, merging))
+    first_merging = (weights.trained_with or {}).get(STARTED_FROM, weights.evidence.merging)
+    if first_merging not in (None, merging):
+        preprocessing_note.attach_metadata(network, {STARTED_FROM: first_merging})
+    counts = matching.describe_counts(fitting, network_tensors)
+    from_scratch = matching.parts_from_scratch(fitting, network_tensors)
+    left_out = matching.describe_left_out(file_tensors, network_tensors)
+    preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
     logger.info(
-        f"weights: {matching.counts(taken, own)} from {pretrained} ({weights.layout}; {in_words}; "
-        f"{told})"
-        + (f"; {scratch} from scratch" if scratch else "")
+        f"weights: {counts} from {pretrained} ({weights.layout}; {merging_words}; {preprocessing})"
+        + (f"; {from_scratch} from scratch" if from_scratch else "")
         + (f"; left out: {left_out}" if left_out else "")
-        + ("; the one input channel repeated" if given is not weights.tensors else "")
-        + ("; the encoder is frozen" if frozen else "")
+        + ("; the one input channel repeated" if file_tensors is not weights.tensors else "")
+        + ("; the encoder is frozen" if is_encoder_frozen else "")
     )
 
 
-def _check_encoder(
-    path: str, given: Mapping[str, Tensor], own: Mapping[str, Tensor], allow_partial: bool
-) -> None:
-    """Refuse an encoder that is not the network's, a part of it unless that is asked for.
-
-    Of another feature size only the tables of positions would fit, which is no transfer.
-
-    Raises:
-        InputError: as above.
-    """
-    theirs, ours = architecture(given), architecture(own)
-    shapes = describe_mismatch(theirs, ours, is_whole=False)
-    if shapes and (not allow_partial or theirs.feature_size not in (None, ours.feature_size)):
-        raise InputError(f"{path} {shapes}")
-    encoder = matching.encoder_of(own)
-    found = matching.encoder_of(matching.with_positions(given, own))
-    if allow_partial and not matching.learnt(matching.fitting(given, encoder)):
-        raise InputError(f"{path} has no tensor that fits this network's encoder; give another.")
-    problem = matching.describe_mismatch(found, encoder)
-    if problem and (not allow_partial or matching.moved(found, encoder)):
-        raise InputError(
-            f"{path} does not hold this network's encoder: {problem}; "
-            "--allow_partial True takes what fits, or give other weights."
-        )
-
-
-# Layers that see the image: the encoder's, and the two of the decoder's first skip connection.
-INPUT_LAYERS = (PATCH, "encoder1.layer.conv1.conv.weight", "encoder1.layer.conv3.conv.weight")
-
-
-def inflated(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Weights of the one input channel, repeated over the network's and divided by their number.
-
-    So equal channels give what the one channel gave. Where the network has no more channels than
-    the file, `given` itself is returned.
-
-    Args:
-        given: a file's tensors by SwinUNETR's names.
-        own: the network's.
-    """
-    shared = {
-        name: given[name].expand(own[name].shape) / own[name].shape[1]
-        for name in INPUT_LAYERS
-        if name in given and name in own
-        if given[name].shape[1] == 1 < own[name].shape[1]
-        if given[name].shape[0] == own[name].shape[0]
-    }
-    return {**given, **shared} if shared else given
+def _start_from_scratch(network: nn.Module) -> None:
+    """Sets the patch merging of a network that gets no weights, and reports it."""
+    asked = asked_merging(network)
+    set_merging(network, CURRENT if asked == AUTO else asked)
+    logger.info(
+        f"weights: from scratch, patch merging {merging_of(network)} (--pretrained gives an "
+        "encoder to start from)"
+    )

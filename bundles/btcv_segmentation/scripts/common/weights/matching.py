@@ -1,5 +1,5 @@
 # generated from common/weights/matching.py, do not edit: `make copies`
-"""Which tensors of a network a file gives, and why others of the file are left out."""
+"""Matches the tensors of a file with those of a network, and explains what is left out."""
 
 import re
 from collections import Counter
@@ -12,11 +12,11 @@ from .architecture import INDEX, OUTPUT
 
 State = Mapping[str, Tensor]
 
-PARTS = (  # of a network, by its tensors' names; what is in none of these is a head
+PARTS = (  # of a network, by its tensors' names; tensors of none of these are a head's
     ("encoder", re.compile(r"swinViT\.")),
     ("decoder", re.compile(r"(encoder\d+|decoder\d+|out)\.")),
 )
-KNOWN = (  # what files have beside a network that has nothing of the kind
+KNOWN = (  # owners of tensors for which many networks have no place
     (
         re.compile(r"(rotation|contrastive|reconstruction)_|conv(Trans3d)?\."),
         "pre-training's heads",
@@ -32,107 +32,113 @@ KNOWN = (  # what files have beside a network that has nothing of the kind
 
 
 def part(name: str) -> str:
-    """The part of a network that a tensor belongs to: encoder, decoder or heads."""
+    """Names the part of a network that a tensor belongs to: encoder, decoder or heads."""
     return next((kind for kind, pattern in PARTS if pattern.match(name)), "heads")
 
 
-def with_positions(given: State, own: State) -> dict[str, Tensor]:
-    """The file's tensors, and the network's own position indices where the file has none.
+def with_positions(file_tensors: State, network_tensors: State) -> dict[str, Tensor]:
+    """Adds the network's position indices to a file's tensors where the file has none.
 
-    They are constants that follow from the window; some programs do not save them.
+    These indices are constants that follow from the window; some programs do not save them.
     """
-    return {name: own[name] for name in own if name.endswith(INDEX)} | dict(given)
+    indices = {name: value for name, value in network_tensors.items() if name.endswith(INDEX)}
+    return indices | dict(file_tensors)
 
 
-def fitting(given: State, own: State) -> dict[str, Tensor]:
-    """Tensors of a file that the network has by that name in that shape."""
-    return {n: value for n, value in given.items() if n in own and value.shape == own[n].shape}
+def select_fitting(file_tensors: State, network_tensors: State) -> dict[str, Tensor]:
+    """Selects the tensors of a file that the network has by the same name in the same shape."""
+    shapes = {name: value.shape for name, value in network_tensors.items()}
+    return {name: value for name, value in file_tensors.items() if value.shape == shapes.get(name)}
 
 
-def learnt(state: State) -> list[str]:
-    """Names of tensors that are no constants."""
+def learnt_names(state: State) -> list[str]:
+    """Lists the names of the tensors that training changes; position indices are constants."""
     return [name for name in state if not name.endswith(INDEX)]
 
 
 def encoder_of(state: State) -> dict[str, Tensor]:
-    """The encoder without a last norm, which MONAI's network does not have, and a mask token."""
+    """Selects the encoder, without a mask token and a last norm, which MONAI's has not."""
     return {
         name: value
         for name, value in state.items()
-        if name.startswith(ENCODER) and not extra(name, own={})
+        if name.startswith(ENCODER) and not describe_extra(name, network_tensors={})
     }
 
 
-def extra(name: str, own: State) -> str:
-    """What a tensor of a file belongs to that the network has nothing of; empty if not known."""
-    for pattern, what in KNOWN:
-        if pattern.match(name) and not any(map(pattern.match, own)):
-            return what
+def describe_extra(name: str, network_tensors: State) -> str:
+    """Names the owner of a tensor for which the network has no place; empty if not known."""
+    for pattern, owner in KNOWN:
+        if pattern.match(name) and not any(map(pattern.match, network_tensors)):
+            return owner
     return ""
 
 
-def describe_mismatch(given: State, wanted: State) -> str:
-    """How two state dicts differ, in words; empty when they agree."""
-    missing = [name for name in wanted if name not in given]
-    unknown = [name for name in given if name not in wanted and not extra(name, wanted)]
-    both = [name for name in wanted if name in given]
-    other = [name for name in both if given[name].shape != wanted[name].shape]
+def describe_mismatch(tensors: State, expected: State) -> str:
+    """Describes how two state dicts differ; empty when both agree."""
+    missing = [name for name in expected if name not in tensors]
+    extra = [name for name in tensors if name not in expected]
+    unknown = [name for name in extra if not describe_extra(name, expected)]
+    shared = [name for name in expected if name in tensors]
+    reshaped = [name for name in shared if tensors[name].shape != expected[name].shape]
     parts = [
-        f"{len(names)} of {len(wanted)} tensors {what} (such as {names[0]})"
-        for names, what in [
+        f"{len(names)} of {len(expected)} tensors {problem} (such as {names[0]})"
+        for names, problem in [
             (missing, "missing"),
             (unknown, "unknown"),
-            (other, "of another shape"),
-            (moved(given, wanted), "with the positions in a window in another order"),
+            (reshaped, "of another shape"),
+            (moved_positions(tensors, expected), "with the positions in a window in another order"),
         ]
         if names
     ]
     return ", ".join(parts)
 
 
-def moved(given: State, wanted: State) -> list[str]:
-    """Position indices of windows that have as many tokens as the network's on other axes."""
+def moved_positions(tensors: State, expected: State) -> list[str]:
+    """Lists position indices of windows with as many tokens as the network's on other axes."""
     return [
         name
-        for name, value in wanted.items()
-        if name.endswith(INDEX) and name in given and given[name].shape == value.shape
-        if not given[name].equal(value.to(given[name].device))
+        for name, value in expected.items()
+        if name.endswith(INDEX) and name in tensors and tensors[name].shape == value.shape
+        if not tensors[name].equal(value.to(tensors[name].device))
     ]
 
 
-def counts(taken: State, own: State) -> str:
-    """`encoder 126 of 126 tensors, decoder 31 of 33`: of the parts that the file has."""
-    whole, came = Counter(map(part, own)), Counter(map(part, taken))
-    told = [f"{name} {came[name]} of {whole[name]}" for name in whole if came[name]]
-    return ", ".join([f"{told[0]} tensors", *told[1:]]) if told else "no tensor"
+def describe_counts(loaded: State, network_tensors: State) -> str:
+    """Counts the loaded tensors by part: `encoder 126 of 126 tensors, decoder 31 of 33`."""
+    totals, counts = Counter(map(part, network_tensors)), Counter(map(part, loaded))
+    words = [f"{name} {counts[name]} of {totals[name]}" for name in totals if counts[name]]
+    return ", ".join([f"{words[0]} tensors", *words[1:]]) if words else "no tensor"
 
 
-def from_scratch(taken: State, own: State) -> str:
-    """Parts of the network of which the file has nothing."""
-    return " and ".join(sorted(set(map(part, own)) - set(map(part, taken))))
+def parts_from_scratch(loaded: State, network_tensors: State) -> str:
+    """Names the parts of the network for which the file has no tensor."""
+    return " and ".join(sorted(set(map(part, network_tensors)) - set(map(part, loaded))))
 
 
-def left_out(given: State, own: State) -> str:
-    """How many tensors of a file are not taken, and why; empty when all are."""
-    taken = fitting(given, own)
-    found: dict[str, list[str]] = {}
-    for name in given:
-        if name not in taken:
-            found.setdefault(_reason(name, given, own), []).append(name)
-    return ", ".join(f"{len(names)} {why.format(names[0])}" for why, names in found.items())
+def describe_left_out(file_tensors: State, network_tensors: State) -> str:
+    """Counts the tensors of a file that are left out, by reason; empty when all fit."""
+    fitting = select_fitting(file_tensors, network_tensors)
+    names_by_reason: dict[str, list[str]] = {}
+    for name in file_tensors:
+        if name not in fitting:
+            reason = _describe_reason(name, file_tensors, network_tensors)
+            names_by_reason.setdefault(reason, []).append(name)
+    groups = names_by_reason.items()
+    return ", ".join(f"{len(names)} {reason.format(names[0])}" for reason, names in groups)
 
 
-def _reason(name: str, given: State, own: State) -> str:
-    known = extra(name, own)
-    if known:
-        return f"of {known}"
-    if name in own and name.startswith("out."):
-        return f"of the output layer (classes: {_classes(given)}, here {_classes(own)})"
-    if name in own:
+def _describe_reason(name: str, file_tensors: State, network_tensors: State) -> str:
+    owner = describe_extra(name, network_tensors)
+    if owner:
+        return f"of {owner}"
+    if name in network_tensors and name.startswith("out."):
+        classes, here = _count_classes(file_tensors), _count_classes(network_tensors)
+        return f"of the output layer (classes: {classes}, here {here})"
+    if name in network_tensors:
         return "of another shape (such as {})"
-    what = "unknown" if part(name) == "heads" else f"of the {part(name)} that have no place here"
-    return what + " (such as {})"
+    words = "unknown" if part(name) == "heads" else f"of the {part(name)} that have no place here"
+    return words + " (such as {})"
 
 
-def _classes(state: State) -> int | str:
+def _count_classes(state: State) -> int | str:
     return len(state[OUTPUT]) if OUTPUT in state else "other"

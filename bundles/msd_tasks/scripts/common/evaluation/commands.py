@@ -1,5 +1,5 @@
 # generated from common/evaluation/commands.py, do not edit: `make copies`
-"""Evaluations of several folds as one, and two evaluations of the same cases side by side.
+"""Merges the evaluations of several folds, and compares two evaluations of the same cases.
 
 python -m scripts evaluation merge evaluation/fold0 evaluation/fold1 --output evaluation/all
 python -m scripts evaluation compare evaluation/scratch evaluation/pretrained
@@ -15,10 +15,10 @@ from .summary import mean_text, metric_columns, title
 
 
 def merge(*folders: str, output: str) -> None:
-    """Put the cases of several evaluations into one: the table of a cross-validation.
+    """Puts the cases of several evaluations into one: the table of a cross-validation.
 
     Args:
-        folders: of evaluations, each with its metrics.csv; no case is in two of them.
+        folders: folders of evaluations, each with its metrics.csv; no case is in two folders.
         output: folder that gets metrics.csv, summary.json and boxplots.png.
 
     Raises:
@@ -27,27 +27,27 @@ def merge(*folders: str, output: str) -> None:
     """
     if len(folders) < 2:
         raise InputError("merge takes two folders of evaluations or more; give them all.")
-    merged, where = [], {}
+    merged, owners = [], {}
     for folder in folders:
         rows = tables.read_rows(folder)
         if merged:
             _check_alike(merged, folders[0], rows, folder)
         for case in dict.fromkeys(row["case"] for row in rows):
-            if case in where:
+            if case in owners:
                 raise InputError(
-                    f"case {case} is in {where[case]} and in {folder}; merge evaluations of "
+                    f"case {case} is in {owners[case]} and in {folder}; merge evaluations of "
                     "different cases, such as one of each fold."
                 )
-            where[case] = folder
+            owners[case] = folder
         merged += rows
     tables.write_and_print(output, merged)
 
 
 def compare(first: str, second: str) -> str:
-    """Two evaluations of the same cases: means, mean difference and its p by Wilcoxon's test.
+    """Compares evaluations of the same cases: means, mean change and its p by Wilcoxon's test.
 
-    The test is that of signed ranks over the pairs in which both figures are defined, two-sided.
-    It is made for each organ and figure by itself: of many p values some are small by chance.
+    The test of signed ranks is two-sided, over the cases in which both metrics are defined. Each
+    organ and metric has its own test: of many p values some are small by chance.
 
     Args:
         first, second: folders of evaluations, each with its metrics.csv.
@@ -55,22 +55,22 @@ def compare(first: str, second: str) -> str:
     Raises:
         InputError: no evaluation in one, other labels or tolerances, or no case in both.
     """
-    pairs = [tables.read_rows(folder) for folder in (first, second)]
-    _check_alike(pairs[0], first, pairs[1], second)
-    ours, theirs = ({(row["case"], row["name"]): row for row in rows} for rows in pairs)
-    if not ours.keys() & theirs.keys():
+    evaluations = [tables.read_rows(folder) for folder in (first, second)]
+    _check_alike(evaluations[0], first, evaluations[1], second)
+    before, after = ({(row["case"], row["name"]): row for row in rows} for rows in evaluations)
+    if not before.keys() & after.keys():
         raise InputError(f"{first} and {second} have no case in common; evaluate the same cases.")
     lines = [f"{'':28} {'':9} {'cases':>5} {'first':>8} {'second':>8} {'change':>8} {'p':>7}"]
-    for name in dict.fromkeys(row["name"] for row in pairs[0]):
-        both = [(row, theirs[key]) for key, row in ours.items() if key[1] == name and key in theirs]
-        for column in metric_columns(pairs[0][0]):
-            values = [(a[column], b[column]) for a, b in both]
-            lines.append(f"{name:28} {_compared(column, values)}")
+    for name in dict.fromkeys(row["name"] for row in evaluations[0]):
+        keys = [key for key in before if key[1] == name and key in after]
+        for column in metric_columns(evaluations[0][0]):
+            values = [(before[key][column], after[key][column]) for key in keys]
+            lines.append(f"{name:28} {_compare_pairs(column, values)}")
     return "\n".join(lines)
 
 
-def _compared(column: str, values: list[tuple[float, float]]) -> str:
-    """One line of `compare`: figures of the pairs in which both are defined."""
+def _compare_pairs(column: str, values: list[tuple[float, float]]) -> str:
+    """Formats a line of `compare` from the pairs of values in which both are defined."""
     defined = [(a, b) for a, b in values if a == a and b == b]
     if not defined:
         return f"{title(column):9} {0:5} {'-':>8} {'-':>8} {'-':>8} {'-':>7}"
@@ -82,7 +82,11 @@ def _compared(column: str, values: list[tuple[float, float]]) -> str:
 
 
 def _check_alike(rows: list[dict], folder: str, others: list[dict], other_folder: str) -> None:
-    """Raise an InputError unless both tables have the same columns and labels."""
+    """Checks that two tables have the same columns and labels.
+
+    Raises:
+        InputError: a column or a label is another.
+    """
     if list(rows[0]) != list(others[0]):
         raise InputError(
             f"{folder} and {other_folder} have other columns ({','.join(rows[0])} and "

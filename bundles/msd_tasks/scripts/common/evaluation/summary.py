@@ -1,5 +1,5 @@
 # generated from common/evaluation/summary.py, do not edit: `make copies`
-"""What an evaluation comes to: means per organ and over the organs, and how they were taken."""
+"""Summarises an evaluation: means of each organ and over the organs, and the rule behind them."""
 
 from collections.abc import Iterable
 from statistics import fmean, median, stdev
@@ -15,23 +15,23 @@ COUNTS = ("empty_references", "false_positives", "missed")
 
 
 def metric_columns(row: Iterable[str]) -> list[str]:
-    """The columns that are figures of a segmentation: `dice`, `nsd_1mm`, …, `hd95_mm`."""
+    """Lists the columns with metrics of a segmentation: `dice`, `nsd_1mm`, …, `hd95_mm`."""
     return [name for name in row if name.startswith(("dice", "nsd_", "hd95"))]
 
 
 def summarised(rows: list[dict]) -> dict:
-    """`summary.json` of an evaluation.
+    """Summarises an evaluation as in `summary.json`.
 
-    `dice` has the mean of each organ and `mean_dice` the mean of these; `organs` has count, mean,
-    standard deviation (of a sample, n - 1) and median of every figure, and the counts that
-    `empty_masks` explains; `over_organs` has the same over the organs' means, so that each organ
-    weighs the same. None: undefined.
+    `dice` has the mean of each organ and `mean_dice` the mean of these. `organs` has count, mean,
+    standard deviation (of a sample, n - 1) and median of every metric, and the counts that
+    `empty_masks` explains. `over_organs` has the same over the organs' means, so that each organ
+    weighs the same. None is undefined.
 
     Args:
-        rows: one a case and organ, undefined figures are NaN; at least one.
+        rows: one a case and organ, at least one; undefined metrics are NaN.
     """
     columns = metric_columns(rows[0])
-    organs = {name: _organ(_rows_of(rows, name), columns) for name in _names(rows)}
+    organs = {name: _summarise_organ(_rows_of(rows, name), columns) for name in _list_organs(rows)}
     over_organs = {
         column: spread(organ[column]["mean"] for organ in organs.values()) for column in columns
     }
@@ -46,7 +46,7 @@ def summarised(rows: list[dict]) -> dict:
     }
 
 
-def _names(rows: list[dict]) -> list[str]:
+def _list_organs(rows: list[dict]) -> list[str]:
     return list(dict.fromkeys(row["name"] for row in rows))
 
 
@@ -54,8 +54,8 @@ def _rows_of(rows: list[dict], name: str) -> list[dict]:
     return [row for row in rows if row["name"] == name]
 
 
-def _organ(rows: list[dict], columns: list[str]) -> dict:
-    """Counts and figures of one organ."""
+def _summarise_organ(rows: list[dict], columns: list[str]) -> dict:
+    """Summarises one organ: counts, and the spread of each metric."""
     empty = [row for row in rows if not row["reference_volume_ml"]]
     shown = [row for row in rows if row["reference_volume_ml"]]
     counts = (
@@ -63,12 +63,12 @@ def _organ(rows: list[dict], columns: list[str]) -> dict:
         sum(row["volume_ml"] > 0 for row in empty),
         sum(row["volume_ml"] == 0 for row in shown),
     )
-    figures = {column: spread(row[column] for row in rows) for column in columns}
-    return {"label": rows[0]["label"], "cases": len(rows), **dict(zip(COUNTS, counts)), **figures}
+    metrics = {column: spread(row[column] for row in rows) for column in columns}
+    return {"label": rows[0]["label"], "cases": len(rows), **dict(zip(COUNTS, counts)), **metrics}
 
 
 def spread(values: Iterable[float | None]) -> dict:
-    """Count, mean, standard deviation and median of those that are defined (not None, not NaN)."""
+    """Computes count, mean, standard deviation and median of values that are not None or NaN."""
     defined = [value for value in values if value is not None and value == value]
     if not defined:
         return {"count": 0, "mean": None, "sd": None, "median": None}
@@ -79,12 +79,15 @@ def spread(values: Iterable[float | None]) -> dict:
 
 
 def lines(summary: dict) -> list[str]:
-    """The printed table: means of each organ and of the organs, with what the means hide."""
+    """Formats the printed table: means of each organ and over the organs, and remarks."""
     organs, over = summary["organs"], summary["over_organs"]
     last = "mean of the organs"
     width = max(28, *(len(name) for name in organs))
-    table = [f"{name:{width}} {_figures(organ)}{_remarks(organ)}" for name, organ in organs.items()]
-    table.append(f"{last:{width}} {_figures(over)}")
+    table = [
+        f"{name:{width}} {_format_metrics(organ)}{_format_remarks(organ)}"
+        for name, organ in organs.items()
+    ]
+    table.append(f"{last:{width}} {_format_metrics(over)}")
     if over["empty_references"]:
         table.append("the means leave out what a reference does not show")
     if over["missed"]:
@@ -93,17 +96,17 @@ def lines(summary: dict) -> list[str]:
 
 
 def title(column: str) -> str:
-    """`Dice`, `NSD 1mm`, `HD95`."""
+    """Returns the title of a column: `Dice`, `NSD 1mm`, `HD95`."""
     return {"dice": "Dice", "hd95_mm": "HD95"}.get(column, column.replace("nsd_", "NSD "))
 
 
 def mean_text(column: str, mean: float | None) -> str:
-    """With three digits, millimetres with one; a dash for what is undefined."""
+    """Formats a mean with three digits, millimetres with one, an undefined mean as a dash."""
     return "-" if mean is None else format(mean, ".1f" if column == "hd95_mm" else ".3f")
 
 
-def _figures(organ: dict) -> str:
-    """`Dice 0.903  NSD 1mm 0.612  HD95   4.2 mm`."""
+def _format_metrics(organ: dict) -> str:
+    """Formats the means of an organ: `Dice 0.903  NSD 1mm 0.612  HD95   4.2 mm`."""
     texts = []
     for column in metric_columns(organ):
         text, unit = mean_text(column, organ[column]["mean"]), ""
@@ -113,13 +116,13 @@ def _figures(organ: dict) -> str:
     return "  ".join(texts)
 
 
-def _remarks(organ: dict) -> str:
-    """Counts that a mean does not show, where they are not 0."""
+def _format_remarks(organ: dict) -> str:
+    """Formats the counts that a mean does not show, where a count is not 0."""
     empty, wrong, missed, cases = (organ[name] for name in (*COUNTS, "cases"))
     texts = []
     if missed:
         texts.append(f"missed in {missed} of {cases - empty}")
     if empty:
-        found = f", predicted all the same in {wrong}" if wrong else ""
-        texts.append(f"no reference in {empty} of {cases}{found}")
+        false_positives = f", predicted all the same in {wrong}" if wrong else ""
+        texts.append(f"no reference in {empty} of {cases}{false_positives}")
     return "".join(f"  {text}" for text in ["; ".join(texts)] if text)

@@ -1,5 +1,5 @@
 # generated from common/evaluation/tables.py, do not edit: `make copies`
-"""The folder of an evaluation: `metrics.csv`, `summary.json` and `boxplots.png`."""
+"""Writes and reads the folder of an evaluation: `metrics.csv`, `summary.json`, `boxplots.png`."""
 
 import csv
 import json
@@ -18,37 +18,37 @@ REMEDY = "give folders that configs/evaluate.json wrote."
 
 
 def nsd_column(tolerance_mm: float) -> str:
-    """`nsd_1mm`, `nsd_0.5mm`."""
+    """Names the column of a tolerance: `nsd_1mm`, `nsd_0.5mm`."""
     return f"nsd_{tolerance_mm:g}mm"
 
 
 def volume(millilitres: float) -> float:
-    """Six digits, so that a single voxel never becomes nothing."""
+    """Rounds a volume in ml to six digits, so that a single voxel never becomes 0."""
     return float(f"{millilitres:.6g}")
 
 
-def checked_tolerances(tolerances_mm: Sequence[float]) -> list[float]:
-    """Ascending, each once.
+def check_tolerances(tolerances_mm: Sequence[float]) -> list[float]:
+    """Checks tolerances in mm, and sorts them: `[2, 1, 1]` becomes `[1, 2]`.
 
     Raises:
-        InputError: one is no number above 0.
+        InputError: a tolerance is no number above 0.
     """
-    given = tolerances_mm if isinstance(tolerances_mm, (list, tuple)) else [tolerances_mm]
-    for value in given:
+    values = tolerances_mm if isinstance(tolerances_mm, (list, tuple)) else [tolerances_mm]
+    for value in values:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
             raise InputError(f"--tolerances_mm has {value!r}; it takes numbers above 0, as [1,2].")
-    return sorted(set(given))
+    return sorted(set(values))
 
 
 def write_and_print(folder: str | Path, rows: list[dict]) -> None:
-    """Write the three files and print the table.
+    """Writes the three files and prints the table.
 
     The files replace older ones together, once all are complete. Without matplotlib there is no
-    picture, not an old one either, and a line says so.
+    picture, an old one is removed, and a line says so.
 
     Args:
-        folder: is made where it does not exist.
-        rows: one a case and organ, with the columns of the table; undefined figures are NaN.
+        folder: is created if missing.
+        rows: one a case and organ, with the columns of the table; undefined metrics are NaN.
     """
     summary = summarised(rows)
     contents = {
@@ -67,7 +67,7 @@ def write_and_print(folder: str | Path, rows: list[dict]) -> None:
 
 
 def table(rows: list[dict]) -> str:
-    """A CSV of the rows; what is undefined (NaN) is empty."""
+    """Formats rows as CSV; an undefined value (NaN) is empty."""
     text = StringIO()
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
@@ -77,10 +77,10 @@ def table(rows: list[dict]) -> str:
 
 
 def read_rows(folder: str) -> list[dict]:
-    """The rows of an evaluation's `metrics.csv`, as they were written.
+    """Reads the rows of an evaluation's `metrics.csv`, with the types that were written.
 
     Raises:
-        InputError: there is none, or it is no such table.
+        InputError: the file is missing, or is no such table.
     """
     path = Path(folder, "metrics.csv")
     if not path.is_file():
@@ -91,12 +91,13 @@ def read_rows(folder: str) -> list[dict]:
             rows, columns = list(reader), reader.fieldnames or []
         if not rows or columns != [*FIRST, *metric_columns(columns)[1:-1], *LAST]:
             raise ValueError
-        return [_as_written(row) for row in rows]
+        return [_parse_row(row) for row in rows]
     except ValueError as error:
         raise InputError(f"{path} is not the table of an evaluation; {REMEDY}") from error
 
 
-def _as_written(row: dict[str, str]) -> dict:
+def _parse_row(row: dict[str, str]) -> dict:
+    """Turns the texts of a row into numbers; an empty one is NaN."""
     if None in row or None in row.values():
         raise ValueError("a row is longer or shorter than the first line")
     texts = {"case": row["case"], "label": int(row["label"]), "name": row["name"]}

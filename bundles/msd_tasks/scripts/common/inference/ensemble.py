@@ -1,5 +1,5 @@
 # generated from common/inference/ensemble.py, do not edit: `make copies`
-"""Several networks, and mirrored copies of a volume, as one prediction: their mean probability."""
+"""Averages the probabilities of several networks and of mirrored copies of a volume."""
 
 import glob
 import logging
@@ -21,19 +21,19 @@ logger = logging.getLogger(__name__)
 
 
 class EnsembleInferer(Inferer):
-    """Mean over members and mirrored volumes of the softmax of an inferer's scores.
+    """Averages the softmax of an inferer's scores over members and mirrored volumes.
 
-    The members are weights for one network. They wait in the host's memory and are loaded into it
-    in turn, a whole volume each. The scores of one member and the mean so far exist at once,
-    however many members there are. With no more than one member and no flip, it is the inferer
-    alone. Without `load`, it runs the network that it is given, as servers need it.
+    The members are weights for one network. They wait in the host's memory, and the network loads
+    each in turn for a whole volume. The scores of one member and the mean so far exist at once,
+    however many members there are. With at most one member and no flip, the inferer runs alone.
+    Without `load`, the network of the call runs with its own weights, as servers need it.
 
     Args:
         inferer: gives the scores of a volume (B, classes, X, Y, Z).
         flip_axes: axes of the network's grid, 0 (left to right), 1 (back to front) and 2 (feet to
-            head); the mean is over every combination of flips along them, so each doubles the time.
-            Left and right organs stay told apart where the training flipped along axis 0 too: there
-            the network learns them from their neighbours, not from the side.
+            head). The mean is over every combination of flips, so each axis doubles the time. Left
+            and right organs stay apart where the training flipped along axis 0 too: there the
+            network learns them from their neighbours, not from the side.
 
     Raises:
         InputError: an axis does not exist.
@@ -54,17 +54,17 @@ class EnsembleInferer(Inferer):
         trained_with: Mapping[str, Any] | None = None,
         allow_other_merging: bool = False,
     ) -> None:
-        """Take the members from files; a single one goes into the network at once.
+        """Reads the members from checkpoints; the network loads a single one at once.
 
         Args:
-            network: what the weights must fit.
+            network: the weights must fit it.
             ckpt_path: see `member_paths`.
             trained_with: spacing and intensity range of this run; see `load.network_state`.
-            allow_other_merging: likewise.
+            allow_other_merging: see `load.network_state`.
 
         Raises:
-            InputError: there is none, or one is missing, damaged, does not fit, or is to be run by
-                another patch merging than the first.
+            InputError: there is no member, or one is missing, damaged, does not fit, or has another
+                patch merging than the first.
         """
         paths = member_paths(ckpt_path)
         states = [network_state(path, network, trained_with, allow_other_merging) for path in paths]
@@ -83,10 +83,15 @@ class EnsembleInferer(Inferer):
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
-        """inputs: (B, C, X, Y, Z); returns scores (B, classes, X, Y, Z).
+        """Computes the scores of a batch.
 
-        Of several members or flips they are the logarithm of the mean probability, so that their
-        softmax is that mean.
+        Args:
+            inputs: (B, C, X, Y, Z).
+            network: maps windows (B, C, x, y, z) to scores (B, classes, x, y, z).
+
+        Returns:
+            Scores (B, classes, X, Y, Z). Of several members or flips they are the logarithm of the
+            mean probability, so that their softmax is that mean.
         """
         count = max(1, len(self.members)) * len(self.flips)
         if count == 1:
@@ -100,7 +105,7 @@ class EnsembleInferer(Inferer):
             for flip in self.flips:
                 axes = [2 + axis for axis in flip]
                 scores = self.inferer(volume.flip(axes), network, *args, **kwargs)
-                mean = _added(mean, scores, axes)
+                mean = _add_probabilities(mean, scores, axes)
         for plane in _planes(mean):
             plane.div_(count).clamp_(min=torch.finfo(plane.dtype).tiny).log_()
         if isinstance(inputs, MetaTensor):
@@ -109,39 +114,39 @@ class EnsembleInferer(Inferer):
 
 
 def _planes(scores: Tensor) -> tuple[Tensor, ...]:
-    """Views (B, classes, Y, Z): what is done to one at a time takes little memory beside them."""
+    """Views (B, classes, X, Y, Z) as X planes: work on one at a time takes little memory."""
     return scores.unbind(2)
 
 
-def _added(total: Tensor | None, scores: Tensor, flipped: Sequence[int]) -> Tensor:
-    """The sum of probabilities with those of `scores`, flipped back, added in place."""
+def _add_probabilities(total: Tensor | None, scores: Tensor, flipped: Sequence[int]) -> Tensor:
+    """Adds the probabilities of `scores`, flipped back, to their sum (B, classes, X, Y, Z)."""
     for plane in _planes(scores):
         plane.copy_(plane.softmax(1))
     if total is None:
         return scores.flip(flipped) if flipped else scores
     planes = _planes(scores)[:: -1 if 2 in flipped else 1]
     within = [axis - 1 for axis in flipped if axis > 2]
-    for plane, further in zip(_planes(total), planes):
-        plane += (further.flip(within) if within else further).to(plane.device)
+    for plane, flipped_plane in zip(_planes(total), planes):
+        plane += (flipped_plane.flip(within) if within else flipped_plane).to(plane.device)
     return total
 
 
 def member_paths(ckpt_path: str | Sequence[str]) -> list[str]:
-    """Files of an ensemble's members, in the order given; those of a pattern are sorted.
+    """Lists the files of an ensemble's members in the order of `ckpt_path`, a pattern's sorted.
 
     Args:
-        ckpt_path: a path, a pattern such as `runs/fold*/checkpoints/best.pt`, or a list of them.
+        ckpt_path: a path, a pattern such as `runs/fold*/checkpoints/best.pt`, or a list of both.
 
     Raises:
         InputError: a pattern matches no file, or the list is empty.
     """
     paths = []
-    for given in [ckpt_path] if isinstance(ckpt_path, str) else ckpt_path:
-        is_pattern = glob.has_magic(str(given)) and not Path(given).exists()
-        found = sorted(glob.glob(given)) if is_pattern else [str(given)]
-        if not found:
-            raise InputError(f"no weights match {given}; check --ckpt_path, or train first.")
-        paths += found
+    for pattern in [ckpt_path] if isinstance(ckpt_path, str) else ckpt_path:
+        is_pattern = glob.has_magic(str(pattern)) and not Path(pattern).exists()
+        matches = sorted(glob.glob(pattern)) if is_pattern else [str(pattern)]
+        if not matches:
+            raise InputError(f"no weights match {pattern}; check --ckpt_path, or train first.")
+        paths += matches
     if not paths:
         raise InputError("--ckpt_path is an empty list; give at least one file with weights.")
     return paths

@@ -1,5 +1,5 @@
 # generated from common/inference/probability_writer.py, do not edit: `make copies`
-"""Probabilities of all classes as a file that any viewer opens."""
+"""Writes the probabilities of all classes to a file that any viewer opens."""
 
 import nibabel as nib
 import numpy as np
@@ -9,18 +9,18 @@ from torch import Tensor
 
 from ..data.nifti import VolumeWriter
 
-STEPS = 255  # that a probability is rounded to; the file's header says so, and readers scale back
+STEPS = 255  # of a rounded probability; the file's header says so, and readers scale back
 
 
 class ProbabilityWriter(VolumeWriter):
-    """`SaveImaged`'s writer of uint8 (X, Y, Z, classes) as NIfTI, a class at a time.
+    """Writes uint8 (X, Y, Z, classes) as NIfTI for `SaveImaged`, a class at a time.
 
-    The header's slope is 1/255, so that NIfTI readers give probabilities from 0 to 1. Nothing
-    larger than one class is made on the way.
+    The header's slope is 1/255, so that NIfTI readers give probabilities from 0 to 1. No
+    array larger than one class is made on the way.
     """
 
     def save(self, path, **kwargs) -> None:
-        """Write the file; see above."""
+        """Writes the file `path`; see above."""
         header = nib.Nifti1Header()
         header.set_data_dtype(np.uint8)
         header.set_data_shape(self.data_obj.shape)
@@ -37,10 +37,10 @@ class ProbabilityWriter(VolumeWriter):
 
 
 def in_steps(values: Tensor) -> Tensor:
-    """Interpolated probabilities (classes, …) as uint8, steps of 1/255 that sum up to about 255.
+    """Rounds interpolated probabilities (classes, …) to uint8 steps of 1/255 with sum about 255.
 
-    Where the network's grid ends the sum fades to zero: there they are scaled to 1, and what lies
-    beyond is background.
+    Where the network's grid ends, the sum fades to zero: there probabilities are scaled to sum 1.
+    Voxels beyond the grid are background.
     """
     total = values.sum(0)
     steps = values * (STEPS / total.where(total > 0, torch.ones_like(total)))

@@ -1,5 +1,5 @@
 # generated from common/inference/sliding_window.py, do not edit: `make copies`
-"""Whole volumes, window by window, without the windows that hold only air."""
+"""Slides a window over whole volumes, and skips windows that hold only air."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,16 +14,16 @@ AIR_SCORE = 10.0  # of background where no window was computed: softmax gives it
 
 
 class BodyWindowInferer(Inferer):
-    """Sliding windows as MONAI's `SlidingWindowInferer`, without those in which nothing varies.
+    """Slides windows as MONAI's `SlidingWindowInferer`, skipping those without variation.
 
-    Air clipped to the lower end of the intensity range, or set to zero, is one value throughout; a
-    window of nothing else is background and never reaches the network. Every other voxel sees the
+    Air clipped to the lower end of the intensity range, or set to zero, has one value throughout. A
+    window of air alone is background and never reaches the network. Every other voxel sees the
     same windows with the same weights as in MONAI's inferer, and gets the same scores.
 
     Args:
-        roi_size: window in voxels.
+        roi_size: edges of the window in voxels, such as (96, 96, 96).
         sw_batch_size: windows per forward.
-        overlap: share of a window's edge that the next one covers again, 0 to below 1.
+        overlap: share of a window's edge that the next window covers again, 0 to below 1.
         mode: weights of the blending, "gaussian" or "constant".
         scores_gb: scores of a volume (4 bytes for each class and voxel) up to this size in 1e9
             bytes are kept on the device of the input, larger ones in the host's memory.
@@ -43,9 +43,9 @@ class BodyWindowInferer(Inferer):
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
-        """inputs: (B, C, X, Y, Z); returns scores (B, classes, X, Y, Z), float32, no graph."""
+        """Computes scores (B, classes, X, Y, Z), float32, no graph, of inputs (B, C, X, Y, Z)."""
         volumes = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        scores = [self.blended(volume[None], network, *args, **kwargs) for volume in volumes]
+        scores = [self.blend(volume[None], network, *args, **kwargs) for volume in volumes]
         scores = scores[0] if len(scores) == 1 else torch.cat(scores)
         if isinstance(inputs, MetaTensor):
             return MetaTensor(
@@ -53,8 +53,8 @@ class BodyWindowInferer(Inferer):
             )
         return scores
 
-    def blended(self, volume: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
-        """Scores of one volume: (1, C, X, Y, Z) to (1, classes, X, Y, Z)."""
+    def blend(self, volume: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
+        """Computes the scores of one volume: (1, C, X, Y, Z) to (1, classes, X, Y, Z)."""
         shape = volume.shape[2:]
         before = [max(0, roi - size) // 2 for roi, size in zip(self.roi_size, shape)]
         after = [max(0, roi - size - b) for roi, size, b in zip(self.roi_size, shape, before)]
@@ -78,16 +78,16 @@ class BodyWindowInferer(Inferer):
         return scores[(..., *inside)]
 
     def steps(self, volume: Tensor) -> tuple[int, ...]:
-        """Distances of the windows, in voxels."""
+        """Returns the steps between windows along each axis, in voxels."""
         return tuple(
             roi if roi == size else max(1, int(roi * (1 - self.overlap)))
             for roi, size in zip(self.roi_size, volume.shape[2:])
         )
 
     def windows(self, volume: Tensor) -> list[tuple[slice, ...]]:
-        """Windows in which any channel of (1, C, X, Y, Z) varies.
+        """Lists the windows in which any channel of (1, C, X, Y, Z) varies.
 
-        The first one where none does: the number of classes is the network's to say.
+        Where none varies the first window stays: the network's output tells the number of classes.
         """
         windows = dense_patch_slices(volume.shape[2:], self.roi_size, self.steps(volume))
         varies = []
@@ -98,7 +98,7 @@ class BodyWindowInferer(Inferer):
         return kept or windows[:1]
 
     def buffers(self, outputs: Tensor, volume: Tensor) -> tuple[Tensor, Tensor]:
-        """Zeroed sums of weighted scores (1, classes, X, Y, Z) and of weights (X, Y, Z)."""
+        """Makes zeroed sums of weighted scores (1, classes, X, Y, Z) and of weights (X, Y, Z)."""
         shape = volume.shape[2:]
         n_bytes = 4 * outputs.shape[1] * shape.numel()
         device = volume.device if n_bytes <= self.scores_gb * 1e9 else torch.device("cpu")
@@ -109,7 +109,7 @@ class BodyWindowInferer(Inferer):
 
 
 def _divide(scores: Tensor, total: Tensor) -> None:
-    """Sums to means, plane by plane and in place; background wins where no window was."""
+    """Divides sums (classes, X, Y, Z) by weights (X, Y, Z) in place; air becomes background."""
     for plane, weight in zip(scores.unbind(1), total):
         plane /= weight.clamp(min=torch.finfo(weight.dtype).tiny)
         plane[0][weight == 0] = AIR_SCORE

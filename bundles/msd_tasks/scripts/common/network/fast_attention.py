@@ -1,11 +1,11 @@
 # generated from common/network/fast_attention.py, do not edit: `make copies`
-"""Fast windowed attention for MONAI's SwinUNETR and SwinTransformer, with the same results.
+"""Accelerates windowed attention in MONAI's SwinUNETR and SwinTransformer; results stay.
 
 Attention runs over rectangles of the token grid (see window_partition.py), one call for all
-rectangles of a form, instead of over padded, rolled and masked windows. Padding still counts, as
-it does in MONAI, where a padding token is a key like any other: all padding of a window has the
-same key and value (the bias of the projection), so one key whose position bias is the log-sum-exp
-of theirs stands for all of them.
+rectangles of a group, instead of over padded, rolled and masked windows. Padding still counts, as
+it does in MONAI, where a padding token is a key like any other. All padding of a window has the
+same key and value (the bias of the projection), so one key stands for all padding tokens; its
+position bias is the log-sum-exp of their biases.
 """
 
 from functools import lru_cache
@@ -26,7 +26,7 @@ from .window_partition import WindowGroup, window_groups
 
 
 def accelerate(network: nn.Module, is_on: bool = True) -> nn.Module:
-    """Make every Swin stage inside a network fast; weights and state-dict keys stay as they are.
+    """Makes every Swin stage inside a network fast; weights and state-dict keys stay.
 
     Args:
         network: holds MONAI's `SwinTransformer` anywhere inside, as `SwinUNETR` does, 2D or 3D. It
@@ -45,7 +45,7 @@ def accelerate(network: nn.Module, is_on: bool = True) -> nn.Module:
 
 
 class FastLayer(BasicLayer):
-    """A Swin stage that builds no mask: (B, C, X, Y, Z) to (B, 2C, X/2, Y/2, Z/2)."""
+    """Runs a Swin stage without a mask: (B, C, X, Y, Z) to (B, 2C, X/2, Y/2, Z/2)."""
 
     def forward(self, x: Tensor) -> Tensor:
         drops = self.training and any(block.attn.attn_drop.p > 0 for block in self.blocks)
@@ -63,47 +63,47 @@ class FastLayer(BasicLayer):
 
 
 class FastBlock(SwinTransformerBlock):
-    """A Swin block; with a mask it runs as MONAI's."""
+    """Runs a Swin block without padding and roll; with a mask it runs as MONAI's."""
 
     def forward_part1(self, x: Tensor, mask_matrix: Tensor | None) -> Tensor:
-        """Attention of (B, X, Y, Z, C) tokens, normalisation and projections included."""
+        """Computes attention of (B, X, Y, Z, C) tokens, with norm and projections."""
         if mask_matrix is not None:
             return super().forward_part1(x, mask_matrix)
         grid = tuple(int(size) for size in x.shape[1:-1])  # plain numbers while tracing, too
         window, shift = get_window_size(grid, self.window_size, self.shift_size)
         attn, heads = self.attn, self.num_heads
-        forms = window_groups(grid, tuple(window), tuple(shift))
-        biases = [position_bias(attn, form, tuple(window)) for form in forms]
+        groups = window_groups(grid, tuple(window), tuple(shift))
+        biases = [position_bias(attn, group, tuple(window)) for group in groups]
         qkv = attn.qkv(self.norm1(x))
         padding = qkv.new_zeros(2, heads, self.dim // heads)
         if attn.qkv.bias is not None:
             padding = attn.qkv.bias.view(3, heads, -1)[1:].to(qkv.dtype)
         attend = RecomputedAttention.apply if torch.is_grad_enabled() else attention
-        return attn.proj_drop(attn.proj(attend(qkv, padding, forms, *biases)))
+        return attn.proj_drop(attn.proj(attend(qkv, padding, groups, *biases)))
 
 
-def position_bias(attn: WindowAttention, form: WindowGroup, window: tuple[int, ...]) -> Tensor:
-    """Relative position bias of a form: (heads, n, n), or (heads, n, n + 1) with its padding."""
+def position_bias(attn: WindowAttention, group: WindowGroup, window: tuple[int, ...]) -> Tensor:
+    """Computes a group's relative position bias: (heads, n, n), with padding (heads, n, n + 1)."""
     table = attn.relative_position_bias_table
     # A tensor of a trace is part of its graph: it must neither enter the cache nor leave it.
     look_up = position_index if not torch.jit.is_tracing() else _position_index.__wrapped__
     size = tuple(attn.window_size)
-    between, to_padding = look_up(size, window, form.places, form.sizes, form.ends, table.device)
-    bias = _looked_up(table, between)
-    if form.is_padded:
-        of_padding = _looked_up(table, to_padding).logsumexp(1, keepdim=True)
+    between, to_padding = look_up(size, window, group.places, group.sizes, group.ends, table.device)
+    bias = _select_rows(table, between)
+    if group.is_padded:
+        of_padding = _select_rows(table, to_padding).logsumexp(1, keepdim=True)
         bias = torch.cat([bias, of_padding], 1)
     return bias.permute(2, 0, 1).contiguous()
 
 
-def _looked_up(table: Tensor, index: Tensor) -> Tensor:
-    """`table[index]`; the gradient of `index_select` is the fastest on a CPU."""
+def _select_rows(table: Tensor, index: Tensor) -> Tensor:
+    """Returns `table[index]`; the gradient of `index_select` is the fastest on a CPU."""
     return table.index_select(0, index.flatten()).view(*index.shape, -1)
 
 
 @torch.compiler.assume_constant_result
 def position_index(*arguments) -> tuple[Tensor, Tensor]:
-    """Rows of the bias table for a form: (n, n) between its tokens, (n, p) from them to padding."""
+    """Finds a group's rows of the bias table: (n, n) between tokens, (n, p) to its padding."""
     return _position_index(*arguments)
 
 
@@ -116,7 +116,7 @@ def _position_index(
     ends: tuple[int, ...],
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
-    """MONAI reads a window that is clipped to the grid as the first places of a whole one."""
+    """Reads a window that is clipped to the grid as the first places of a whole one, as MONAI."""
     flat = np.arange(np.prod(window)).reshape(window)
     is_inside, is_padding = np.zeros(window, bool), np.zeros(window, bool)
     is_inside[tuple(slice(p, p + s) for p, s in zip(places, sizes))] = True

@@ -1,12 +1,10 @@
 # generated from common/network/patch_merging.py, do not edit: `make copies`
-"""Runs patch merging as the weights were trained with it: as MONAI does now, or before 1.5.0.
+"""Runs patch merging by the kind of the weights' training: MONAI's of today, or before 1.5.0.
 
-MONAI 1.5.0 changed which voxels its default patch merging takes, not its tensors, so the same
-weights are two functions. The bundle's docs/weights.md has what that means for a user.
+MONAI 1.5.0 changed the voxels that its default patch merging takes, and not its tensors, so the
+same weights are two functions. The bundle's docs/weights.md tells the consequences for a user.
 """
 
-import re
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,14 +21,11 @@ SLICES = {
     CURRENT: ("000", "100", "010", "001", "110", "101", "011", "111"),
     LEGACY: ("000", "100", "010", "001", "101", "010", "001", "111"),
 }
-# Orders of other programs; they take each place once, so a permutation gives the current one.
-SMIT = ("000", "100", "010", "001", "110", "011", "101", "111")
-MERGINGV2 = ("000", "001", "010", "011", "100", "101", "110", "111")  # MONAI's option
 WEIGHT = "reduction.weight"  # (2C, 8C), by columns in the order of the slices
 
 
 class LegacyPatchMerging(swin_unetr.PatchMerging):
-    """The patch merging of MONAI up to 1.4.0: (B, X, Y, Z, C) to (B, X/2, Y/2, Z/2, 2C).
+    """Merges patches as MONAI did up to 1.4.0: (B, X, Y, Z, C) to (B, X/2, Y/2, Z/2, 2C).
 
     Odd sizes are padded with zeros. In 2D, (B, X, Y, C), nothing has changed between the versions.
 
@@ -49,16 +44,19 @@ class LegacyPatchMerging(swin_unetr.PatchMerging):
 
 
 class PatchMerging(LegacyPatchMerging):
-    """Patch merging of either kind; give it to MONAI's networks as `downsample`.
+    """Merges patches by either kind; give this class to MONAI's networks as `downsample`.
 
-    A state dict that it saves says which kind it is, beside the tensors, and one that it loads
-    decides it. So a program that knows only the network and the file, such as MONAI Label, runs
-    the function that was trained.
+    A saved state dict carries the kind beside the tensors, and a loaded one sets it. So a program
+    that knows only the network and the file, such as MONAI Label, runs the function that was
+    trained.
 
     Args:
         dim, norm_layer, spatial_dims: as MONAI's.
-        merging: `current` or `legacy`; `auto` is the kind that loaded weights say, and `current`
-            before any are loaded.
+        merging: `current` or `legacy`; `auto` is the kind that loaded weights carry, and `current`
+            before any weights are loaded.
+
+    Raises:
+        InputError: there is no such kind.
     """
 
     def __init__(
@@ -75,6 +73,7 @@ class PatchMerging(LegacyPatchMerging):
 
     @property
     def merging(self) -> str:
+        """Returns the kind by which the module runs: `current` or `legacy`."""
         return self.decided or CURRENT
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,22 +94,13 @@ class PatchMerging(LegacyPatchMerging):
     ) -> None:
         weight = state_dict.get(prefix + WEIGHT)
         if weight is not None:
-            told = None if self.asked == AUTO else self.asked
-            theirs = local_metadata.get("merging") or told or _merging_of_deployed(prefix, weight)
-            if theirs is None:
-                error_msgs.append(UNDECIDED)
-            elif theirs not in SLICES:
-                error_msgs.append(
-                    f"These weights say patch merging {theirs}, which is not known here; there are "
-                    f"{' and '.join(SLICES)}."
-                )
-            elif self.asked not in (AUTO, theirs):
-                error_msgs.append(
-                    f"These weights were trained with patch merging {theirs}, and the config "
-                    f'says "merging": "{self.asked}"; give {theirs} or auto there.'
-                )
+            asked = None if self.asked == AUTO else self.asked
+            merging = local_metadata.get("merging") or asked or _merging_of_deployed(prefix, weight)
+            problem = _describe_problem(merging, self.asked)
+            if problem:
+                error_msgs.append(problem)
             else:
-                self.decided = theirs
+                self.decided = merging
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
@@ -123,8 +113,25 @@ UNDECIDED = (
 )
 
 
+def _describe_problem(merging: str | None, asked: str) -> str:
+    """Tells why weights of this merging cannot run by the knob; empty when they can."""
+    if merging is None:
+        return UNDECIDED
+    if merging not in SLICES:
+        return (
+            f"These weights say patch merging {merging}, which is not known here; there are "
+            f"{' and '.join(SLICES)}."
+        )
+    if asked not in (AUTO, merging):
+        return (
+            f"These weights were trained with patch merging {merging}, and the config "
+            f'says "merging": "{asked}"; give {merging} or auto there.'
+        )
+    return ""
+
+
 def merging_of(network: nn.Module) -> str | None:
-    """The kind by which a network runs now; None of a network without patch merging in 3D."""
+    """Returns the kind by which a network runs; None without patch merging in 3D."""
     for module in network.modules():
         if isinstance(module, PatchMerging):
             return module.merging
@@ -134,15 +141,15 @@ def merging_of(network: nn.Module) -> str | None:
 
 
 def asked_merging(network: nn.Module) -> str:
-    """The knob that a network was built with: `auto`, `current` or `legacy`."""
-    found = (module.asked for module in network.modules() if isinstance(module, PatchMerging))
-    return next(found, AUTO)
+    """Returns the knob with which a network was built: `auto`, `current` or `legacy`."""
+    knobs = (module.asked for module in network.modules() if isinstance(module, PatchMerging))
+    return next(knobs, AUTO)
 
 
 def set_merging(network: nn.Module, merging: str) -> None:
-    """Run a network by this kind from now on, until it loads weights that say another.
+    """Sets the kind by which a network runs, until it loads weights that carry another.
 
-    Patch mergings of MONAI's own class become ours; weights and state-dict keys stay.
+    Patch mergings of MONAI's own class become `PatchMerging`; weights and state-dict keys stay.
 
     Raises:
         InputError: there is no such kind.
@@ -155,45 +162,26 @@ def set_merging(network: nn.Module, merging: str) -> None:
             module.decided = merging
 
 
-def in_current_order(tensors: Mapping[str, Tensor], order: Sequence[str]) -> dict[str, Tensor]:
-    """Weights that merge patches in another order, as the current merging takes them.
-
-    Exact: columns of the reduction, and the norm's weight and bias, change places by eighths.
-
-    Args:
-        tensors: a state dict by any names; what belongs to no patch merging stays as it is.
-        order: the eight places, each of them once, in the order of the training.
-    """
-    eighths = [order.index(place) for place in SLICES[CURRENT]]
-    return {
-        name: value.unflatten(-1, (8, -1))[..., eighths, :].flatten(-2)
-        if re.search(r"\bdownsample\.(reduction|norm)\.", name) and _has_eighths(value)
-        else value
-        for name, value in tensors.items()
-    }
-
-
-def _has_eighths(value: Tensor) -> bool:
-    """Whether the last axis has eight groups; what has none is refused later, by its shape."""
-    return value.ndim > 0 and value.numel() > 0 and value.shape[-1] % 8 == 0
-
-
 def check_kind(merging: str) -> str:
-    """The knob itself, when it has a value that there is; else an `InputError`."""
+    """Returns the knob `merging` when its value is valid.
+
+    Raises:
+        InputError: the value is none of auto, current and legacy.
+    """
     if merging not in (AUTO, CURRENT, LEGACY):
         raise InputError(f"--merging {merging} is unknown; give auto, current or legacy.")
     return merging
 
 
 def _merging_of_deployed(prefix: str, weight: Tensor) -> str | None:
-    """What this bundle's `models/model.pt` says, when these are its weights.
+    """Reads the kind from the note of this bundle's `models/model.pt`, if these are its weights.
 
-    `monai.bundle.load` hands over a file's tensors without what lies beside them.
+    `monai.bundle.load` hands over a file's tensors without the note beside them.
     """
     path = BUNDLE / "models/model.pt"
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        is_same = torch.equal(state[prefix + WEIGHT], weight.cpu())
-        return state._metadata[prefix[:-1]]["merging"] if is_same else None
+        state_dict = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        is_same = torch.equal(state_dict[prefix + WEIGHT], weight.cpu())
+        return state_dict._metadata[prefix[:-1]]["merging"] if is_same else None
     except Exception:  # no file, or none that says it: there are as many kinds of error as formats
         return None

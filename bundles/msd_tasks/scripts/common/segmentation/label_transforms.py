@@ -1,5 +1,5 @@
 # generated from common/segmentation/label_transforms.py, do not edit: `make copies`
-"""Numbers in label files, and the network's channels: channel i is the i-th smallest number."""
+"""Maps numbers in label files to the network's channels and back, in ascending order."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,48 +14,51 @@ from ..errors import InputError
 
 
 def numbers_and_names(labels: Mapping[str, str]) -> list[tuple[int, str]]:
-    """Number in label files and name of each channel.
+    """Lists number and name of each channel; channel i has the i-th smallest number.
 
     Args:
         labels: names by number as text, `{"0": "background", "1": "spleen", …}`.
 
+    Returns:
+        `[(0, "background"), (1, "spleen"), …]`.
+
     Raises:
-        InputError: a number is none of 0 to 255, 0 is not there or nothing else is, or two labels
-            have one name.
+        InputError: a number is none of 0 to 255, 0 is missing or alone, or two labels have one
+            name.
     """
     try:
-        found = sorted((int(number), str(name)) for number, name in labels.items())
+        pairs = sorted((int(number), str(name)) for number, name in labels.items())
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"labels {labels} are not names by number; mend them.") from error
-    numbers, names = zip(*found) if found else ((), ())
+    numbers, names = zip(*pairs) if pairs else ((), ())
     are_unique = len(set(names)) == len(names) and len(set(numbers)) == len(numbers)
-    if 0 not in numbers or len(found) < 2 or not are_unique or not 0 <= numbers[-1] <= 255:
+    if 0 not in numbers or len(pairs) < 2 or not are_unique or not 0 <= numbers[-1] <= 255:
         raise InputError(
             f"labels {labels} need 0, the background, and others up to 255, each with a name of "
             "its own; mend them."
         )
     if numbers[0] < 0:
         raise InputError(f"labels {labels} have a number below 0; label files hold none.")
-    return found
+    return pairs
 
 
 def unknown_values(values: np.ndarray, labels: Mapping[str, str]) -> list[float]:
-    """Values of a label map that no label has, ascending."""
+    """Lists the values of a label map, of any shape, that no label has, ascending."""
     known = [number for number, _ in numbers_and_names(labels)]
     return [float(value) for value in np.unique(values) if value not in known]
 
 
 def in_words(values: Sequence[float]) -> str:
-    """`3, 4.5`; of many the first five and how many more."""
+    """Lists values as `3, 4.5`; of many the first five and the number of the others."""
     more = f" and {len(values) - 5} more" if len(values) > 5 else ""
     return ", ".join(f"{value:g}" for value in values[:5]) + more
 
 
 class LabelsToChannelsd(MapTransform):
-    """Label maps with the files' numbers to maps of channel numbers, of the same shape and type.
+    """Maps the numbers in label maps to channel numbers; shape and type stay.
 
     Args:
-        keys: of label maps.
+        keys: keys of label maps (1, X, Y, Z).
         labels: see `numbers_and_names`.
 
     Raises:
@@ -87,10 +90,10 @@ class LabelsToChannelsd(MapTransform):
 
 
 class ChannelsToLabelsd(MapTransform):
-    """Maps of channel numbers to the files' numbers: the reverse of `LabelsToChannelsd`.
+    """Maps channel numbers to the numbers in label files: the reverse of `LabelsToChannelsd`.
 
     Args:
-        keys: of maps (1, X, Y, Z), uint8.
+        keys: keys of maps (1, X, Y, Z), uint8.
         labels: see `numbers_and_names`.
     """
 
@@ -103,20 +106,24 @@ class ChannelsToLabelsd(MapTransform):
     def __call__(self, data):
         data = dict(data)
         for key in () if self.is_identity else self.key_iterator(data):
-            made = data[key].clone()
-            for plane in made.unbind(1):  # an index takes eight bytes a voxel
+            label_map = data[key].clone()
+            for plane in label_map.unbind(1):  # an index takes eight bytes a voxel
                 plane.copy_(self.table[plane.long()])
-            data[key] = made
+            data[key] = label_map
         return data
 
 
 def class_weights(
     weights: Sequence[float] | None, labels: Mapping[str, str], device: str | torch.device
 ) -> Tensor | None:
-    """The loss's weights of the channels; None weighs all alike.
+    """Makes the loss's weights (channels,), float32; None weighs all channels alike.
+
+    Args:
+        weights: one for each label, in ascending order of its number: [0.5, 1, 2].
+        labels: see `numbers_and_names`.
 
     Raises:
-        InputError: they are not one for each label.
+        InputError: the number of weights is not that of the labels.
     """
     if not weights:
         return None

@@ -1,5 +1,5 @@
 # generated from common/segmentation/labelled_data.py, do not edit: `make copies`
-"""Which labelled images train, validate and evaluate a network."""
+"""Selects the labelled images that train, validate and evaluate a network."""
 
 import logging
 from pathlib import Path
@@ -15,16 +15,16 @@ logger = logging.getLogger(__name__)
 def read_labelled_data(
     dataset_dir: str, datalist: str | None, channels: int = 1
 ) -> dict[str, list[dict]]:
-    """Pairs `{"image": path, "label": path}` by section: `training`, `validation` and `test`.
+    """Reads pairs `{"image": path, "label": path}` by section: `training`, `validation`, `test`.
 
-    Pairs of a datalist keep its notes on how they are split_cases, see `splits`.
+    Pairs of a datalist keep its notes on their split, see `splits`.
 
     Args:
-        dataset_dir: holds one of `pairing.LAYOUTS` (all of it is `training`), or is what the
-            datalist's paths are relative to.
-        datalist: Decathlon JSON; its sections are taken as they are, but for images of `test`
-            without a label.
-        channels: of an image; more than one are the fourth axis of its file.
+        dataset_dir: holds one of `pairing.LAYOUTS` (all pairs are `training`), or is the folder to
+            which the datalist's paths are relative.
+        datalist: Decathlon JSON; its sections stay as they are, without images of `test` that have
+            no label.
+        channels: channels of an image; more than one are the fourth axis of its file.
 
     Raises:
         InputError: an image without its label or the other way round; unusable files; grids that
@@ -40,7 +40,9 @@ def read_labelled_data(
         sections = {"training": pairs, "validation": [], "test": []}
     if not any(sections.values()):
         raise InputError(f"datalist {datalist} lists no labelled image; add some.")
-    return {name: [_checked(item, channels) for item in items] for name, items in sections.items()}
+    return {
+        name: [_check_pair(item, channels) for item in items] for name, items in sections.items()
+    }
 
 
 def select(
@@ -51,35 +53,36 @@ def select(
     label_fraction: float = 1.0,
     seed: int = 0,
 ) -> list[dict]:
-    """The cases for one use.
+    """Selects the cases for one use.
 
     Args:
-        cases: what `read_labelled_data` gives. Where it has no `validation`, `training` is divided.
+        cases: pairs by section, from `read_labelled_data`. Without `validation`, `training` is
+            split.
         name: `training`, `validation`, `test`, or `all` of them.
-        split, fold: how `training` is split_cases, see `splits.split_cases`.
-        label_fraction: how much of the training set is used, see `splits.first_fraction`.
-        seed: of what a datalist does not say.
+        split, fold: how `training` is split, see `splits.split_cases`.
+        label_fraction: share of the training set in use, see `splits.first_fraction`.
+        seed: seed of folds and ranks that a datalist does not name.
 
     Raises:
-        InputError: there are none, there is no such part, or the cases cannot be divided so.
+        InputError: there are no such cases or part, or the cases cannot be split so.
     """
     if name == "all":
-        found = [item for items in cases.values() for item in items]
+        selected = [item for items in cases.values() for item in items]
     elif name in ("training", "validation") and not cases["validation"]:
-        found = split_cases(cases["training"], split, fold, seed)[name == "validation"]
+        selected = split_cases(cases["training"], split, fold, seed)[name == "validation"]
     else:
-        found = cases.get(name)
-    if not found:
+        selected = cases.get(name)
+    if not selected:
         raise InputError(f"there are no {name} cases; the parts are {', '.join(SECTIONS)} and all.")
     if name == "training":
-        kept = first_fraction(found, label_fraction, seed)
-        logger.info(f"{len(kept)} of {len(found)} labelled volumes train")
-        found = kept
-    return [{"image": item["image"], "label": item["label"]} for item in found]
+        kept = first_fraction(selected, label_fraction, seed)
+        logger.info(f"{len(kept)} of {len(selected)} labelled volumes train")
+        selected = kept
+    return [{"image": item["image"], "label": item["label"]} for item in selected]
 
 
-def _checked(item: dict, channels: int) -> dict:
-    """The pair, once both headers are usable and describe the same grid."""
+def _check_pair(item: dict, channels: int) -> dict:
+    """Checks that both headers are usable and have one grid, and returns the pair."""
     if "label" not in item:
         raise InputError(f"{item['image']} has no label in the datalist; add or remove it.")
     check_grids(item["image"], item["label"], channels)

@@ -2,6 +2,7 @@
 """Loads checkpoints of every known layout, and tells what each holds."""
 
 from .load import load_pretrained, load_weights
-from .preprocessing_note import attach_metadata, preprocessing_of
+from .note_from_transforms import preprocessing_of
+from .preprocessing_note import attach_metadata
 
 __all__ = ["attach_metadata", "load_pretrained", "load_weights", "preprocessing_of"]

@@ -1,5 +1,5 @@
 # generated from common/data/datalist.py, do not edit: `make copies`
-"""Which images a folder or a datalist holds."""
+"""Lists the images of a folder or of a datalist."""
 
 import json
 import os
@@ -14,7 +14,7 @@ SECTIONS = ("training", "validation", "test")  # of a datalist
 
 
 def find_images(dataset_dir: str) -> list[str]:
-    """NIfTI images of a folder and its sub-folders, sorted; or the one file that was given.
+    """Finds the NIfTI images of a folder and its sub-folders, sorted; a file is its own list.
 
     Folders named `label…` and files named `label…` or `…_seg.nii.gz` hold labels and are left
     out, as are hidden files (macOS archives carry `._` doubles).
@@ -29,7 +29,7 @@ def find_images(dataset_dir: str) -> list[str]:
         raise InputError(
             f"dataset_dir {root} does not exist; give a folder or file by --dataset_dir."
         )
-    found = [
+    paths = [
         Path(folder, name)
         for folder, _, names in os.walk(root)
         for name in names
@@ -37,7 +37,7 @@ def find_images(dataset_dir: str) -> list[str]:
     ]
     images = [
         str(path)
-        for path in sorted(found)
+        for path in sorted(paths)
         if not any(part.startswith(("label", ".")) for part in path.relative_to(root).parts)
     ]
     if not images:
@@ -48,7 +48,7 @@ def find_images(dataset_dir: str) -> list[str]:
 
 
 def read_datalist(datalist: str, dataset_dir: str, section: str, is_labelled: bool) -> list[dict]:
-    """One section of a Decathlon datalist, its paths made absolute from `dataset_dir`.
+    """Reads one section of a Decathlon datalist; paths become absolute from `dataset_dir`.
 
     A section that is absent is an empty list.
 
@@ -61,19 +61,19 @@ def read_datalist(datalist: str, dataset_dir: str, section: str, is_labelled: bo
         if not json.loads(Path(datalist).read_text()).get(section):
             return []
         items = load_decathlon_datalist(datalist, is_labelled, section, dataset_dir)
-        lacking = [item for item in items if "image" not in item]
-        if lacking:
-            raise ValueError(f"{lacking[0]} has no `image`")
+        incomplete = [item for item in items if "image" not in item]
+        if incomplete:
+            raise ValueError(f"{incomplete[0]} has no `image`")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"datalist {datalist} cannot be read: {error}; mend it.") from error
     return items
 
 
 def list_images(dataset_dir: str, datalist: str | None, channels: int = 1) -> list[dict]:
-    """Images for inference, `{"image": path}`: a folder's, or all sections of a datalist.
+    """Lists images for inference, `{"image": path}`: of a folder, or of all sections of a datalist.
 
     Raises:
-        InputError: there is none, or one cannot be used.
+        InputError: there is no image, or an image cannot be used.
     """
     if not datalist:
         paths = find_images(dataset_dir)
@@ -86,5 +86,5 @@ def list_images(dataset_dir: str, datalist: str | None, channels: int = 1) -> li
 
 
 def dataset_root(dataset_dir: str) -> str:
-    """The folder whose sub-folders the predictions mirror: `dataset_dir`, or its one file's."""
+    """Returns the folder whose sub-folders predictions mirror: `dataset_dir`, or its one file's."""
     return str(Path(dataset_dir).parent if Path(dataset_dir).is_file() else dataset_dir)

@@ -15,7 +15,7 @@ from .nifti import NIFTI_ENDINGS, VolumeReader
 # At import, not at the first series: a server may have taken `scripts` off the path by then.
 try:
     from .dicom import headers
-    from .dicom.find_series import scan as scan_folder
+    from .dicom.find_series import scan_folder
     from .dicom.read import read_series
     from .dicom.volume import RejectedError
 
@@ -29,18 +29,19 @@ MIN_SLICES = 2  # with fewer, nothing tells how far apart they are
 
 
 class ImageReader(VolumeReader):
-    """`LoadImaged`'s reader of NIfTI files and of DICOM series, on the grid that either has.
+    """Reads NIfTI files and DICOM series for `LoadImaged`, on the grid of the file or series.
 
     A path is that of a file, that of a folder with one series, or a name of `series_in`.
 
     MONAI's `PydicomReader` takes all files of a folder for one series, in the order of their
-    instance numbers: it mixes series, leaves out slices without a number, and closes gaps.
+    instance numbers: that reader mixes series, leaves out slices without a number, and closes gaps.
 
     Raises:
-        InputError: the series cannot be put together without guessing, or is no CT.
+        InputError: the series is no CT, or a volume of its slices would be a guess.
     """
 
     def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict]:
+        """Reads voxels and metadata of a NIfTI file or a DICOM series."""
         path = Path(img[0])
         if path.is_file() and not path.name.endswith(NIFTI_ENDINGS) and is_dicom(path):
             raise InputError(f"{path} is one slice of a DICOM series; give its folder.")
@@ -62,53 +63,56 @@ class ImageReader(VolumeReader):
 
 
 def find_series(dataset_dir: str) -> list[str]:
-    """Names of the CT series in a folder and its sub-folders, sorted; see `series_in`.
+    """Finds the CT series in a folder and its sub-folders: names of `series_in`, sorted.
 
     Hidden folders are left out.
 
     Raises:
-        InputError: there are DICOM files, and what reads them is not installed.
+        InputError: there are DICOM files, and the packages that read DICOM are not installed.
     """
-    found = []
+    series_names = []
     for folder, folders, names in os.walk(dataset_dir):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if any(is_dicom(Path(folder, name)) for name in names):
-            of_folder = series_in(folder)
-            found += of_folder
-            if not of_folder:
+            series = series_in(folder)
+            series_names += series
+            if not series:
                 logger.info(f"{folder} holds DICOM files, but no CT series; it is left out")
-    return sorted(found)
+    return sorted(series_names)
 
 
 def series_in(folder: str) -> dict[str, list[dict]]:
-    """The CT series among a folder's own files: by name the slices, as `headers.read` has them.
+    """Finds the CT series among a folder's own files, sub-folders left out.
 
-    A single one is named as the folder, several `<folder>/<series' UID>`. Overviews to plan a scan
-    and what is no CT (reports, segmentations, MRI) are left out. A damaged file among several
-    series may belong to any of them: the log names it.
+    A single series has the folder's name, several are named `<folder>/<series' UID>`. Overviews to
+    plan a scan and objects that are no CT (reports, segmentations, MRI) are left out. A damaged
+    file beside several series may belong to any of the series: the log names the file.
+
+    Returns:
+        By name the slices' headers, see `headers.read`.
 
     Raises:
-        InputError: what reads DICOM is not installed.
+        InputError: the packages that read DICOM are not installed.
     """
     _check_installed()
     scan = scan_folder(Path(folder), "", sorted(os.listdir(folder)))
     for name, kind, _ in scan["rejected"]:
         if kind in ("damaged file", "empty file"):
             logger.warning(f"{Path(folder, name)} ({kind}) is left out: its series is not known")
-    found: dict[str, list[dict]] = {}
+    series: dict[str, list[dict]] = {}
     for slices in scan["series"].values():
         header = next(item for item in slices if "broken" not in item)
         if header["modality"] != "CT" or headers.is_localizer(header):
             continue
         name = str(Path(folder, header["uid"] or "series"))
-        while name in found:  # parts of one series that do not lie on one grid
+        while name in series:  # parts of one series that do not lie on one grid
             name += "_2"
-        found[name] = [{**item, "path": str(Path(folder, item["name"]))} for item in slices]
-    return {folder: next(iter(found.values()))} if len(found) == 1 else found
+        series[name] = [{**item, "path": str(Path(folder, item["name"]))} for item in slices]
+    return {folder: next(iter(series.values()))} if len(series) == 1 else series
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM files do."""
+    """Tells whether a file begins as DICOM files do."""
     try:
         with path.open("rb") as file:
             return file.read(132)[128:] == b"DICM"
@@ -117,7 +121,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def _read(series: dict[str, list[dict]], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """HU (X, Y, Z) and affine of one of a folder's series."""
+    """Reads HU (X, Y, Z) and affine of one of a folder's series."""
     if name not in series:
         others = f"it holds {len(series)}: {', '.join(series)}" if series else "there is none"
         raise InputError(f"{name} is not one CT series of DICOM files; {others}.")
@@ -137,12 +141,12 @@ def _check_installed() -> None:
 
 
 class Spacingd(MonaiSpacingd):
-    """MONAI's `Spacingd`, which sees its own keys alone.
+    """Resamples as MONAI's `Spacingd`, which here sees its own keys alone.
 
-    MONAI's takes every item whose name begins with `image_` for metadata and updates it; MONAI
-    Label's `image_path` is a text and has no `update`.
+    MONAI's takes every item whose name begins with `image_` for metadata and updates that item;
+    MONAI Label's `image_path` is a text and has no `update`.
     """
 
     def __call__(self, data, lazy: bool | None = None) -> dict:
-        own = {key: data[key] for key in self.key_iterator(data)}
-        return {**data, **super().__call__(own, lazy)}
+        images = {key: data[key] for key in self.key_iterator(data)}
+        return {**data, **super().__call__(images, lazy)}

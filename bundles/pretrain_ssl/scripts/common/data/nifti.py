@@ -1,5 +1,5 @@
 # generated from common/data/nifti.py, do not edit: `make copies`
-"""NIfTI files: whether one can be used, reading it, writing it."""
+"""Checks, reads and writes NIfTI files."""
 
 import logging
 import warnings
@@ -24,10 +24,10 @@ AIR_BELOW_HU = -300.0  # every CT shows some air or lung; images without are pro
 
 
 def check_header(path: str, channels: int = 1) -> str:
-    """The path of a 3D volume (4D when `channels` > 1), once its header has been found usable.
+    """Checks the header of a 3D volume (4D when `channels` > 1), and returns the path.
 
     Raises:
-        InputError: unreadable, of another shape, or without a usable affine.
+        InputError: the file is unreadable, of another shape, or without a usable affine.
     """
     try:
         header = nib.load(path)
@@ -36,8 +36,8 @@ def check_header(path: str, channels: int = 1) -> str:
         raise InputError(f"{path} does not exist; remove it from the datalist.") from error
     except Exception as error:  # nibabel raises a different kind for each way of being broken
         raise InputError(f"{path} cannot be read as an image; replace or remove it.") from error
-    found = shape[3] if len(shape) == 4 else 1
-    if len(shape) not in (3, 4) or found != channels or min(shape) < 1:
+    n_channels = shape[3] if len(shape) == 4 else 1
+    if len(shape) not in (3, 4) or n_channels != channels or min(shape) < 1:
         expected = "a 3D volume" if channels == 1 else f"4D with {channels} channels last"
         raise InputError(f"{path} has shape {shape}, expected {expected}; convert or remove it.")
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
@@ -46,7 +46,7 @@ def check_header(path: str, channels: int = 1) -> str:
 
 
 class VolumeReader(NibabelReader):
-    """`LoadImaged`'s NIfTI reader, which names the file when its voxels cannot be used.
+    """Reads NIfTI files for `LoadImaged`, and names a file whose voxels cannot be used.
 
     Args:
         modality: "CT" warns about an image that does not look like Hounsfield units; "label" and
@@ -54,8 +54,8 @@ class VolumeReader(NibabelReader):
         channels: of an image; more than one are the fourth axis of its file.
 
     Raises:
-        InputError: see `check_header`; truncated or unreadable, or not one finite voxel. A few
-            voxels that are not finite become the smallest finite value, with a warning.
+        InputError: see `check_header`; the voxels are truncated, unreadable, or none is finite. A
+            few voxels that are not finite become the smallest finite value, with a warning.
     """
 
     def __init__(self, modality: str = "CT", channels: int = 1) -> None:
@@ -63,10 +63,11 @@ class VolumeReader(NibabelReader):
         self.modality, self.channels = modality, channels
 
     def read(self, data, **kwargs) -> tuple[str, ...]:
-        """The paths alone: where this raises, `LoadImaged` tries readers that refuse nothing."""
+        """Returns the paths alone: on an error here `LoadImaged` would try other readers."""
         return ensure_tuple(data)
 
     def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict]:
+        """Checks the headers, then reads voxels and metadata."""
         paths = [check_header(path, self.channels) for path in img]
         return super().get_data(super().read(paths))
 
@@ -79,7 +80,7 @@ class VolumeReader(NibabelReader):
                 f"{filename} is cut short or damaged; replace or remove it."
             ) from error
         if data.dtype.kind == "f":
-            data = self._finite(data, filename)
+            data = self._replace_not_finite(data, filename)
         if self.modality == "CT" and data.min() > AIR_BELOW_HU:
             warnings.warn(
                 f"{filename}: values from {data.min():g} to {data.max():g} do not look like "
@@ -89,7 +90,8 @@ class VolumeReader(NibabelReader):
         return data
 
     @staticmethod
-    def _finite(data: np.ndarray, filename: str) -> np.ndarray:
+    def _replace_not_finite(data: np.ndarray, filename: str) -> np.ndarray:
+        """Replaces NaN and infinity by the smallest finite value, with a warning."""
         is_finite = np.isfinite(data)
         if is_finite.all():
             return data
@@ -100,20 +102,20 @@ class VolumeReader(NibabelReader):
 
 
 class VolumeWriter(NibabelWriter):
-    """`SaveImaged`'s NIfTI writer; a file is complete or absent, whenever the process is killed."""
+    """Writes NIfTI files for `SaveImaged`: complete or not at all, should the process be killed."""
 
     def set_metadata(self, meta_dict=None, resample: bool = False, **options) -> None:
-        """Take the affine as it is: what is saved has been brought to the image's grid before.
+        """Takes the affine as it is: the data have been resampled to the image's grid before.
 
         MONAI's own method resamples even then, and fails on axes that are permuted.
         """
         _, self.affine, _ = self.get_meta_info(meta_dict)
 
     def write(self, filename, verbose: bool = False, **kwargs) -> None:
-        """Write beside the target under a temporary name, then rename; with `verbose`, say so.
+        """Writes under a temporary name, then renames the file; `verbose` logs the file's name.
 
         Raises:
-            InputError: it cannot be written, because the disk is full for instance.
+            InputError: the file cannot be written, because the disk is full for instance.
         """
         try:
             with replacing(filename) as temporary:
@@ -127,5 +129,5 @@ class VolumeWriter(NibabelWriter):
             logger.info(f"written: {filename}")
 
     def save(self, path, **kwargs) -> None:
-        """Write the file."""
+        """Writes the file under the given name."""
         super().write(path, verbose=False, **kwargs)

@@ -1,5 +1,5 @@
 # generated from common/network/encoder.py, do not edit: `make copies`
-"""How fast the encoder learns, beside the rest of the network."""
+"""Sets how fast the encoder learns, beside the rest of the network."""
 
 from monai.optimizers import generate_param_groups
 from torch import nn
@@ -10,14 +10,14 @@ ENCODER = "swinViT."  # SwinUNETR's name of its encoder, also that of the pre-tr
 
 
 def freeze_encoder(network: nn.Module, encoder_lr_scale: float) -> None:
-    """At a scale of 0 the encoder gets no gradients from now on and stays as it is.
+    """Freezes the encoder at a scale of 0: it gets no gradients from now on.
 
-    In a run list this comes before anything that wraps the network by DDP, which waits for the
-    gradients of all parameters that it finds trainable.
+    In a run list this comes before DDP wraps the network: DDP waits for the gradients of all
+    parameters that are trainable then.
 
     Args:
         network: the bare network.
-        encoder_lr_scale: the encoder's share of the learning rate.
+        encoder_lr_scale: the encoder's share of the learning rate, 0 or more.
 
     Raises:
         InputError: the share is negative.
@@ -32,7 +32,7 @@ def freeze_encoder(network: nn.Module, encoder_lr_scale: float) -> None:
 
 
 def is_frozen(network: nn.Module) -> bool:
-    """Whether the network has an encoder of which no parameter is trained."""
+    """Tells whether the network has an encoder of which no parameter is trained."""
     encoder = [p for name, p in network.named_parameters() if ENCODER in name]
     return bool(encoder) and not any(parameter.requires_grad for parameter in encoder)
 
@@ -40,11 +40,12 @@ def is_frozen(network: nn.Module) -> bool:
 def parameter_groups(
     network: nn.Module, learning_rate: float, encoder_lr_scale: float
 ) -> list[dict]:
-    """An optimiser's two groups: the rest of the network first, then the encoder.
+    """Splits parameters into an optimizer's two groups: the rest of the network, then the encoder.
 
     Args:
         network: DDP-wrapped or not.
-        learning_rate: of the rest; the encoder gets `encoder_lr_scale` of it.
+        learning_rate: of the rest of the network.
+        encoder_lr_scale: the encoder's share of that learning rate.
     """
     return generate_param_groups(
         network=network,

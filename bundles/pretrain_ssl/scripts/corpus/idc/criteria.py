@@ -1,4 +1,4 @@
-"""What a CT series must fulfil to be selected: collection, licence, slices, place in its study."""
+"""Filters CT series by collection, licence, number of slices, and place in their study."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # Of the licences in the index, those that permit commercial use; all ask to name the source. Not
 # CC BY-NC, nor the Visible Human's own terms. A licence that IDC adds is left out until read.
 COMMERCIAL = ("CC BY 3.0", "CC BY 4.0")
-# Phantoms, computed objects, meat and mice: anatomy of patients is what is to be learnt.
+# Phantoms, computed objects, meat and mice: pre-training is to learn the anatomy of patients.
 NOT_PATIENTS = (
     *("cc_radiomics_phantom", "cc_radiomics_phantom_2", "cc_radiomics_phantom_3"),
     *("ct4harmonization_multicentric", "ct_phantom4radiomics", "dro_toolkit", "lung_phantom"),
@@ -21,41 +21,49 @@ NOT_PATIENTS = (
 )
 
 
-def fitting(
+def filter_series(
     series: "pd.DataFrame",
     *,
-    collections: str | None,
-    exclude: str | None,
+    collections: list[str] | None,
+    exclude: list[str] | None,
     licences: str | None,
     min_slices: int | None,
     max_slices: int | None,
     series_per_study: int | None,
 ) -> "pd.DataFrame":
-    """The series that fit; the arguments are those of `idc.select`.
+    """Keeps the series that meet every criterion; the arguments are those of `select`.
 
     Raises:
-        InputError: an unknown collection or licence; the condition that leaves nothing.
+        InputError: a collection or licence is unknown; a criterion leaves no series.
     """
-    names, kinds = series["collection_id"], series["license_short_name"]
+    names, short_names = series["collection_id"], series["license_short_name"]
     if collections is None:
-        fits = {"all but phantoms and animals": ~names.isin(NOT_PATIENTS)}
+        criteria = {"all but phantoms and animals": ~names.isin(NOT_PATIENTS)}
     else:
-        fits = {f"--collections {collections}": names.isin(_collections(collections, names))}
+        flag = f"--collections {','.join(collections)}"
+        criteria = {flag: names.isin(_parse_collections(collections, names))}
     if exclude is not None:
-        fits[f"--exclude {exclude}"] = ~names.isin(_collections(exclude, names))
+        flag = f"--exclude {','.join(exclude)}"
+        criteria[flag] = ~names.isin(_parse_collections(exclude, names))
     if licences is not None:
-        fits[f"--licences {licences}"] = kinds.isin(_licences(licences, kinds.unique()))
+        known = _parse_licences(licences, short_names.unique())
+        criteria[f"--licences {licences}"] = short_names.isin(known)
     if min_slices is not None:
-        fits[f"--min_slices {min_slices}"] = series["instanceCount"] >= min_slices
+        criteria[f"--min_slices {min_slices}"] = series["instanceCount"] >= min_slices
     if max_slices is not None:
-        fits[f"--max_slices {max_slices}"] = series["instanceCount"] <= max_slices
-    chosen = _all_of(fits, series)
-    return chosen if series_per_study is None else _most_slices(chosen, series_per_study)
+        criteria[f"--max_slices {max_slices}"] = series["instanceCount"] <= max_slices
+    series = _apply(criteria, series)
+    return series if series_per_study is None else _keep_longest(series, series_per_study)
 
 
-def _all_of(fits: dict[str, "pd.Series"], series: "pd.DataFrame") -> "pd.DataFrame":
-    """The series that fit every condition; `fits` has a column of true and false for each."""
-    for flag, column in fits.items():
+def _apply(criteria: dict[str, "pd.Series"], series: "pd.DataFrame") -> "pd.DataFrame":
+    """Keeps the series that meet every criterion.
+
+    Args:
+        criteria: by flag a column of true and false.
+        series: a row each.
+    """
+    for flag, column in criteria.items():
         count, series = len(series), series[column.loc[series.index]]
         if series.empty:
             raise InputError(
@@ -65,8 +73,8 @@ def _all_of(fits: dict[str, "pd.Series"], series: "pd.DataFrame") -> "pd.DataFra
     return series
 
 
-def _most_slices(series: "pd.DataFrame", count: int) -> "pd.DataFrame":
-    """At most `count` series of each study: the thinnest slices, or the longest scan."""
+def _keep_longest(series: "pd.DataFrame", count: int) -> "pd.DataFrame":
+    """Keeps at most `count` series of each study: those of most slices."""
     if count < 1:
         raise InputError(f"--series_per_study takes a number from 1, not {count}.")
     ordered = series.sort_values(
@@ -75,21 +83,21 @@ def _most_slices(series: "pd.DataFrame", count: int) -> "pd.DataFrame":
     return ordered.groupby(["collection_id", "StudyInstanceUID"], sort=False).head(count)
 
 
-def _collections(text: str, column: "pd.Series") -> list[str]:
-    """IDC's names of collections; `LIDC-IDRI`, as TCIA writes it, is `lidc_idri`."""
+def _parse_collections(words: list[str], column: "pd.Series") -> list[str]:
+    """Converts collections to IDC's names; TCIA's `LIDC-IDRI` is `lidc_idri`."""
     known = column.unique()
-    names = [name.strip().lower().replace("-", "_").replace(" ", "_") for name in text.split(",")]
+    names = [word.strip().lower().replace("-", "_").replace(" ", "_") for word in words]
     for name in names:
         if name not in known:
             elsewhere = "TCIA has some that IDC has not: of restricted access, or not as DICOM."
             raise InputError(
-                f"IDC's index has no CT collection {name}; {_closest(name, known) or elsewhere}"
+                f"IDC's index has no CT collection {name}; {_suggest(name, known) or elsewhere}"
             )
     return names
 
 
-def _licences(text: str, known: Iterable[str]) -> list[str]:
-    """Licences by short name in any case; one of the names has a comma in it."""
+def _parse_licences(text: str, known: Iterable[str]) -> list[str]:
+    """Converts licences to IDC's spelling; one of IDC's names has a comma in it."""
     if text.strip().lower() == "commercial":
         return list(COMMERCIAL)
     spelling = {name.lower(): name for name in known}
@@ -97,14 +105,14 @@ def _licences(text: str, known: Iterable[str]) -> list[str]:
     names = [name.strip().lower() for name in names]
     for name in names:
         if name not in spelling:
-            listed = f"there are commercial, {', '.join(sorted(known))}."
+            choices = f"there are commercial, {', '.join(sorted(known))}."
             raise InputError(
-                f"IDC's index has no licence {name}; {_closest(name, spelling) or listed}"
+                f"IDC's index has no licence {name}; {_suggest(name, spelling) or choices}"
             )
     return [spelling[name] for name in names]
 
 
-def _closest(name: str, known: Iterable[str]) -> str:
-    """`did you mean …?`, or nothing where no known name resembles it."""
+def _suggest(name: str, known: Iterable[str]) -> str:
+    """Returns `did you mean …?`, or "" where no known name resembles the name."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]}?" if close else ""

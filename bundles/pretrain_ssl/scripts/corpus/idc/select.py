@@ -1,4 +1,4 @@
-"""Which public CT series to get from Imaging Data Commons (IDC), as a manifest for `idc download`.
+"""Selects public CT series of Imaging Data Commons (IDC), and writes a manifest to download them.
 
 IDC holds most CTs of The Cancer Imaging Archive (TCIA) as DICOM, free of charge. Its index of all
 series comes with the package `idc-index`, so choosing needs no internet.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...common.atomic_write import write_text
 from ...common.errors import InputError
 from . import summary
-from .criteria import fitting
+from .criteria import filter_series
 from .subset import sample
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 # The paper's sources as far as IDC holds them; `docs/corpus.md` compares volume by volume.
 PAPER = {
-    "collections": "lidc_idri,ct_colonography,covid_19_ar,covid_19_ny_sbu",
+    "collections": ["lidc_idri", "ct_colonography", "covid_19_ar", "covid_19_ny_sbu"],
     # colonography: prone and supine, as in the official list (about 1,600 of 3,451 series)
     "series_per_study": 2,
 }
-# Knobs of `select` set by name; a flag given beside a preset wins.
+# Values of `select`'s flags; a flag on the command line overrides the preset's.
 PRESETS = {
     "paper": PAPER,
     "commercial": {"licences": "commercial"},
@@ -43,8 +43,8 @@ def select(
     manifest: str,
     *,
     preset: str | None = None,
-    collections: str | None = None,
-    exclude: str | None = None,
+    collections: list[str] | None = None,
+    exclude: list[str] | None = None,
     licences: str | None = None,
     min_slices: int | None = None,
     max_slices: int | None = None,
@@ -53,9 +53,10 @@ def select(
     max_gb: float | None = None,
     seed: int = 0,
 ) -> str:
-    """Choose CT series of Imaging Data Commons and write a manifest for `idc download`.
+    """Writes a manifest of CT series of Imaging Data Commons for `idc download`.
 
-    Beside it goes `<stem>_sources.csv`: each source's DOI, to be cited, and its licence.
+    The file `<stem>_sources.csv` beside the manifest lists each source's DOI, to be cited, and its
+    licence.
 
     Args:
         manifest: file to write, for instance `paper.s5cmd`.
@@ -66,7 +67,7 @@ def select(
         licences: short names separated by commas (`CC BY 3.0,CC BY 4.0`), or `commercial`.
         min_slices: of a series; default 30, which leaves out scouts.
         max_slices: of a series.
-        series_per_study: of several reconstructions keep those of most slices.
+        series_per_study: keeps as many of a study's reconstructions, those of most slices.
         max_series: size of a sample, spread evenly over collections and then patients.
         max_gb: size of such a sample in GB (10^9 bytes) of DICOM.
         seed: of the sample; a smaller one of the same seed is part of a larger one.
@@ -75,28 +76,28 @@ def select(
         The report: series, patients, studies and GB by collection and licence; the next command.
 
     Raises:
-        InputError: a name that the index does not know; a condition that no series fits.
+        InputError: the index does not know a name; a criterion leaves no series.
     """
-    knobs = _knobs(dict(locals()))
+    knobs = _apply_preset(dict(locals()))
     path = Path(knobs.pop("manifest"))
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it.")
     series, version = read_index()
-    said = [f"{name}={value}" for name, value in knobs.items() if value is not None]
+    flags = [f"{name}={_to_word(value)}" for name, value in knobs.items() if value is not None]
     del knobs["preset"]
-    size = {name: knobs.pop(name) for name in ("max_series", "max_gb", "seed")}
-    chosen = sample(fitting(series, **knobs), **size)
-    return _write(path, chosen, f"Imaging Data Commons {version}, {' '.join(said)}")
+    limits = {name: knobs.pop(name) for name in ("max_series", "max_gb", "seed")}
+    series = sample(filter_series(series, **knobs), **limits)
+    return _write(path, series, f"Imaging Data Commons {version}, {' '.join(flags)}")
 
 
 def read_index() -> tuple["pd.DataFrame", str]:
-    """Every CT series of the index, a row each, and IDC's version, for instance `v25`.
+    """Reads every CT series of the index, a row each, and IDC's version, for instance `v25`.
 
-    Left out are screenshots and raw projections, which the index counts among CTs too, and series
-    that were derived from others.
+    Screenshots and raw projections, which the index counts among CTs too, and series that were
+    derived from others are left out.
 
     Raises:
-        InputError: the package is not installed.
+        InputError: the package `idc-index` is not installed.
     """
     try:
         import idc_index_data
@@ -112,24 +113,29 @@ def read_index() -> tuple["pd.DataFrame", str]:
     return series, f"v{idc_index_data.__version__.partition('.')[0]}"
 
 
-def _knobs(given: dict) -> dict:
-    """Each argument's value: as given, else the preset's, else the default."""
-    preset = given["preset"]
+def _apply_preset(arguments: dict) -> dict:
+    """Replaces every argument that is None by the preset's value, else by the default."""
+    preset = arguments["preset"]
     if preset is not None and preset not in PRESETS:
         raise InputError(f"There is no preset {preset}; there are {', '.join(PRESETS)}.")
-    otherwise = DEFAULTS | PRESETS.get(preset, {})
-    return {name: otherwise.get(name) if v is None else v for name, v in given.items()}
+    defaults = DEFAULTS | PRESETS.get(preset, {})
+    return {name: defaults.get(name) if v is None else v for name, v in arguments.items()}
+
+
+def _to_word(value) -> str:
+    """Returns a flag's value as the command line takes it."""
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def _write(path: Path, series: "pd.DataFrame", origin: str) -> str:
-    """Write manifest and sources; give the report."""
-    by = ["collection_id", "PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
-    urls = series.sort_values(by)["series_aws_url"]
-    # The form of IDC's own manifests: s5cmd's commands, whose target `idc download` replaces.
+    """Writes manifest and sources, and returns the report."""
+    columns = ["collection_id", "PatientID", "StudyInstanceUID", "SeriesInstanceUID"]
+    urls = series.sort_values(columns)["series_aws_url"]
+    # The format of IDC's own manifests: s5cmd's commands, whose target `idc download` replaces.
     lines = [f"# {origin}", *(f"cp {url} ." for url in urls)]
     sources = path.with_name(f"{path.stem}_sources.csv")
     try:
-        write_text(sources, summary.sources(series))
+        write_text(sources, summary.sources_csv(series))
         write_text(path, "\n".join(lines) + "\n")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}; name another.") from None

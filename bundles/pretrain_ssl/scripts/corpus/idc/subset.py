@@ -1,4 +1,4 @@
-"""A seeded sample of series, spread over collections and patients."""
+"""Draws a seeded sample of series, spread over collections and patients."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def sample(
     series: "pd.DataFrame", max_series: int | None, max_gb: float | None, seed: int
 ) -> "pd.DataFrame":
-    """The first series in a seeded order, as many as fit both limits.
+    """Takes the first series in a seeded order, as many as fit both limits.
 
     Of one seed, a smaller sample is part of a larger one, so that studies of the corpus' size
     compare like with like (100, 3,000 and 5,050 volumes in Tang et al., CVPR 2022).
@@ -25,7 +25,7 @@ def sample(
         seed: of the order.
 
     Raises:
-        InputError: a limit below one series; a negative seed.
+        InputError: a limit is below one series; the seed is negative.
     """
     if max_series is None and max_gb is None:
         return series
@@ -33,22 +33,23 @@ def sample(
         raise InputError(f"--max_series takes a number from 1, not {max_series}.")
     if seed < 0:
         raise InputError(f"--seed takes a number from 0, not {seed}.")
-    chosen = _in_turns(series, seed)
+    series = _order(series, seed)
     if max_gb is not None:
-        gb = chosen["series_size_MB"] / 1000
+        gb = series["series_size_MB"] / 1000
         if not max_gb >= gb.min():
             raise InputError(
-                f"--max_gb {max_gb:g} holds none of the {len(chosen):,} series; "
+                f"--max_gb {max_gb:g} holds none of the {len(series):,} series; "
                 f"the smallest has {gb.min():.3g} GB."
             )
-        chosen = chosen[gb <= max_gb]
-        chosen = chosen[chosen["series_size_MB"].cumsum() / 1000 <= max_gb]
-    return chosen if max_series is None else chosen.head(max_series)
+        series = series[gb <= max_gb]
+        series = series[series["series_size_MB"].cumsum() / 1000 <= max_gb]
+    return series if max_series is None else series.head(max_series)
 
 
-def _in_turns(series: "pd.DataFrame", seed: int) -> "pd.DataFrame":
-    """All series, so ordered that collections take turns, and that in each collection no patient
-    has a second series before every patient has one.
+def _order(series: "pd.DataFrame", seed: int) -> "pd.DataFrame":
+    """Shuffles series by the seed, and orders them so that collections take turns.
+
+    In each collection no patient has a second series before every patient has one.
     """
     ordered = series.sort_values("SeriesInstanceUID")  # whatever the order of the index's file
     ordered = ordered.iloc[np.random.default_rng(seed).permutation(len(ordered))]

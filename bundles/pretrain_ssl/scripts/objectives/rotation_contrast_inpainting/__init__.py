@@ -2,19 +2,16 @@
 
 from .heads import ContrastiveHead, ReconstructionHead, RotationHead
 from .loss import SSLLoss
-from .metrics import SSLMetrics, batch_metrics
-from .network import AllHeadsInferer, ChunkInferer, SSLNetwork
+from .metrics import SSLMetrics
+from .network import SSLNetwork
 from .pictures import PictureWriter, Triptychd, ValidationPictures
-from .validation_handlers import CollapseWarning, MetricsFile, ViewsTable
+from .validation_handlers import CollapseWarning
 from .views import Cutoutd, TwoViews
 
 __all__ = [
-    "AllHeadsInferer",
-    "ChunkInferer",
     "CollapseWarning",
     "ContrastiveHead",
     "Cutoutd",
-    "MetricsFile",
     "PictureWriter",
     "ReconstructionHead",
     "RotationHead",
@@ -24,6 +21,4 @@ __all__ = [
     "Triptychd",
     "TwoViews",
     "ValidationPictures",
-    "ViewsTable",
-    "batch_metrics",
 ]

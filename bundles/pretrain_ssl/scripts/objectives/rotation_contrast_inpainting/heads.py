@@ -1,8 +1,8 @@
 """The three heads of the pre-training network (paper section 3.2), and what each of them reads.
 
-All read the encoder's last stage, (B, F, X/32, Y/32, Z/32). The presets `heads_paper.json` and
-`heads_official.json` are choices of `tokens`, `projection` and `decoder`; the defaults are those
-with which a small batch on one GPU converges.
+All read the encoder's last stage, (B, F, X/32, Y/32, Z/32). The presets in configs/objectives/,
+`heads_paper.json` and `heads_official.json`, are choices of `tokens`, `projection` and `decoder`;
+the defaults are those with which a small batch on one GPU converges.
 """
 
 from math import prod

@@ -1,11 +1,13 @@
 """The pre-training objective (paper equation 4)."""
 
 from monai.losses import ContrastiveLoss
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, l1_loss
 
+from ..base import ObjectiveLoss
 
-class SSLLoss(nn.Module):
+
+class SSLLoss(ObjectiveLoss):
     """Weighted sum of the rotation, contrastive and reconstruction losses.
 
     Args:
@@ -15,17 +17,8 @@ class SSLLoss(nn.Module):
     """
 
     def __init__(self, weights: dict[str, float], temperature: float = 0.5) -> None:
-        super().__init__()
-        self.weights = weights
+        super().__init__(weights)
         self.contrast = ContrastiveLoss(temperature=temperature)
-
-    def forward(self, pred: dict[str, Tensor], target: dict[str, Tensor]) -> Tensor:
-        """Scalar loss; see `terms` for the arguments."""
-        return self.weighted(self.terms(pred, target))
-
-    def weighted(self, terms: dict[str, Tensor]) -> Tensor:
-        """The weighted sum of what `terms` returns."""
-        return sum(weight * terms[f"{name}_loss"] for name, weight in self.weights.items())
 
     def terms(self, pred: dict[str, Tensor], target: dict[str, Tensor]) -> dict[str, Tensor]:
         """The three losses, unweighted, in float32 whatever the network's precision.

@@ -1,19 +1,12 @@
-"""The figures that tell how each of the three tasks goes."""
+"""Measures how each of the three tasks goes."""
 
 from collections.abc import Mapping
 
 import torch
-from ignite.metrics import Metric
-from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .loss import SSLLoss
-
-NAMES = (
-    *("loss", "rotation_loss", "contrastive_loss", "reconstruction_loss"),
-    *("rotation_accuracy", "contrastive_top1", "mean_cosine", "psnr", "l1", "l1_of_mean"),
-)
+from ..base import ObjectiveMetrics
 
 
 def cosines(embedding: Tensor) -> Tensor:
@@ -41,6 +34,11 @@ def mean_cosine(embedding: Tensor) -> Tensor:
     return (cosines(embedding) * others).sum(dim=1) / others.sum(dim=1).clamp(min=1)
 
 
+def l1_of_mean(truth: Tensor) -> Tensor:
+    """(2B,) L1 of predicting a view's own mean, from its voxels (2B, N)."""
+    return (truth - truth.mean(dim=1, keepdim=True)).abs().mean(dim=1)
+
+
 def view_metrics(pred: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Each (2B,), for the single views of a batch.
 
@@ -59,38 +57,25 @@ def view_metrics(pred: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> di
         "mean_cosine": mean_cosine(pred["embedding"]),
         "psnr": -10 * error.square().mean(dim=1).clamp(min=1e-10).log10(),
         "l1": error.abs().mean(dim=1),
-        "l1_of_mean": (truth - truth.mean(dim=1, keepdim=True)).abs().mean(dim=1),
+        "l1_of_mean": l1_of_mean(truth),
     }
 
 
-@torch.no_grad()
-def batch_metrics(
-    loss: SSLLoss, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """Scalars of a batch: the loss, its three terms, the means of `view_metrics`."""
-    terms = loss.terms(pred, target)
-    means = {name: value.mean() for name, value in view_metrics(pred, target).items()}
-    return {"loss": loss.weighted(terms), **terms, **means}
+class SSLMetrics(ObjectiveMetrics):
+    """Averages `view_metrics`, the loss and its three terms over the views of an epoch."""
 
+    def of_crops(
+        self, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        return view_metrics(pred, target)
 
-class SSLMetrics(Metric):
-    """Means of `batch_metrics` over the views of an epoch; gathered over processes."""
-
-    def __init__(self, loss: SSLLoss) -> None:
-        self.loss = loss
-        super().__init__(output_transform=lambda output: (output["pred"], output["label"]))
-
-    @reinit__is_reduced
-    def reset(self) -> None:
-        self.sums = torch.zeros(len(NAMES), dtype=torch.float64)
-        self.views = 0
-
-    @reinit__is_reduced
-    def update(self, output) -> None:
-        figures, views = batch_metrics(self.loss, *output), len(output[1]["rotation"])
-        self.sums += views * torch.stack([figures[name] for name in NAMES]).cpu().double()
-        self.views += views
-
-    @sync_all_reduce("sums", "views")
-    def compute(self) -> dict[str, float]:
-        return {name: float(total) / self.views for name, total in zip(NAMES, self.sums)}
+    def chance_levels(
+        self, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]
+    ) -> dict[str, float | Tensor]:
+        """A quarter, one of all other views, and the L1 of predicting each crop's own mean."""
+        truth = target["reconstruction"].float().flatten(1)
+        return {
+            "rotation_accuracy": 0.25,
+            "contrastive_top1": 1 / (len(truth) - 1),
+            "l1": l1_of_mean(truth).mean(),
+        }

@@ -1,7 +1,6 @@
 """The pre-training network (paper figure 2): a Swin Transformer encoder and three heads."""
 
 import torch
-from monai.inferers import Inferer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -64,24 +63,3 @@ class SSLNetwork(nn.Module):
             "embedding": self.contrastive_head(features),
             "reconstruction": reconstruction,
         }
-
-
-class ChunkInferer(Inferer):
-    """Inferer of the training: see `SSLNetwork.all_heads`.
-
-    Args:
-        crops: how many crops, of two views each, at a time; None: all at once.
-    """
-
-    def __init__(self, crops: int | None) -> None:
-        self.chunk_size = crops and 2 * crops
-
-    def __call__(self, inputs: Tensor, network: nn.Module) -> dict[str, Tensor]:
-        return network(inputs, chunk_size=self.chunk_size)
-
-
-class AllHeadsInferer(Inferer):
-    """Inferer of the validation: all heads of a network in evaluation mode, DDP-wrapped or not."""
-
-    def __call__(self, inputs: Tensor, network: nn.Module) -> dict[str, Tensor]:
-        return getattr(network, "module", network).all_heads(inputs)

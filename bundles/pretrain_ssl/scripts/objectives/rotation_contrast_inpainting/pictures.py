@@ -1,6 +1,7 @@
 """Pictures of restored volumes: intact, corrupted and restored side by side."""
 
 import logging
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -8,7 +9,6 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor, PILWriter
 from monai.transforms import Transform
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from ...common.atomic_write import replacing
 from ...common.runtime.distributed import is_main_process
@@ -73,6 +73,8 @@ class Triptychd(Transform):
 class ValidationPictures:
     """Evaluator's handler: triptychs of the first views of every validation, for TensorBoard.
 
+    It does nothing where predictions or targets have no `reconstruction`, an objective without one.
+
     Args:
         run_folder: `tensorboard/` in it is written to.
         iterations_per_epoch: of the training, so that pictures and curves have the same abscissa.
@@ -90,10 +92,15 @@ class ValidationPictures:
 
     def first_batch_completed(self, engine: Engine) -> None:
         output = engine.state.output
-        intact, restored = output["label"]["reconstruction"], output["pred"]["reconstruction"]
+        both = (output["label"], output["pred"])
+        if not all(isinstance(part, Mapping) and "reconstruction" in part for part in both):
+            return
+        intact, restored = (part["reconstruction"] for part in both)
         views = zip(intact[: self.count], output["image"], restored)
         rows = [triptych(*view) for view in views]
         step = engine.state.epoch * self.iterations_per_epoch
+        from torch.utils.tensorboard import SummaryWriter  # inference does without TensorBoard
+
         with SummaryWriter(self.folder) as writer:
             name = "validation/intact_corrupted_restored"
             writer.add_image(name, np.vstack(rows), step, dataformats="HW")

@@ -1,5 +1,5 @@
 # generated from common/data/dicom/volume.py, do not edit: `make copies`
-"""A volume on its way into the corpus, and why one does not get there."""
+"""Holds a volume that was read, and the reason why one is rejected."""
 
 from dataclasses import dataclass, field
 
@@ -9,11 +9,11 @@ MIN_SLICES = 16  # of a volume in a corpus
 
 
 class RejectedError(Exception):
-    """A volume that does not belong into the corpus.
+    """Rejects a volume that cannot be used.
 
     Args:
         kind: the reason without figures or names, by which rejected volumes are counted.
-        detail: what was found, in words; may be empty.
+        detail: the finding in words; may be empty.
     """
 
     def __init__(self, kind: str, detail: str = "") -> None:
@@ -23,12 +23,12 @@ class RejectedError(Exception):
 
 @dataclass
 class Volume:
-    """A volume as its source has it.
+    """Holds a volume's voxels, affine and repairs.
 
     Args:
-        values: (X, Y, Z), HU or what claims to be; any real type.
+        values: (X, Y, Z), HU or what the source takes for HU; any real type.
         affine: 4x4, from voxel to patient coordinates in mm, RAS.
-        repairs: what was mended, in words.
+        repairs: a text each, such as "gantry tilt: 15.0 degrees".
     """
 
     values: np.ndarray
@@ -37,16 +37,16 @@ class Volume:
 
     @property
     def spacing_mm(self) -> np.ndarray:
-        """Distance of neighbouring voxels along each axis."""
+        """Returns the distance of neighbouring voxels along each axis."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
 
 def check_slices(count: int, least: int = MIN_SLICES) -> None:
-    """Raise RejectedError for fewer slices than a volume needs."""
+    """Raises RejectedError for fewer slices than a volume needs."""
     if count < least:
         raise RejectedError("too small", f"{count} slices, at least {least} are needed")
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one line; it may hold a path, so that it goes to the private tables alone."""
+    """Returns an error's kind and first line, which may name a path: for private tables alone."""
     return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,5 +1,5 @@
 # generated from common/data/dicom/headers.py, do not edit: `make copies`
-"""Headers of DICOM files: what of them is kept, and which slices belong to one series.
+"""Reads headers of DICOM files, and tells which slices belong to one series.
 
 Terms and units as in DICOM PS3.3, C.7.6.2 (image plane) and C.8.2.1 (CT image).
 """
@@ -36,11 +36,11 @@ SAME_DIRECTION = 2  # decimals of a direction's cosines: half a degree
 
 
 class BrokenError(Exception):
-    """A file that should be DICOM and cannot be read."""
+    """Reports a file that should be DICOM and cannot be read."""
 
 
 def starts_without_preamble(head: bytes) -> bool:
-    """Whether a file begins, as old exports do, with an element of group 0002 or 0008."""
+    """Tells whether a file begins, as old exports do, with an element of group 0002 or 0008."""
     group, element = (int.from_bytes(head[i : i + 2], "little") for i in (0, 2))
     value_kind = head[4:6]
     is_explicit = value_kind.isalpha() and value_kind.isupper()
@@ -48,10 +48,10 @@ def starts_without_preamble(head: bytes) -> bool:
 
 
 def read(path: Path) -> dict | None:
-    """What of a file's header is kept, by the names of `TAGS`; None for a DICOMDIR.
+    """Reads the values of a file's header by the names of `TAGS`; None for a DICOMDIR.
 
     Raises:
-        BrokenError: unreadable, or it ends before its series is named.
+        BrokenError: the file is unreadable, or ends before its series is named.
     """
     try:
         with warnings.catch_warnings():
@@ -59,7 +59,7 @@ def read(path: Path) -> dict | None:
             dataset = pydicom.dcmread(
                 path, force=True, stop_before_pixels=True, specific_tags=[*TAGS.values()]
             )
-            values = {name: _plain(name, dataset.get(tag)) for name, tag in TAGS.items()}
+            values = {name: _to_json_value(name, dataset.get(tag)) for name, tag in TAGS.items()}
     except Exception as error:  # each element has its own ways of being damaged
         raise BrokenError(first_line(error)) from error
     if values["uid"] is None and values["modality"] is None and values["rows"] is None:
@@ -70,8 +70,8 @@ def read(path: Path) -> dict | None:
     return values
 
 
-def _plain(name: str, value):
-    """A DICOM value as JSON has it; numbers are floats, nothing and emptiness are None."""
+def _to_json_value(name: str, value):
+    """Converts a DICOM value to a JSON value; an absent or empty one becomes None."""
     if value is None or value == "" or (hasattr(value, "__len__") and not len(value)):
         return None
     if name in NUMBERS:
@@ -84,10 +84,10 @@ def _plain(name: str, value):
 
 
 def series_key(header: dict) -> str:
-    """What all slices of one volume share, as text that sorts.
+    """Returns the header values that all slices of one volume share, as text that sorts.
 
-    Beside the series' own number these are the patient (numbers are reused by careless exports),
-    the size, the orientation and the kind of picture: a localizer may share its series' number.
+    Beside the series' UID these are the patient (careless exports reuse UIDs), the size, the
+    orientation and the kind of picture: a localizer may share its series' UID.
     """
     directions = header["orientation"]
     if directions:
@@ -98,5 +98,5 @@ def series_key(header: dict) -> str:
 
 
 def is_localizer(header: dict) -> bool:
-    """Whether a picture is an overview to plan the scan on (scout, topogram)."""
+    """Tells whether a picture is an overview to plan the scan on (scout, topogram)."""
     return "LOCALIZER" in (header["image_type"] or "").upper()

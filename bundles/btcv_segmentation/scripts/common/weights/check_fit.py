@@ -1,0 +1,79 @@
+# generated from common/weights/check_fit.py, do not edit: `make copies`
+"""Refuses weights that do not fit a network; the sentence says which tensors and why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import InputError
+from . import matching, preprocessing_note
+from .architecture import describe_mismatch, read_architecture
+from .layouts import Weights
+
+Tensors = Mapping[str, Tensor]
+
+
+def check_network(
+    weights: Weights, network_tensors: Tensors, trained_with: Mapping[str, Any] | None, remedy: str
+) -> None:
+    """Refuses weights of another network or of another preprocessing.
+
+    Args:
+        weights: the file's.
+        network_tensors: the network's state dict; the file must have each of its tensors.
+        trained_with: spacing and intensity range of this run; None compares none.
+        remedy: how to get weights; closes the sentence.
+
+    Raises:
+        InputError: a tensor is missing, unknown or of another shape, or the file's note has another
+            spacing or intensity range.
+    """
+    path, of_network = weights.path, read_architecture(network_tensors)
+    mismatch = describe_mismatch(read_architecture(weights.tensors), of_network, is_whole=True)
+    if mismatch:
+        raise InputError(f"{path} {mismatch}")
+    file_tensors = matching.with_positions(weights.tensors, network_tensors)
+    problem = matching.describe_mismatch(file_tensors, network_tensors)
+    if problem:
+        raise InputError(f"{path} does not fit this network: {problem}; {remedy}")
+    if trained_with and weights.trained_with:
+        mismatch = preprocessing_note.describe_mismatch(weights.trained_with, trained_with)
+        if mismatch:
+            raise InputError(
+                f"{path} was trained with {mismatch}; give the settings of its training, or other "
+                "weights by --ckpt_path."
+            )
+
+
+def check_encoder(
+    path: str, file_tensors: Tensors, network_tensors: Tensors, allow_partial: bool
+) -> None:
+    """Refuses an encoder that is not the network's, and a part of one without `allow_partial`.
+
+    Of another feature size only the tables of positions would fit, which is no transfer.
+
+    Args:
+        path: the file, for the sentence.
+        file_tensors, network_tensors: by SwinUNETR's names.
+        allow_partial: accept an encoder of which some tensors fit.
+
+    Raises:
+        InputError: as above.
+    """
+    of_file, of_network = read_architecture(file_tensors), read_architecture(network_tensors)
+    mismatch = describe_mismatch(of_file, of_network, is_whole=False)
+    is_other_size = of_file.feature_size not in (None, of_network.feature_size)
+    if mismatch and (not allow_partial or is_other_size):
+        raise InputError(f"{path} {mismatch}")
+    expected = matching.encoder_of(network_tensors)
+    encoder = matching.encoder_of(matching.with_positions(file_tensors, network_tensors))
+    fitting = matching.select_fitting(file_tensors, expected)
+    if allow_partial and not matching.learnt_names(fitting):
+        raise InputError(f"{path} has no tensor that fits this network's encoder; give another.")
+    problem = matching.describe_mismatch(encoder, expected)
+    if problem and (not allow_partial or matching.moved_positions(encoder, expected)):
+        raise InputError(
+            f"{path} does not hold this network's encoder: {problem}; "
+            "--allow_partial True takes what fits, or give other weights."
+        )

@@ -1,0 +1,15 @@
+"""Holds what every pre-training objective shares: loss, metrics, inferers, handlers."""
+
+from .handlers import CropsTable, MetricsFile
+from .inferers import ChunkInferer, ValidationInferer
+from .loss import ObjectiveLoss
+from .metrics import ObjectiveMetrics
+
+__all__ = [
+    "ChunkInferer",
+    "CropsTable",
+    "MetricsFile",
+    "ObjectiveLoss",
+    "ObjectiveMetrics",
+    "ValidationInferer",
+]

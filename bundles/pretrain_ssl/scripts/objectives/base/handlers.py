@@ -1,0 +1,77 @@
+"""Writes the metrics of an evaluation: in one file, and in a table of its crops."""
+
+import csv
+import json
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+
+from ignite.engine import Engine, Events
+
+from ...common.atomic_write import write_text
+from .metrics import ObjectiveMetrics
+
+
+class MetricsFile:
+    """Evaluator's handler: writes its metrics to a JSON file and prints them, when it ends.
+
+    The file has each metric by name and, under `chance`, the chance levels of those that have one.
+
+    Args:
+        path: of the file.
+        metrics: the evaluator's.
+    """
+
+    def __init__(self, path: str, metrics: ObjectiveMetrics) -> None:
+        self.path, self.metrics = Path(path), metrics
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def completed(self, engine: Engine) -> None:
+        found = engine.state.metrics.items()
+        values = {name: float(value) for name, value in found if not isinstance(value, Mapping)}
+        chance = self.metrics.chance
+        write_text(self.path, json.dumps({**values, "chance": chance}, indent=2) + "\n")
+        for name, value in values.items():
+            level = f" (chance {chance[name]:.4f})" if name in chance else ""
+            print(f"{name}: {value:.4f}{level}")
+
+
+class CropsTable:
+    """Evaluator's handler: writes a CSV with a row for each value that `of_crops` returns.
+
+    Columns are `image`, `pass`, `crop` (its number among those of the image in this pass), `view`
+    and the metrics. Where an objective makes several views of a batch, the first views of all crops
+    come before their second ones.
+
+    Args:
+        path: of the file.
+        metrics: the evaluator's.
+    """
+
+    def __init__(self, path: str, metrics: ObjectiveMetrics) -> None:
+        self.path, self.metrics, self.rows = Path(path), metrics, []
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def iteration_completed(self, engine: Engine) -> None:
+        output = engine.state.output
+        metrics = self.metrics.of_crops(output["pred"], output["label"])
+        values = list(zip(*(metric.tolist() for metric in metrics.values())))
+        draws = engine.state.batch["draw"].tolist()
+        items = engine.data_loader.dataset.data
+        for i, row in enumerate(values):
+            number, index, crop = draws[i % len(draws)]
+            place = {"image": items[index]["image"], "pass": number, "crop": crop}
+            place["view"] = i // len(draws)
+            self.rows.append(place | {name: f"{v:.6g}" for name, v in zip(metrics, row)})
+
+    def completed(self, engine: Engine) -> None:
+        text = StringIO()
+        writer = csv.DictWriter(text, self.rows[0].keys())
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.path, text.getvalue())

@@ -1,0 +1,82 @@
+"""Computes an objective's metrics: of a batch in training, over an epoch in validation."""
+
+from collections.abc import Mapping
+
+import torch
+from ignite.metrics import Metric
+from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
+from torch import Tensor
+
+from .loss import ObjectiveLoss
+
+
+class ObjectiveMetrics(Metric):
+    """Averages the loss, its terms and an objective's metrics over the crops of an epoch.
+
+    One object serves the trainer's `MetricLogger`, which calls it with each output, and the
+    validation, whose means are gathered over all processes. `metrics["loss"]` is the key metric,
+    lower is better. A subclass defines `of_crops` and, for metrics that have one, `chance_levels`.
+
+    Args:
+        loss: of the objective.
+
+    Attributes:
+        chance: after a validation, the value by name that knowing nothing would reach.
+    """
+
+    def __init__(self, loss: ObjectiveLoss) -> None:
+        self.loss = loss
+        super().__init__(output_transform=lambda output: (output["pred"], output["label"]))
+
+    def of_crops(self, pred, target) -> dict[str, Tensor]:
+        """Returns each metric as (N,), one value per crop or view of a batch, in its order.
+
+        Args:
+            pred, target: as `loss.terms` takes them.
+        """
+        raise NotImplementedError
+
+    def chance_levels(self, pred, target) -> Mapping[str, float | Tensor]:
+        """Returns the chance level in this batch, a scalar by metric; by default there is none."""
+        return {}
+
+    @torch.no_grad()
+    def of_batch(self, pred, target) -> tuple[dict[str, Tensor], int]:
+        """Returns scalars (the loss, its terms, the means of `of_crops`) and N of `of_crops`."""
+        terms, values = self.loss.terms(pred, target), self.of_crops(pred, target)
+        means = {name: value.mean() for name, value in values.items()}
+        count = len(next(iter(values.values())))
+        return {"loss": self.loss.weighted(terms), **terms, **means}, count
+
+    def __call__(self, output: Mapping) -> dict[str, Tensor]:
+        """Returns the scalars of a trainer's output."""
+        return self.of_batch(output["pred"], output["label"])[0]
+
+    @reinit__is_reduced
+    def reset(self) -> None:
+        self.names, self.chance_names = (), ()
+        self.sums = self.chance_sums = torch.zeros(0, dtype=torch.float64)
+        self.crops, self.chance = 0, {}
+
+    @reinit__is_reduced
+    @torch.no_grad()
+    def update(self, output) -> None:
+        (means, crops), chance = self.of_batch(*output), self.chance_levels(*output)
+        self.sums = _added(self.sums, crops, means)
+        self.chance_sums = _added(self.chance_sums, crops, chance)
+        self.names, self.chance_names = tuple(means), tuple(chance)
+        self.crops += crops
+
+    @sync_all_reduce("sums", "chance_sums", "crops")
+    def compute(self) -> dict[str, float]:
+        self.chance = self._averages(self.chance_names, self.chance_sums)
+        return self._averages(self.names, self.sums)
+
+    def _averages(self, names: tuple[str, ...], sums: Tensor) -> dict[str, float]:
+        return {name: float(total) / self.crops for name, total in zip(names, sums)}
+
+
+def _added(sums: Tensor, crops: int, means: Mapping[str, float | Tensor]) -> Tensor:
+    """Adds a batch's means, weighted by its crops; the first batch says how many there are."""
+    values = torch.tensor([float(value) for value in means.values()], dtype=torch.float64)
+    return crops * values + (sums if len(sums) else 0)

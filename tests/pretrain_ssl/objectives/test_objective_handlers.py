@@ -1,0 +1,46 @@
+"""What an evaluation writes, of any objective: its metrics in a file, its crops in a table."""
+
+import csv
+import json
+from types import SimpleNamespace
+
+import torch
+from ignite.engine import Engine
+
+
+def test_metrics_file_holds_the_plain_numbers_and_the_chance_levels(base, tmp_path, capsys):
+    engine, path = Engine(lambda engine, batch: None), tmp_path / "evaluation/metrics.json"
+    metrics = SimpleNamespace(chance={"accuracy": 0.125})
+    base.MetricsFile(str(path), metrics).attach(engine)
+    engine.state.metrics = {"loss": torch.tensor(0.5), "accuracy": 0.25, "all": {"loss": 0.5}}
+    engine.run([0])
+    kept = json.loads(path.read_text())
+    assert kept == {"loss": 0.5, "accuracy": 0.25, "chance": {"accuracy": 0.125}}
+    assert capsys.readouterr().out == "loss: 0.5000\naccuracy: 0.2500 (chance 0.1250)\n"
+
+
+def test_every_view_has_a_row_with_its_image_pass_and_metrics(base, objective, tmp_path):
+    truth = torch.tensor([0.0, 1.0]).reshape(1, 1, 2, 1, 1).repeat(4, 1, 1, 1, 1)
+    pred = {
+        "rotation": torch.eye(4),
+        "embedding": torch.eye(2).repeat(2, 1),
+        "reconstruction": truth * 0.5,
+    }
+    target = {"rotation": torch.tensor([0, 1, 2, 0]), "reconstruction": truth}
+    batch = {"draw": torch.tensor([[3, 1, 0], [3, 1, 1]])}
+    engine = Engine(lambda engine, _: {"pred": pred, "label": target})
+    items = SimpleNamespace(data=[{"image": "a.nii"}, {"image": "b.nii"}])
+    engine.data_loader = SimpleNamespace(dataset=items)
+    metrics = objective.SSLMetrics(objective.SSLLoss({}))
+    base.CropsTable(str(tmp_path / "views.csv"), metrics).attach(engine)
+    engine.run([batch])
+    with (tmp_path / "views.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["image"], r["pass"], r["crop"], r["view"]) for r in rows] == [
+        ("b.nii", "3", "0", "0"),
+        ("b.nii", "3", "1", "0"),
+        ("b.nii", "3", "0", "1"),
+        ("b.nii", "3", "1", "1"),
+    ]
+    assert [float(row["rotation_accuracy"]) for row in rows] == [1, 1, 1, 0]
+    assert {(float(row["l1"]), float(row["l1_of_mean"])) for row in rows} == {(0.25, 0.5)}
