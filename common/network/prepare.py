@@ -13,7 +13,8 @@ def prepare_network(
     device: str | torch.device,
     fast_attention: bool = True,
     channels_last: bool = False,
-    compile: bool = False,  # noqa: A002  the flag's name
+    compile: bool = False,
+    matmul_precision: str = "highest",
 ) -> nn.Module:
     """Puts a network on its device; weights and state-dict keys stay as they are.
 
@@ -25,7 +26,10 @@ def prepare_network(
         fast_attention: see `fast_attention.accelerate`.
         channels_last: store convolutions' weights with the channels last.
         compile: run the network by `torch.compile`, which needs a C++ compiler, on CUDA Triton.
+        matmul_precision: of float32 products of this process on CUDA: "highest", or "high", which
+            lets them use TF32.
     """
+    torch.set_float32_matmul_precision(matmul_precision)
     network = accelerate(network.to(device), fast_attention)
     if channels_last:
         network = network.to(memory_format=torch.channels_last_3d)

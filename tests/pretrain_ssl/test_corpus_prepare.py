@@ -327,7 +327,7 @@ def test_another_setting_or_source_needs_another_destination(
     assert content(destination) == undisturbed
 
 
-def test_patients_are_named_by_a_table_a_withdrawn_one_disappears(tmp_path):
+def test_patients_are_named_by_a_table_a_withdrawn_one_disappears(tmp_path, caplog):
     source, destination = tmp_path / "source", tmp_path / "corpus"
     for number, name in enumerate(("a/1.nii.gz", "a/2.nii.gz", "b.nii", "c/d/e.nii")):
         write_nifti(source / name, body(seed=number), (3, 3, 3))
@@ -344,8 +344,8 @@ def test_patients_are_named_by_a_table_a_withdrawn_one_disappears(tmp_path):
     table = tmp_path / "patients.csv"
     table.write_text("source,patient\na/2.nii.gz,second\nc,third\nelsewhere,x\n")
     (source / "b.nii").unlink()
-    done = prepare(source, destination, "--workers", 1, "--patients", table)
-    assert "--patients names what is no image or folder of one: elsewhere" in done.stderr
+    prepare(source, destination, "--workers", 1, "--patients", table)
+    assert "--patients names what is no image or folder of one: elsewhere" in caplog.text
     named = {row["source"]: row["patient"] for row in rows(destination, "accepted")}
     assert named == {
         "a/1.nii.gz": "a",

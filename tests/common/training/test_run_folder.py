@@ -1,12 +1,12 @@
 """The folder of a run: a new one, or that of the run which a command goes on with."""
 
 import json
-import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from helpers import ROOT, write_json
+from helpers import write_json
 
 from common.training import run_folder
 
@@ -87,18 +87,10 @@ def test_restart_by_torchrun_goes_on_even_if_the_run_began_anew(command, monkeyp
     assert command(resume="never") == "a-2"
 
 
-def test_a_folder_in_use_is_refused_to_another_process(command, tmp_path):
+def test_a_folder_in_use_is_refused_to_another_process(command, refusal, tmp_path):
     command()
-    other = f"""
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-from common.training.run_folder import open_run_folder
-config = {str(tmp_path / "train.json")!r}
-sys.argv = ["/x/monai/bundle/__main__.py", "run", "--config_file", config]
-open_run_folder({str(tmp_path / "a")!r}, "auto")
-"""
-    done = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True)
-    assert done.returncode and "a is in use by another process" in done.stderr
+    with get_context("fork").Pool(1) as other, refusal("a is in use by another process"):
+        other.apply(run_folder.open_run_folder, (str(tmp_path / "a"), "auto"))
 
 
 def test_run_keeps_its_configuration_and_flags(command, tmp_path):

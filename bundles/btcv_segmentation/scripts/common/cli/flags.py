@@ -27,7 +27,8 @@ RENAMED = {
 # and those that no config has on top any more
 MOVED = (
     *("feature_size", "depths", "num_heads", "window_size", "use_v2", "use_checkpoint", "task"),
-    *("fast_attention", "channels_last", "scores_gb", "rank", "world_size", "is_main"),
+    *("fast_attention", "channels_last", "compile", "matmul_precision", "scores_gb"),
+    *("rank", "world_size", "is_main"),
 )
 
 
