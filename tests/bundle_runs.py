@@ -122,8 +122,8 @@ def process_state_restored() -> Iterator[None]:
     argv, path, hook = sys.argv, sys.path.copy(), sys.excepthook
     own_scripts = {name: sys.modules[name] for name in sys.modules if is_script(name)}
     forget_scripts()
-    root = logging.getLogger()
-    handlers, level = root.handlers.copy(), root.level
+    loggers = [logging.getLogger(), logging.getLogger("ignite")]  # those of logging.conf
+    logs = [(logger, logger.handlers.copy(), logger.level) for logger in loggers]
     sigterm = signal.getsignal(signal.SIGTERM)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -141,8 +141,9 @@ def process_state_restored() -> Iterator[None]:
         sys.argv, sys.path[:], sys.excepthook = argv, path, hook
         forget_scripts()
         sys.modules.update(own_scripts)
-        root.handlers[:] = handlers
-        root.setLevel(level)
+        for logger, handlers, level in logs:
+            logger.handlers[:] = handlers
+            logger.setLevel(level)
         signal.signal(signal.SIGTERM, sigterm)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         random.setstate(states[0])

@@ -221,7 +221,7 @@ def test_killed_it_goes_on_and_the_result_is_the_same(many, undisturbed, tmp_pat
     before = times(tmp_path / "corpus")
     records = [path for path in before if "records" in path]
     assert 5 <= len(records) < 80  # in the middle of the work
-    prepare(many, tmp_path / "corpus", "--workers", 2)
+    python(BUNDLE, *COMMAND, many, tmp_path / "corpus", "--workers", 2)
     after = times(tmp_path / "corpus")
     assert {path: after[path] for path in records} == {path: before[path] for path in records}
     assert content(tmp_path / "corpus") == undisturbed

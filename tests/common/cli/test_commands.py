@@ -29,7 +29,7 @@ def draw(
     output: str,
     is_fast: bool = False,
     spacing_mm: list[float] | None = None,
-    kind: Literal["ct", "mr"] = "ct",
+    kind: Literal["ct", "mr"] | None = "ct",
 ) -> str:
     """Draws."""
     return f"{names} {output} {is_fast} {spacing_mm} {kind}"

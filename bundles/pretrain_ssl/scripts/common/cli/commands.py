@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from inspect import Parameter, getdoc, signature
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from ..errors import InputError
 
@@ -142,7 +142,7 @@ def _docstring(function: Callable) -> tuple[str, dict[str, str]]:
 
 def _kind(annotation: Any) -> Any:
     """Returns the annotated type without `| None`; str where there is none."""
-    if get_origin(annotation) is UnionType:
+    if get_origin(annotation) in (Union, UnionType):  # Literal[…] | None is the former
         return next(kind for kind in get_args(annotation) if kind is not NoneType)
     return str if annotation is Parameter.empty else annotation
 
