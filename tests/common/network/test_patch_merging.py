@@ -175,7 +175,8 @@ def test_monais_load_runs_the_deployed_weights_as_they_were_trained(kind, tmp_pa
     small = {"use_checkpoint": False} | {k: v for k, v in SMALL.items() if k != "in_channels"}
     for name in ("train", "inference"):
         content = json.loads((folder / f"configs/{name}.json").read_text())
-        write_json(folder / f"configs/{name}.json", content | small)
+        content["network_def"] |= small
+        write_json(folder / f"configs/{name}.json", content)
     sys.path.insert(0, str(folder))
     merging = importlib.import_module("scripts.common.network.patch_merging")
     trained = look_trained(network(merging.PatchMerging), kind)
