@@ -78,12 +78,14 @@ def test_ranks_are_an_order_drawn_by_the_seed():
 
 
 @pytest.mark.parametrize(
-    ("fraction", "count"), [(0.1, 3), (0.11, 4), (1 / 3, 10), (0.7, 21), (1, 30), (1e-6, 1)]
+    ("fraction", "cases", "count"),
+    [(0.1, 30, 3), (0.11, 30, 4), (1 / 3, 30, 10), (1, 30, 30), (1e-6, 30, 1), (0.55, 20, 11)],
 )
-def test_a_fraction_is_rounded_up_but_not_by_binary_dust(fraction, count):
-    kept = splits.first_fraction(items(30), fraction, 0)
+def test_a_fraction_is_rounded_up_but_not_by_binary_dust(fraction, cases, count):
+    """0.55 * 20 is 11.000000000000002."""
+    kept = splits.first_fraction(items(cases), fraction, 0)
     assert len(kept) == count
-    assert kept == [case for case in items(30) if case in kept]  # in the order given
+    assert kept == [case for case in items(cases) if case in kept]  # in the order given
 
 
 @pytest.mark.parametrize("fraction", [0, -0.5, 1.01, True])
