@@ -58,6 +58,7 @@ test-slow: setup
 check: setup
 	ruff check common bundles tools tests
 	ruff format --check common bundles tools tests
+	python tools/repo check_json common
 	python tools/repo check_json bundles
 	python tools/repo check_json tools
 	python tools/repo check_copies
@@ -65,6 +66,7 @@ check: setup
 format: setup
 	ruff check --fix common bundles tools tests
 	ruff format common bundles tools tests
+	python tools/repo format_json common
 	python tools/repo format_json bundles
 	python tools/repo format_json tools
 	python tools/repo write_copies

@@ -17,7 +17,7 @@ STEP_BYTES = 64 * 2**20
 
 
 def keep_freed_memory() -> bool:
-    """Let this process reuse the memory it frees instead of asking the system for zeroed pages.
+    """Lets this process reuse the memory it frees instead of asking the system for zeroed pages.
 
     On a CPU half the time of an inference went into those pages. Equal to starting the process
     with `MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647 MALLOC_TOP_PAD_=67108864`.
@@ -33,7 +33,7 @@ def keep_freed_memory() -> bool:
 
 
 class PeakMemory:
-    """Handler of any engine: the most memory used up to its end, in one line of the log.
+    """Logs the peak memory of an engine in one line when it ends.
 
     On CUDA what PyTorch had allocated on the device, on a CPU the process's resident set.
     """

@@ -1,4 +1,4 @@
-"""A training that loses no work: states written whole, from which a run goes on exactly."""
+"""Saves checkpoints of a training and resumes exactly from the last one."""
 
 import json
 import logging

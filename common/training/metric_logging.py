@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..atomic_write import write_text
 from ..runtime.distributed import is_main_process, world_size
-from ..runtime.progress import ProgressBar
+from ..runtime.progress import ProgressBar, scalars
 
 
 def loss_of(output: Mapping | list) -> dict[str, Tensor]:
@@ -114,9 +114,3 @@ class MetricLogger:
             csv.writer(file).writerows(rows)
         for name, value in figures.items():
             self.writer.add_scalar(name, value, iteration)
-
-
-def scalars(engine: Engine) -> dict[str, float]:
-    """The engine's metrics that are plain numbers."""
-    found = engine.state.metrics.items()
-    return {name: float(value) for name, value in found if not isinstance(value, Mapping)}

@@ -111,10 +111,11 @@ def _describe_intensity(note: Mapping[str, Any]) -> str:
 def _describe_transform(name: str, arguments: Mapping[str, Any]) -> str:
     a, b = ([arguments.get(f"{letter}_{end}") for end in ("min", "max")] for letter in "ab")
     if name == "ScaleIntensityRanged" and arguments.get("clip"):
-        scaled = "" if b in ([0, 1], a) else f" as {b[0]:g} to {b[1]:g}"
+        scaled = "" if b in ([0, 1], a, [None, None]) else f" as {b[0]:g} to {b[1]:g}"
         return f"{a[0]:g} to {a[1]:g}{scaled}"
-    if name == "NormalizeIntensityd" and arguments.get("subtrahend") is not None:
-        return f"mean {arguments['subtrahend']:g}, sd {arguments['divisor']:g}"
+    mean_and_sd = arguments.get("subtrahend"), arguments.get("divisor")
+    if name == "NormalizeIntensityd" and all(isinstance(v, (int, float)) for v in mean_and_sd):
+        return "mean {:g}, sd {:g}".format(*mean_and_sd)
     if name == "NormalizeIntensityd" and arguments.get("nonzero") and arguments.get("channel_wise"):
         return "normalised by each image"
     words = ", ".join(f"{key} {value}" for key, value in arguments.items())
@@ -125,9 +126,9 @@ def describe_mismatch(of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> 
     """Describes how two notes differ: `spacing 1.5 x 1.5 x 2 mm, here …`; empty when both agree."""
     run_words = describe(of_run)
     return " and ".join(
-        f"{name} {value}, here {run_words[name]}"
+        f"{name} {value}, here {run_words.get(name, 'none')}"
         for name, value in describe(of_file).items()
-        if value != run_words[name]
+        if value != run_words.get(name)
     )
 
 

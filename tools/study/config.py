@@ -1,6 +1,5 @@
 """Reads a study's configuration; every mistake in it is told before anything runs."""
 
-import difflib
 import json
 from collections.abc import Iterable
 from functools import cache
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli.flags import is_declared, place_of
+from common.errors import suggest
 from tools import ROOT
 
 from .grid import Study, fields
@@ -108,7 +108,7 @@ def _check_command(step: str, bundle: str, spec: dict, arguments: tuple[str, ...
         if not is_declared(flag, config):
             place = place_of(flag, config)
             known = [key for key in config if not key.startswith("_")]
-            remedy = _remedy(flag, known, "the bundle's README lists them.")
+            remedy = suggest(flag, known) or "the bundle's README lists them."
             remedy = f"did you mean {place}?" if place else remedy
             raise ValueError(f"step {step}: no config of {bundle} declares {flag}; {remedy}")
 
@@ -124,13 +124,8 @@ def _check_keys(node: Any, what: str, known: set[str], needed: set[str]) -> None
 def _check_names(names: Iterable[str], known: Iterable[str], what: str, kind: str) -> None:
     for name in names:
         if name not in known:
-            remedy = _remedy(name, known, f"there are {', '.join(sorted(known)) or 'none'}.")
+            remedy = suggest(name, known) or f"there are {', '.join(sorted(known)) or 'none'}."
             raise ValueError(f"{what} knows no {kind} {name}; {remedy}")
-
-
-def _remedy(name: str, known: Iterable[str], otherwise: str) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else otherwise
 
 
 @cache

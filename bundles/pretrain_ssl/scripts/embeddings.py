@@ -1,4 +1,4 @@
-"""One embedding per volume from the encoder alone, and the table that holds them."""
+"""Computes an embedding of each volume with the encoder alone, and writes their table."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The encoder of a pre-training, as the file that a fine-tuning starts from."""
+"""Exports the encoder of a pre-training to the file that a fine-tuning starts from."""
 
 from .common.atomic_write import save_atomically
 from .common.network.patch_merging import AUTO, check_kind

@@ -73,6 +73,8 @@ def test_words_become_what_the_function_takes(capsys, words, printed):
         ("convert a b --scale fast", "takes a number, not fast"),
         ("convert a b --count 2_0", "takes a whole number, not 2_0"),
         ("draw --output o --is_fast maybe", "takes true or false, not maybe"),
+        ("draw --output o --spacing_mm 1,,2", "takes values separated by commas, not '1,,2'"),
+        ("draw --output o --spacing_mm=", "takes values separated by commas, not ''"),
         ("draw --output o --kind mri", "mri is unknown; did you mean mr?"),
         ("convert a b --scale", "expected one argument"),
         ("", "arguments are required: COMMAND"),

@@ -132,6 +132,16 @@ def test_the_report_as_documented(tmp_path, line):
 # what is not this network's encoder
 
 
+def test_the_pre_trainings_own_flags_are_named(refusal, load_scripts, tmp_path):
+    load_scripts("pretrain_ssl")
+    network, path = of_bundle("pretrain_ssl"), saved(tmp_path / "a.pt", refused_state("heads"))
+    with refusal("give --network_def::encoder::num_heads"):
+        load.load_pretrained(network, path)
+    path = saved(tmp_path / "b.pt", refused_state("feature size"))
+    with refusal("give --network_def::encoder::embed_dim 24, or other weights"):
+        load.load_pretrained(network, path)
+
+
 def refused_state(kind: str) -> dict:
     encoder = encoder_of(copied(built()))
     first = "swinViT.layers1.0.blocks.0.norm1.weight"

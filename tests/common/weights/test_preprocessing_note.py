@@ -5,9 +5,11 @@ from copy import deepcopy
 
 import pytest
 import torch
+from monai.transforms import NormalizeIntensityd, ScaleIntensityRanged, Spacingd
 from weight_layouts import built, saved
 
 from common.weights import load, preprocessing_note
+from common.weights import preprocessing_of as preprocessing_note_of
 
 CT = {"spacing_mm": [1.5, 1.5, 2.0], "intensity_min": -175, "intensity_max": 250}
 PRETRAINED = {"spacing_mm": [1.5, 1.5, 1.5], "intensity_min": -1000, "intensity_max": 1000}
@@ -58,6 +60,28 @@ def test_file_stays_a_plain_state_dict(tmp_path):
 )
 def test_words(trained_with, words):
     assert preprocessing_note.describe(trained_with) == words
+
+
+@pytest.mark.parametrize(
+    ("transforms", "words"),
+    [
+        ([ScaleIntensityRanged("image", -41, 176, clip=True)], "-41 to 176"),
+        ([ScaleIntensityRanged("image", 0, 9, -1, 1, clip=True)], "0 to 9 as -1 to 1"),
+        (
+            [NormalizeIntensityd("image", subtrahend=[1, 2], divisor=[3, 4])],
+            "NormalizeIntensityd (",
+        ),
+        ([NormalizeIntensityd("image", subtrahend=1.5, divisor=2)], "mean 1.5, sd 2"),
+        ([], "as in the file"),
+    ],
+)
+def test_every_list_of_intensity_transforms_has_words(transforms, words):
+    note = preprocessing_note_of([Spacingd("image", pixdim=(1, 1, 2)), *transforms])
+    assert preprocessing_note.describe(note)["intensity"].startswith(words)
+    without = preprocessing_note_of(transforms)  # nothing resamples: there is no spacing to compare
+    assert preprocessing_note.describe_mismatch(note, without).startswith(
+        "spacing 1 x 1 x 2 mm, here none"
+    )
 
 
 def test_difference_names_both_and_nothing_where_they_agree():

@@ -1,5 +1,5 @@
 # generated from common/atomic_write.py, do not edit: `make copies`
-"""Files that are never half-written."""
+"""Writes files that are never half-written."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; renamed to it when all went well, else removed.
+    """Yields a temporary name beside `path`; renames it when all went well, else removes it.
 
     So there is either the old file or the whole new one, never a part.
     """
@@ -27,7 +27,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def save_atomically(content: Any, path: str | Path) -> None:
-    """`torch.save` by way of a temporary name, on the disk before it is renamed."""
+    """Saves by `torch.save` to a temporary name, flushes the file to disk and renames it."""
     import torch  # takes seconds, and those who write text alone need not wait for it
 
     with replacing(path) as temporary, temporary.open("wb") as file:
@@ -37,6 +37,6 @@ def save_atomically(content: Any, path: str | Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write text by way of a temporary name."""
+    """Writes text by way of a temporary name."""
     with replacing(path) as temporary:
         temporary.write_text(text)

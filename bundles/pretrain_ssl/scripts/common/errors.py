@@ -1,10 +1,11 @@
 # generated from common/errors.py, do not edit: `make copies`
 """Errors that a user can mend: each is one sentence, shown without a traceback."""
 
+import difflib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 
 
@@ -13,6 +14,17 @@ class InputError(ValueError):
 
     It is an exception and not an exit, so that a server which embeds a bundle survives it.
     """
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Returns `did you mean NAME?` with the known name nearest to a word; "" where none is near.
+
+    Args:
+        word: as it was typed.
+        known: names that would have been right.
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else ""
 
 
 def sentence_of(error: BaseException) -> str | None:

@@ -1,4 +1,4 @@
-"""Training crops that are read without their volumes.
+"""Reads training crops without reading their volumes.
 
 A volume that is on the training's grid already (uncompressed NIfTI, RAS, the training's spacing)
 stays in its file, which is mapped for each crop and closed behind it. So memory and open files do

@@ -1,4 +1,4 @@
-"""A volume that stays in its file: mapped while its voxels are used, closed behind them."""
+"""Maps a volume that stays in its file: open only while its voxels are used."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Unlabelled images, divided into those that train and those that validate."""
+"""Splits unlabelled images into those that train and those that validate."""
 
 import logging
 import warnings

@@ -15,7 +15,7 @@ def prepare_network(
     fast_attention: bool = True,
     channels_last: bool = False,
     compile: bool = False,
-    matmul_precision: str = "highest",
+    matmul_precision: str | None = None,
 ) -> nn.Module:
     """Puts a network on its device; weights and state-dict keys stay as they are.
 
@@ -27,10 +27,11 @@ def prepare_network(
         fast_attention: see `fast_attention.accelerate`.
         channels_last: store convolutions' weights with the channels last.
         compile: run the network by `torch.compile`, which needs a C++ compiler, on CUDA Triton.
-        matmul_precision: of float32 products of this process on CUDA: "highest", or "high", which
-            lets them use TF32.
+        matmul_precision: of float32 products of this process on CUDA: "high" lets them use TF32;
+            None leaves PyTorch's setting, "highest" unless the program changed it.
     """
-    torch.set_float32_matmul_precision(matmul_precision)
+    if matmul_precision is not None:
+        torch.set_float32_matmul_precision(matmul_precision)
     network = accelerate(network.to(device), fast_attention)
     if channels_last:
         network = network.to(memory_format=torch.channels_last_3d)

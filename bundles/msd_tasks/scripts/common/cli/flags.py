@@ -1,7 +1,6 @@
 # generated from common/cli/flags.py, do not edit: `make copies`
-"""What a person meets when a command line or an input is wrong: one sentence and the remedy."""
+"""Checks the flags of `monai.bundle run`: a mistake is told in one sentence with its remedy."""
 
-import difflib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from fire.parser import DefaultParseValue
 
 from .. import BUNDLE
-from ..errors import InputError, show_sentence
+from ..errors import InputError, show_sentence, suggest
 
 # Arguments of `monai.bundle run` itself, and those that its `--tracking` reads.
 RUN_ARGUMENTS = {
@@ -57,7 +56,9 @@ def check_flags(bundle_root: str = ".") -> None:
         return
     sys.excepthook = show_sentence
     config = merged_config()
-    for name in {**RENAMED, **dict.fromkeys(MOVED)}.keys() & config.keys():
+    for name in config:
+        if name not in (*RENAMED, *MOVED):
+            continue
         rest = {key: node for key, node in config.items() if key != name}
         place = "its knobs by themselves" if name == "task" else place_of(name, rest)
         if place:
@@ -65,9 +66,9 @@ def check_flags(bundle_root: str = ".") -> None:
     for flag in flags():
         if flag not in RUN_ARGUMENTS and not is_declared(flag, config):
             place = place_of(flag, config)
-            known = [key for key in config if not key.startswith("_")]
-            close = [place] if place else difflib.get_close_matches(flag, known, n=1)
-            remedy = f"did you mean --{close[0]}?" if close else "its README lists them."
+            known = [f"--{key}" for key in config if not key.startswith("_")]
+            remedy = f"did you mean --{place}?" if place else suggest(f"--{flag}", known)
+            remedy = remedy or "its README lists them."
             raise InputError(f"Unknown flag --{flag}: no config file declares it; {remedy}")
 
 
@@ -96,7 +97,7 @@ def _paths(config: dict, prefix: str = "") -> Iterator[str]:
 
 
 def flags() -> dict:
-    """Flags of the running command line, `-` as `_` and `#` as `::`, values as fire reads them."""
+    """Lists the flags of the command line, `-` as `_`, `#` as `::`, values as fire reads them."""
     found, arguments = {}, sys.argv[2:]
     for position, argument in enumerate(arguments):
         if not argument.startswith("--"):
@@ -110,7 +111,7 @@ def flags() -> dict:
 
 
 def merged_config() -> dict:
-    """Config files of the running command line, merged in order as `monai.bundle run` merges them.
+    """Merges the config files of the running command line in order, as `monai.bundle run` does.
 
     Returns an empty dict when the bundle is used from Python.
     """
@@ -125,7 +126,7 @@ def merged_config() -> dict:
 
 
 def effective_config() -> dict:
-    """`merged_config` with the flags set in it: what the running command really does.
+    """Sets the flags in `merged_config`: the configuration that the running command uses.
 
     Returns an empty dict when the bundle is used from Python.
     """
@@ -139,12 +140,12 @@ def effective_config() -> dict:
 
 
 def started_from_shell() -> bool:
-    """Whether this process is `python -m monai.bundle run`."""
+    """Tells whether this process is `python -m monai.bundle run`."""
     return Path(sys.argv[0]).parts[-2:] == ("bundle", "__main__.py") and sys.argv[1:2] == ["run"]
 
 
 def is_declared(flag: str, config: dict) -> bool:
-    """Whether `a::b::c` exists in the config, or is a further argument of a declared component."""
+    """Tells whether a config has `a::b::c`, or has a component that may take it as an argument."""
     node, *names = [config, *flag.split("::")]
     if names[0] == "_meta_":
         return True

@@ -2,7 +2,6 @@
 """Runs typed functions as commands, by argparse: `python -m scripts weights inspect FILE`."""
 
 import argparse
-import difflib
 import re
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +9,7 @@ from inspect import Parameter, getdoc, signature
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from ..errors import InputError
+from ..errors import InputError, suggest
 
 Commands = dict[str, "Callable | Commands"]
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -65,21 +64,20 @@ class _Parser(argparse.ArgumentParser):
         if extra:  # refused here, where this command's own options are known
             word = extra[0].partition("=")[0]
             known = [action.option_strings[0] for action in self._actions if action.option_strings]
-            self.error(f"{word} is unknown{_nearest(word.replace('-', '_'), known)}")
+            typed = "--" + word.lstrip("-").replace("-", "_") if word.startswith("-") else word
+            self.error(f"{word} is unknown; {_remedy(typed, known)}")
         return namespace, extra
 
     def error(self, message: str) -> None:
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if choice:
             known = re.findall(r"'(.*?)'", choice[2])
-            message = f"{choice[1]} is unknown{_nearest(choice[1], known)}"
+            message = f"{choice[1]} is unknown; {_remedy(choice[1], known)}"
         raise SystemExit(f"error: {message} (`{self.prog} --help` explains more)")
 
 
-def _nearest(word: str, known: list[str]) -> str:
-    plain = {name.replace("-", "_"): name for name in known}
-    close = difflib.get_close_matches(word, plain, n=1)
-    return f"; did you mean {plain[close[0]]}?" if close else f"; there are {', '.join(known)}."
+def _remedy(word: str, known: list[str]) -> str:
+    return suggest(word, known) or f"there are {', '.join(known)}."
 
 
 def _add(parser: _Parser, commands: Commands | Callable) -> None:
@@ -151,12 +149,14 @@ def _read(annotation: Any, word: str) -> Any:
     """Converts a word of the command line; a str is exactly the word."""
     kind = _kind(annotation)
     if get_origin(kind) is list:
-        words = [part.strip() for part in word.strip("[]()").split(",")]
-        return [_read(get_args(kind)[0], part) for part in words if part]
+        parts = [part.strip() for part in word.strip("[]()").split(",")]
+        if "" in parts:
+            raise argparse.ArgumentTypeError(f"takes values separated by commas, not '{word}'")
+        return [_read(get_args(kind)[0], part) for part in parts]
     if get_origin(kind) is Literal:
         choices = {str(choice): choice for choice in get_args(kind)}
         if word not in choices:
-            raise argparse.ArgumentTypeError(f"{word} is unknown{_nearest(word, list(choices))}")
+            raise argparse.ArgumentTypeError(f"{word} is unknown; {_remedy(word, list(choices))}")
         return choices[word]
     try:
         if kind in (int, float) and "_" in word:  # Python reads 2025_01 as 202501

@@ -1,10 +1,10 @@
 # generated from common/cli/main.py, do not edit: `make copies`
 """Starts the commands of a bundle: `python -m scripts weights inspect FILE`."""
 
-import difflib
 import sys
 from importlib import import_module
 
+from ..errors import suggest
 from .commands import run
 
 PROGRAM = "python -m scripts"
@@ -26,8 +26,7 @@ def main(groups: dict[str, str]) -> None:
         print(_overview(groups))
         raise SystemExit(0 if group else "error: A group is missing; choose one of these.")
     if group not in groups:
-        close = difflib.get_close_matches(group, groups, n=1)
-        remedy = f"did you mean {close[0]}?" if close else f"there are {', '.join(groups)}."
+        remedy = suggest(group, groups) or f"there are {', '.join(groups)}."
         raise SystemExit(f"error: There is no group of commands {group}; {remedy}")
     run(import_module(groups[group]).COMMANDS, f"{PROGRAM} {group}", words)
 

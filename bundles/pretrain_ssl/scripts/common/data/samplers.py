@@ -1,9 +1,8 @@
 # generated from common/data/samplers.py, do not edit: `make copies`
-"""Every random draw of a training, keyed by seed, epoch and index.
+"""Makes sampling reproducible: a batch depends only on the seed and on its number.
 
-What a batch holds, how its items are cropped and turned follows from its number alone, not from
-what was drawn before, nor from how many workers or processes draw. So a run that was killed goes
-on as if nothing had happened, and two processes see what one with the doubled batch would see.
+It depends neither on earlier batches nor on how many workers or ranks draw. So a resumed run sees
+the same data, and two ranks see the data of one rank with the doubled batch.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from .seeded_dataset import Key, seeded_rng
 
 
 class ResumableBatchSampler(Sampler[list[Key]]):
-    """Batch sampler of a training: endless passes over the data, each in an order of its own.
+    """Samples the batches of a training: endless passes over the data, each in its own order.
 
     What is left of a pass that does not fill another batch waits for another pass. Data that do
     not fill a single batch come several times in it, drawn differently.
@@ -80,7 +79,7 @@ class ResumableBatchSampler(Sampler[list[Key]]):
 
 
 class ValidationBatchSampler(Sampler[list[Key]]):
-    """Batch sampler of a validation: every item once a pass, in the data set's order.
+    """Samples the batches of a validation: every item once a pass, in the data set's order.
 
     A batch never reaches into the next pass, so it holds no item twice. Processes take whole
     batches in turn; one that would get none repeats the first.

@@ -1,12 +1,14 @@
 # generated from common/runtime/progress.py, do not edit: `make copies`
-"""Shows the progress of an engine."""
+"""Shows the progress of an engine, and its metrics."""
+
+from collections.abc import Mapping
 
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
 
 class ProgressBar:
-    """Handler of any engine: one bar over all its iterations, closed whatever happens.
+    """Shows one bar over all iterations of an engine, and closes it whatever happens.
 
     Args:
         unit: what is counted: "case", "crop".
@@ -41,3 +43,9 @@ class ProgressBar:
         if self.bar is not None:  # another handler may fail before it is begun
             self.bar.close()
         raise error  # ignite takes an exception that has a handler for handled
+
+
+def scalars(engine: Engine) -> dict[str, float]:
+    """Lists the engine's metrics that are plain numbers, by name."""
+    metrics = engine.state.metrics.items()
+    return {name: float(value) for name, value in metrics if not isinstance(value, Mapping)}

@@ -1,5 +1,5 @@
 # generated from common/training/checkpoint_handler.py, do not edit: `make copies`
-"""A training that loses no work: states written whole, from which a run goes on exactly."""
+"""Saves checkpoints of a training and resumes exactly from the last one."""
 
 import json
 import logging

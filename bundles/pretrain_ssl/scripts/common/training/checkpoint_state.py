@@ -1,5 +1,5 @@
 # generated from common/training/checkpoint_state.py, do not edit: `make copies`
-"""All that the next iteration of a training depends on, as one file's content and back."""
+"""Collects the state that the next iteration of a training depends on, and restores it."""
 
 import random
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def further_parts(engine: Engine) -> dict[str, Any]:
 def training_state(
     engine: Engine, evaluator: Engine, network: torch.nn.Module, others: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """State after the engine's last iteration, in types that `weights_only` loads.
+    """Returns the state after the engine's last iteration, in types that `weights_only` loads.
 
     Args:
         engine: the trainer; its data loader has `samplers.ResumableBatchSampler`.
@@ -66,7 +66,7 @@ def restore(
     network: torch.nn.Module,
     others: Mapping[str, Any],
 ) -> None:
-    """The reverse of `training_state`.
+    """Restores the state that `training_state` returned.
 
     Raises:
         InputError: the run had other data, another batch, another number of processes, or another
@@ -98,7 +98,7 @@ def _check_merging(state: Mapping[str, torch.Tensor], network: torch.nn.Module) 
 
 
 def read_state(path: Path, previous: Path | str) -> dict[str, Any]:
-    """A state's file.
+    """Reads a checkpoint.
 
     Args:
         previous: what a run would go on from without this file; for the sentence.
@@ -116,7 +116,7 @@ def read_state(path: Path, previous: Path | str) -> dict[str, Any]:
 
 
 def random_state() -> dict[str, Any]:
-    """Random states of Python, NumPy and PyTorch, in types that `weights_only` loads."""
+    """Returns the random states of Python, NumPy and PyTorch as `weights_only` can load them."""
     kind, words, *rest = np.random.get_state()
     numpy = (kind, torch.from_numpy(words.astype(np.int64)), *rest)
     found = {"python": random.getstate(), "numpy": numpy, "torch": torch.get_rng_state()}
@@ -124,7 +124,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
-    """The reverse of `random_state`."""
+    """Restores the random states that `random_state` returned."""
     kind, words, *rest = state["numpy"]
     np.random.set_state((kind, words.numpy().astype(np.uint32), *rest))
     random.setstate(state["python"])

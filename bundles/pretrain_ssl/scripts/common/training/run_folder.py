@@ -1,5 +1,5 @@
 # generated from common/training/run_folder.py, do not edit: `make copies`
-"""The folder of a training run: which one a command goes on in."""
+"""Chooses the folder of a training run: an earlier one to resume in, or a new one."""
 
 import fcntl
 import json
@@ -24,7 +24,7 @@ _locks = []  # open files; a lock is given back when its process ends, however i
 
 
 def open_run_folder(output_dir: str, resume: str) -> str:
-    """The folder of this run: an earlier one's that it goes on with, or a new one.
+    """Returns the folder of this run: an earlier one to resume in, or a new one.
 
     A run is `output_dir` or, where that was taken, `output_dir-2`, `-3`, … Only the last is ever
     gone on with. From Python, as in a server, every training is a new run. Of several processes
@@ -71,7 +71,7 @@ def _claimed(output_dir: str, goes_on: bool) -> Path:
 
 
 def kept_config(folder: str | Path) -> dict:
-    """The configuration that a run was started with.
+    """Returns the configuration that a run was started with.
 
     Raises:
         InputError: the folder is not one of a run.
@@ -87,7 +87,7 @@ def kept_config(folder: str | Path) -> dict:
 
 
 def note_merging(folder: Path, merging: str) -> None:
-    """Add to a run's config.json which patch merging `auto` stands for."""
+    """Adds to a run's config.json which patch merging `auto` stands for."""
     path = folder / "config.json"
     if path.is_file():
         write_text(

@@ -56,7 +56,7 @@ def describe_mismatch(of_file: Architecture, of_network: Architecture, is_whole:
     """Describes how a file's architecture differs from a network's; empty when both agree.
 
     The remedy closes the sentence:
-    `has feature size 24, this network 48; give --feature_size 24, or other weights.`
+    `has feature size 24, this network 48; give --network_def::feature_size 24, or other weights.`
 
     Args:
         of_file, of_network: the two architectures.
@@ -70,7 +70,10 @@ def describe_mismatch(of_file: Architecture, of_network: Architecture, is_whole:
     known = {name: pair for name, pair in pairs.items() if None not in pair}
     mismatches = {name: pair for name, pair in known.items() if pair[0] != pair[1]}
     words = " and ".join(_describe_pair(name, *pair) for name, pair in mismatches.items())
-    return f"{words}; {_suggest_remedy(mismatches, is_whole)}" if mismatches else ""
+    if not mismatches:
+        return ""
+    is_pretraining = of_network.out_channels is None  # the encoder is a node of its own there
+    return f"{words}; {_suggest_remedy(mismatches, is_whole, is_pretraining)}"
 
 
 def describe(architecture: Architecture) -> str:
@@ -98,17 +101,22 @@ def _describe_pair(name: str, file_value: object, network_value: object) -> str:
     return f"has {_label(name)} {plain(file_value)}, this network {plain(network_value)}"
 
 
-def _suggest_remedy(mismatches: Mapping[str, tuple], is_whole: bool) -> str:
+def _suggest_remedy(mismatches: Mapping[str, tuple], is_whole: bool, is_pretraining: bool) -> str:
     if "in_channels" in mismatches or "out_channels" in mismatches:
         if not is_whole and mismatches["in_channels"][0] == 1:
             return "--inflate_input True repeats the one channel, or give other weights."
         return "give the configuration of its training, or other weights."
-    flags = " ".join(_format_flag(name, file_value) for name, (file_value, _) in mismatches.items())
+    flags = " ".join(
+        _format_flag(name, file_value, is_pretraining)
+        for name, (file_value, _) in mismatches.items()
+    )
     return f"give {flags}, or other weights."
 
 
-def _format_flag(name: str, value: object) -> str:
+def _format_flag(name: str, value: object, is_pretraining: bool) -> str:
     value = (value,) * 3 if name == "window_size" else value
+    if is_pretraining:  # MONAI's SwinTransformer calls the feature size so
+        name = "encoder::" + name.replace("feature_size", "embed_dim")
     flag = f"--network_def::{name}"
     return f'{flag} "[{plain(value)}]"' if isinstance(value, tuple) else f"{flag} {value}"
 

@@ -1,10 +1,9 @@
 """Filters CT series by collection, licence, number of slices, and place in their study."""
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ...common.errors import InputError
+from ...common.errors import InputError, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +90,7 @@ def _parse_collections(words: list[str], column: "pd.Series") -> list[str]:
         if name not in known:
             elsewhere = "TCIA has some that IDC has not: of restricted access, or not as DICOM."
             raise InputError(
-                f"IDC's index has no CT collection {name}; {_suggest(name, known) or elsewhere}"
+                f"IDC's index has no CT collection {name}; {suggest(name, known) or elsewhere}"
             )
     return names
 
@@ -107,12 +106,6 @@ def _parse_licences(text: str, known: Iterable[str]) -> list[str]:
         if name not in spelling:
             choices = f"there are commercial, {', '.join(sorted(known))}."
             raise InputError(
-                f"IDC's index has no licence {name}; {_suggest(name, spelling) or choices}"
+                f"IDC's index has no licence {name}; {suggest(name, spelling) or choices}"
             )
     return [spelling[name] for name in names]
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    """Returns `did you mean …?`, or "" where no known name resembles the name."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else ""

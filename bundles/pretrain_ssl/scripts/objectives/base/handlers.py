@@ -2,13 +2,13 @@
 
 import csv
 import json
-from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
 from ignite.engine import Engine, Events
 
 from ...common.atomic_write import write_text
+from ...common.runtime.progress import scalars
 from .metrics import ObjectiveMetrics
 
 
@@ -29,9 +29,7 @@ class MetricsFile:
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def completed(self, engine: Engine) -> None:
-        found = engine.state.metrics.items()
-        values = {name: float(value) for name, value in found if not isinstance(value, Mapping)}
-        chance = self.metrics.chance
+        values, chance = scalars(engine), self.metrics.chance
         write_text(self.path, json.dumps({**values, "chance": chance}, indent=2) + "\n")
         for name, value in values.items():
             level = f" (chance {chance[name]:.4f})" if name in chance else ""

@@ -1,4 +1,4 @@
-"""The three heads of the pre-training network (paper section 3.2), and what each of them reads.
+"""Builds the three heads of the pre-training network (paper section 3.2).
 
 All read the encoder's last stage, (B, F, X/32, Y/32, Z/32). The presets in configs/objectives/,
 `heads_paper.json` and `heads_official.json`, are choices of `tokens`, `projection` and `decoder`;

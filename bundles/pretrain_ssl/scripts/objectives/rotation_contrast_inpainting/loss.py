@@ -1,4 +1,4 @@
-"""The pre-training objective (paper equation 4)."""
+"""Computes the loss of the pre-training (paper equation 4)."""
 
 from monai.losses import ContrastiveLoss
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""The pre-training network (paper figure 2): a Swin Transformer encoder and three heads."""
+"""Builds the pre-training network (paper figure 2): a Swin Transformer encoder and three heads."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Two corrupted views of a crop (paper section 3.2): a rotation about z and cutout.
+"""Makes two corrupted views of a crop (paper section 3.2): a rotation about z and cutout.
 
 Drawing the parameters and applying them are separate functions, so that each can be tested
 exactly. Departures from the official script: rotation is about the z axis as the paper says (the
