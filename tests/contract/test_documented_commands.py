@@ -14,8 +14,9 @@ from bundle_runs import python
 from helpers import BUNDLES, ROOT, import_scripts
 from monai.bundle import ConfigParser
 
+from common.cli.command_line import RUN_ARGUMENTS
 from common.cli.commands import understand
-from common.cli.flags import RUN_ARGUMENTS, is_declared
+from common.cli.flags import is_declared
 
 NAMES = ["btcv_segmentation", "msd_tasks", "pretrain_ssl"]
 DOCUMENTS = [

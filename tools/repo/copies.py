@@ -46,11 +46,14 @@ def scripts_of(root: Path, bundle: str) -> dict[Path, str]:
     originals = sorted((root / "common").glob("*.py"))
     for package in PACKAGES[bundle]:
         originals += sorted((root / "common" / package).rglob("*.py"))
+        originals += sorted((root / "common" / package).rglob("*.json"))
     pairs = [(original, scripts / original.relative_to(root)) for original in originals]
     moved = root / "tools/repo/moved_command.py"
     pairs += [(moved, scripts / f"{name}.py") for name in MOVED_COMMANDS[bundle]]
+    headers = {".py": HEADER, ".json": ""}  # JSON has no comments
     return {
-        copy: HEADER.format(original.relative_to(root).as_posix()) + original.read_text()
+        copy: headers[copy.suffix].format(original.relative_to(root).as_posix())
+        + original.read_text()
         for original, copy in pairs
     }
 
@@ -69,6 +72,7 @@ def differing(root: Path = ROOT) -> dict[Path, str]:
     """Tells what is wrong, by path: a file differs, is missing, or has no original."""
     wanted = generated(root)
     there = set(root.glob("bundles/*/scripts/common/**/*.py"))
+    there |= set(root.glob("bundles/*/scripts/common/**/*.json"))
     begins = HEADER.partition("{")[0]
     there |= {p for p in root.glob("bundles/*/scripts/*.py") if p.read_text().startswith(begins)}
     problems = {path: "has no original" for path in there - wanted.keys()}

@@ -8,7 +8,7 @@ from helpers import write_json
 from monai.bundle import run
 
 from common import errors
-from common.cli import flags
+from common.cli import command_line, flags
 
 CONFIG = {
     "spacing_mm": [1.5, 1.5, 1.5],
@@ -40,7 +40,7 @@ def shell(monkeypatch, tmp_path):
 
 def given(monkeypatch, *arguments: str) -> dict:
     monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", "run", *arguments])
-    return flags.flags()
+    return command_line.flags()
 
 
 # what was given
@@ -64,6 +64,9 @@ def given(monkeypatch, *arguments: str) -> dict:
         (["--a", "--b", "2"], {"a": True, "b": 2}),
         (["--a"], {"a": True}),
         (["my_run_id", "--a", "1"], {"a": 1}),
+        (["-a", "1", "-b=2"], {"a": 1, "b": 2}),
+        (["--noa", "--b", "2"], {"a": False, "b": 2}),
+        (["--nob", "2"], {"nob": 2}),
         ([], {}),
     ],
 )
@@ -136,16 +139,21 @@ def test_arguments_of_monai_itself_pass(shell, tmp_path):
 
 def test_every_argument_of_monais_run_passes():
     own = {name for name in signature(run).parameters if name != "override"}
-    assert own <= flags.RUN_ARGUMENTS
+    assert own <= command_line.RUN_ARGUMENTS
 
 
 def test_flags_declared_by_an_overlay_pass(monkeypatch, tmp_path):
-    overlay = write_json(tmp_path / "b.json", {"train::plain::new": {"deep": 1}, "top": 2})
+    overlay = write_json(
+        tmp_path / "b.json", {"train::plain::new": {"deep": 1, "top": "@top"}, "top": 2}
+    )
     files = f"['{write_json(tmp_path / 'a.json', CONFIG)}','{overlay}']"
     arguments = ["--config_file", files, "--top", "1", "--train::plain::new::deep", "2"]
     monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", "run", *arguments])
     flags.check_flags()
-    assert flags.merged_config()["train"]["plain"] == {"knob": 1, "new": {"deep": 1}}
+    assert command_line.merged_config(command_line.layers())["train"]["plain"] == {
+        "knob": 1,
+        "new": {"deep": 1, "top": "@top"},
+    }
 
 
 def test_config_file_may_stand_in_the_args_file(refusal, monkeypatch, tmp_path):
@@ -165,7 +173,7 @@ def test_nothing_is_checked_when_the_bundle_is_used_otherwise(shell, program, ve
     shell("--epcohs", "7", program=program, verb=verb)
     flags.check_flags()
     assert sys.excepthook is before
-    assert flags.merged_config() == {}
+    assert command_line.effective_config() == {}
 
 
 def test_check_of_flags_installs_the_sentence(shell):

@@ -1,21 +1,16 @@
 # generated from common/cli/flags.py, do not edit: `make copies`
 """Checks the flags of `monai.bundle run`: a mistake is told in one sentence with its remedy."""
 
+import json
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-
-from fire.parser import DefaultParseValue
 
 from .. import BUNDLE
 from ..errors import InputError, show_sentence, suggest
-
-# Arguments of `monai.bundle run` itself, and those that its `--tracking` reads.
-RUN_ARGUMENTS = {
-    *("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file"),
-    *("tracking", "args_file", "tracking_uri", "experiment_name", "save_execute_config"),
-}
-
+from .command_line import Layer, flags, layers, merged_config, started_from_shell
+from .knobs import check_values
 
 # Keys of configs before version 0.2 whose new place has another name
 RENAMED = {
@@ -32,19 +27,19 @@ MOVED = (
 
 
 def check_flags(bundle_root: str = ".") -> None:
-    """Refuses flags that no config declares, and shows an `InputError` as its sentence alone.
+    """Checks flags and config files before any work; shows an `InputError` as its sentence alone.
 
-    First item of every `run` list, because `monai.bundle run` takes any unknown flag in silence.
-    Used from Python instead of `python -m monai.bundle run`, it only looks for another bundle's
-    `scripts`.
+    First item of every `run` list, because `monai.bundle run` takes any flag and any value in
+    silence. Used from Python instead of `python -m monai.bundle run`, it only looks for another
+    bundle's `scripts`.
 
     Args:
         bundle_root: the folder of the bundle whose config runs.
 
     Raises:
-        InputError: the package `scripts` that was imported belongs to another bundle.
-        InputError: a flag is not declared, or a config file has a key of before; the sentence names
-            the one in its place or the closest.
+        InputError: the package `scripts` that was imported belongs to another bundle; a flag is not
+            declared; a config file has a key of an earlier version, or one that nothing reads; a
+            value is not of its knob's kind (see `knobs.check_values`).
     """
     expected = Path(bundle_root, "scripts").resolve()
     if expected.is_dir() and expected != BUNDLE / "scripts":
@@ -55,7 +50,19 @@ def check_flags(bundle_root: str = ".") -> None:
     if not started_from_shell():
         return
     sys.excepthook = show_sentence
-    config = merged_config()
+    sources = layers()
+    config = merged_config(sources)
+    _check_names(sources, config)
+    own = [
+        json.loads(path.read_text()) for path in sorted(Path(bundle_root).glob("configs/*.json"))
+    ]
+    given = flags()
+    told = {str(given[key]) for key in ("run_id", "init_id", "final_id") if key in given}
+    check_values(sources, {*chain(*own), *told})
+
+
+def _check_names(sources: list[Layer], config: dict) -> None:
+    """Raises an `InputError` for a key of an earlier version, or a flag that no config declares."""
     for name in config:
         if name not in (*RENAMED, *MOVED):
             continue
@@ -63,13 +70,18 @@ def check_flags(bundle_root: str = ".") -> None:
         place = "its knobs by themselves" if name == "task" else place_of(name, rest)
         if place:
             raise InputError(f"The config key {name} is no more; set {place} in its place.")
-    for flag in flags():
-        if flag not in RUN_ARGUMENTS and not is_declared(flag, config):
+    for layer in sources[-2:]:
+        for flag in layer.values:
+            if is_declared(flag, config):
+                continue
             place = place_of(flag, config)
             known = [f"--{key}" for key in config if not key.startswith("_")]
             remedy = f"did you mean --{place}?" if place else suggest(f"--{flag}", known)
-            remedy = remedy or "its README lists them."
-            raise InputError(f"Unknown flag --{flag}: no config file declares it; {remedy}")
+            where = f" in {layer.source}" if layer.source else ""
+            raise InputError(
+                f"Unknown flag --{flag}{where}: no config file declares it; "
+                f"{remedy or 'its README lists them.'}"
+            )
 
 
 def place_of(name: str, config: dict) -> str | None:
@@ -94,54 +106,6 @@ def _paths(config: dict, prefix: str = "") -> Iterator[str]:
         yield prefix + key
         if isinstance(node, dict):
             yield from _paths(node, f"{prefix}{key}::")
-
-
-def flags() -> dict:
-    """Lists the flags of the command line, `-` as `_`, `#` as `::`, values as fire reads them."""
-    found, arguments = {}, sys.argv[2:]
-    for position, argument in enumerate(arguments):
-        if not argument.startswith("--"):
-            continue
-        name, has_value, value = argument[2:].partition("=")
-        if not has_value:
-            following = arguments[position + 1 : position + 2]
-            value = following[0] if following and not following[0].startswith("--") else "True"
-        found[name.replace("-", "_").replace("#", "::")] = DefaultParseValue(value)
-    return found
-
-
-def merged_config() -> dict:
-    """Merges the config files of the running command line in order, as `monai.bundle run` does.
-
-    Returns an empty dict when the bundle is used from Python.
-    """
-    if not started_from_shell():
-        return {}
-    from monai.bundle import ConfigParser  # takes seconds, and the other commands do without
-
-    given = flags()
-    if "args_file" in given:
-        given = {**ConfigParser.load_config_file(given["args_file"]), **given}
-    return ConfigParser.load_config_files(given.get("config_file", []))
-
-
-def effective_config() -> dict:
-    """Sets the flags in `merged_config`: the configuration that the running command uses.
-
-    Returns an empty dict when the bundle is used from Python.
-    """
-    if not started_from_shell():
-        return {}
-    from monai.bundle import ConfigParser
-
-    parser = ConfigParser(merged_config())
-    parser.update({name: v for name, v in flags().items() if name not in RUN_ARGUMENTS})
-    return parser.get()
-
-
-def started_from_shell() -> bool:
-    """Tells whether this process is `python -m monai.bundle run`."""
-    return Path(sys.argv[0]).parts[-2:] == ("bundle", "__main__.py") and sys.argv[1:2] == ["run"]
 
 
 def is_declared(flag: str, config: dict) -> bool:

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from monai.utils import set_determinism
 
-from ..cli.flags import started_from_shell
+from ..cli.command_line import started_from_shell
 
 
 def rank() -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import torch.distributed as dist
 
 from ..atomic_write import write_text
-from ..cli.flags import effective_config, flags, started_from_shell
+from ..cli.command_line import effective_config, flags, started_from_shell
 from ..errors import InputError
 
 logger = logging.getLogger(__name__)
