@@ -104,6 +104,10 @@ OVERLAP = "overlap takes a number from 0 to below 1"
             "--max_grad_norm None has no effect, because MONAI ignores None on the command line; "
             "give --max_grad_norm '$None'.",
         ),
+        (
+            ["--hu_min", "-1e999"],
+            "--hu_min -1e999 is the number -inf, and hu_min takes a number in HU.",
+        ),
         (["--hu_min", "300"], "hu_min 300 is not below hu_max 250; mend one."),
         (
             ["--network::compile", "false"],

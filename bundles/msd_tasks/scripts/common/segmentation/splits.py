@@ -131,7 +131,7 @@ def first_fraction(cases: list[dict], label_fraction: float, seed: int) -> list[
     """
     if isinstance(label_fraction, bool) or not 0 < label_fraction <= 1:
         raise InputError(f"--label_fraction {label_fraction} is not above 0 and at most 1.")
-    # 0.55 * 20 is a little more than 11 in binary
+    # 0.07 * 100 is a little more than 7 in binary
     count = ceil(round(label_fraction * len(cases), 9))
     order = sorted(range(len(cases)), key=ranks(cases, seed).__getitem__)
     return [cases[place] for place in sorted(order[:count])]
