@@ -1,7 +1,9 @@
 """Memory that is freed is kept, and the peak is told."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -49,3 +51,7 @@ def test_peak_memory_is_in_bytes(device):
     assert 2**28 < memory.peak_memory(device) < 2**37
     assert memory.peak_memory(device) >= before
     del block
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux tells the same in units of 1024 bytes
+        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())
+        assert memory.peak_memory(device) == pytest.approx(int(peak) * 1024, rel=0.01)
