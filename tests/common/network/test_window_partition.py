@@ -1,5 +1,6 @@
 """Windows of a stage as rectangles of its token grid."""
 
+import pytest
 import torch
 
 from common.network import window_partition
@@ -26,3 +27,14 @@ def test_a_stage_has_few_groups():
         (45, 1, 3, 0, 4),
         (0, 1, 3, 4, 7),
     ]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "window", "shift", "padding"),
+    [(48, 7, 0, 1), (48, 7, 3, 1), (14, 7, 3, 0), (8, 4, 2, 0), (6, 6, 0, 0)],
+)
+def test_padding_is_that_of_the_grid(tokens, window, shift, padding):
+    """Tokens that the roll brings behind the edge share its window, which needs less padding."""
+    groups = window_partition.axis_groups(tokens, window, shift)
+    padded = [(end - place - size) * count for _, count, size, place, end in groups]
+    assert sum(padded) == padding == -tokens % window
