@@ -9,10 +9,11 @@ import pytest
 from helpers import ROOT
 
 from common.cli.commands import run
+from common.cli.kinds import Count, Positive
 from common.errors import InputError
 
 
-def convert(file: str, out: Path, scale: float = 1.0, count: int | None = None) -> str:
+def convert(file: str, out: Path, scale: float = 1.0, count: Count | None = None) -> str:
     """Converts a file, 100 % of it.
 
     Args:
@@ -28,7 +29,7 @@ def draw(
     *names: str,
     output: str,
     is_fast: bool = False,
-    spacing_mm: list[float] | None = None,
+    spacing_mm: list[Positive] | None = None,
     kind: Literal["ct", "mr"] | None = "ct",
 ) -> str:
     """Draws."""
@@ -71,7 +72,9 @@ def test_words_become_what_the_function_takes(capsys, words, printed):
         ("convert a", "arguments are required: out"),
         ("draw a", "arguments are required: --output"),
         ("convert a b --scale fast", "takes a number, not fast"),
-        ("convert a b --count 2_0", "takes a whole number, not 2_0"),
+        ("convert a b --count 2_0", "takes a whole number of 1 or more, not 2_0"),
+        ("convert a b --count 0", "takes a whole number of 1 or more, not 0"),
+        ("draw --output o --spacing_mm 1,-2", "takes a number above 0, not -2"),
         ("draw --output o --is_fast maybe", "takes true or false, not maybe"),
         ("draw --output o --spacing_mm 1,,2", "takes values separated by commas, not '1,,2'"),
         ("draw --output o --spacing_mm=", "takes values separated by commas, not ''"),

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from inspect import Parameter, getdoc, signature
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ..errors import InputError, suggest
+from .kinds import describe, is_valid
 
 Commands = dict[str, "Callable | Commands"]
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -27,7 +28,8 @@ def run(
     Args:
         commands: functions by name; a dict in it is a group of commands. A single function is a
             program of one command. Parameters are annotated `str`, `int`, `float`, `bool`, `Path`,
-            `Literal`, or `list` of these (`1,2,3`), each perhaps `| None`.
+            `Literal`, a number with its range (`kinds.Seed`), or `list` of these (`1,2,3`), each
+            perhaps `| None`.
         program: how the program is started, for its help.
         arguments: words of the command line; by default those of this process.
 
@@ -147,7 +149,9 @@ def _kind(annotation: Any) -> Any:
 
 def _read(annotation: Any, word: str) -> Any:
     """Converts a word of the command line; a str is exactly the word."""
-    kind = _kind(annotation)
+    kind, limits = _kind(annotation), {}
+    if get_origin(kind) is Annotated:
+        kind, limits = get_args(kind)
     if get_origin(kind) is list:
         parts = [part.strip() for part in word.strip("[]()").split(",")]
         if "" in parts:
@@ -161,6 +165,10 @@ def _read(annotation: Any, word: str) -> Any:
     try:
         if kind in (int, float) and "_" in word:  # Python reads 2025_01 as 202501
             raise ValueError
-        return BOOLEANS[word.lower()] if kind is bool else kind(word)
+        value = BOOLEANS[word.lower()] if kind is bool else kind(word)
+        if limits and not is_valid(value, limits):
+            raise ValueError
     except (KeyError, ValueError):
-        raise argparse.ArgumentTypeError(f"takes {KINDS[kind]}, not {word}") from None
+        expected = describe(limits) if limits else KINDS[kind]
+        raise argparse.ArgumentTypeError(f"takes {expected}, not {word}") from None
+    return value
