@@ -151,7 +151,8 @@ def _read(annotation: Any, word: str) -> Any:
     """Converts a word of the command line; a str is exactly the word."""
     kind, limits = _kind(annotation), {}
     if get_origin(kind) is Annotated:
-        kind, limits = get_args(kind)
+        kind, *pairs = get_args(kind)
+        limits = dict(pairs)
     if get_origin(kind) is list:
         parts = [part.strip() for part in word.strip("[]()").split(",")]
         if "" in parts:

@@ -5,11 +5,12 @@ import math
 from functools import cache
 from typing import Annotated, Any
 
-# Numbers with a range, for the parameters of commands
-Count = Annotated[int, {"type": "integer", "minimum": 1}]
-Seed = Annotated[int, {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}]
-Share = Annotated[float, {"type": "number", "minimum": 0, "exclusiveMaximum": 1}]
-Positive = Annotated[float, {"type": "number", "exclusiveMinimum": 0}]
+# Numbers with a range, for the parameters of commands: pairs of a kind, because annotations
+# must be hashable
+Count = Annotated[int, ("type", "integer"), ("minimum", 1)]
+Seed = Annotated[int, ("type", "integer"), ("minimum", 0), ("maximum", 2**32 - 1)]
+Share = Annotated[float, ("type", "number"), ("minimum", 0), ("exclusiveMaximum", 1)]
+Positive = Annotated[float, ("type", "number"), ("exclusiveMinimum", 0)]
 
 NAMES = {"boolean": "True or False", "string": "a text", "null": "None", "object": "a dictionary"}
 
