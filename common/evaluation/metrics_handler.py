@@ -87,6 +87,9 @@ class EvaluationTable:
         for item in engine.state.output:
             case = item["image"].meta["filename_or_obj"].removesuffix(".gz").removesuffix(".nii")
             case = case.encode(errors="backslashreplace").decode()  # a name need not be UTF-8
+            if any(row["case"] == case for row in self.rows):
+                print(f"{case} is listed twice; it counts once")
+                continue
             prediction, reference = (
                 item[key][0].cpu().numpy().astype(np.uint8) for key in ("pred", "label")
             )

@@ -239,6 +239,12 @@ def test_several_processes_write_one_table_as_one_process_does(table, tmp_path, 
         assert list(csv.reader(file)) == whole
 
 
+def test_a_case_that_is_listed_twice_counts_once_and_is_named(table, capsys):
+    rows = evaluate(table, [case(labels(4), labels(4), name) for name in ("a", "b", "a")])
+    assert [row[0] for row in rows[1::3]] == ["a", "b"] and len(rows) == 7
+    assert capsys.readouterr().out.startswith("/data/a is listed twice; it counts once\n")
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_cases_on_a_gpu_are_measured_too(table):
