@@ -10,7 +10,7 @@ from monai.utils import MONAIEnvVars
 from torch.utils.data import DataLoader
 
 from ..errors import InputError, sentence_of
-from ..runtime.distributed import gather, is_main_process
+from .distributed import gather, is_main_process
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from common import errors
 from common.data import nifti
-from common.inference import evaluator, outputs
+from common.inference import outputs
+from common.runtime import evaluator
 
 
 @pytest.fixture
