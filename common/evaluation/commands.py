@@ -72,14 +72,14 @@ def compare(first: str, second: str) -> str:
 
 def _compare_pairs(column: str, pairs: pd.DataFrame) -> str:
     """Formats a line of `compare` from the rows in which `first` and `second` are both defined."""
-    defined = pairs.dropna()
-    if defined.empty:
+    pairs = pairs.dropna()
+    if pairs.empty:
         return f"{title(column):9} {0:5} {'-':>8} {'-':>8} {'-':>8} {'-':>7}"
-    first, second = defined["first"], defined["second"]
+    first, second = pairs["first"], pairs["second"]
     means = fmean(first), fmean(second)
     p = 1.0 if first.equals(second) else wilcoxon(first, second).pvalue
     shown = [mean_text(column, value) for value in (*means, means[1] - means[0])]
-    return f"{title(column):9} {len(defined):5} {' '.join(f'{t:>8}' for t in shown)} {p:7.3f}"
+    return f"{title(column):9} {len(pairs):5} {' '.join(f'{t:>8}' for t in shown)} {p:7.3f}"
 
 
 def _read_alike(*folders: str) -> list[pd.DataFrame]:

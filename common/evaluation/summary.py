@@ -60,13 +60,14 @@ def _summarise_organ(rows: pd.DataFrame) -> dict:
 
 def spread(values: Iterable[float | None]) -> dict:
     """Computes count, mean, standard deviation and median of values that are not None or NaN."""
-    defined = pd.Series(list(values), dtype=float).dropna()
+    numbers = pd.Series(list(values), dtype=float).dropna()
     # fmean rounds once alone, so that a mean does not depend on the order of the cases
-    mean = fmean(defined) if len(defined) else None
-    values = {"mean": mean, "sd": defined.std(), "median": defined.median()}
+    mean = fmean(numbers) if len(numbers) else None
+    statistics = {"mean": mean, "sd": numbers.std(), "median": numbers.median()}
     # more digits than the table shows, or a mean would be rounded twice
-    return {"count": len(defined)} | {
-        name: None if pd.isna(value) else round(float(value), 6) for name, value in values.items()
+    return {"count": len(numbers)} | {
+        name: None if pd.isna(value) else round(float(value), 6)
+        for name, value in statistics.items()
     }
 
 

@@ -33,7 +33,7 @@ class ContinueOnErrorEvaluator(SupervisedEvaluator):
 
     def __init__(self, purpose: str = "segmented", **kwargs) -> None:
         super().__init__(**kwargs)
-        # DistributedDataParallel would wait for a forward of each process
+        # in DistributedDataParallel the first forward waits for one of each process
         self.network = getattr(self.network, "module", self.network)
         self.data_loader = _ContinuingLoader(self.data_loader)
         self.purpose = purpose
