@@ -91,10 +91,11 @@ def write_and_print(folder: str | Path, table: pd.DataFrame) -> None:
             Path(folder, "boxplots.png").unlink(missing_ok=True)
     except Exception as error:
         print(metrics)
-        if not isinstance(error, OSError):
+        cause = error.__cause__ or error
+        if not isinstance(cause, OSError):
             raise
         raise InputError(
-            f"{folder} cannot be written ({error.strerror or error}); the table of all cases is "
+            f"{folder} cannot be written ({cause.strerror or cause}); the table of all cases is "
             "printed instead: save it as metrics.csv."
         ) from error
     finally:
