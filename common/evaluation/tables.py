@@ -79,16 +79,8 @@ def write_and_print(folder: str | Path, table: pd.DataFrame) -> None:
     metrics = table.to_csv(index=False, lineterminator="\r\n")
     try:
         picture = boxplots(table)
-        with ExitStack() as files:
-            for name, content in {
-                "metrics.csv": metrics.encode(),
-                "summary.json": (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode(),
-                "boxplots.png": picture,
-            }.items():
-                if content is not None:
-                    files.enter_context(replacing(Path(folder, name))).write_bytes(content)
-        if picture is None:
-            Path(folder, "boxplots.png").unlink(missing_ok=True)
+        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        _replace_files(folder, metrics.encode(), text.encode(), picture)
     except Exception as error:
         print(metrics)
         cause = error.__cause__ or error
@@ -102,6 +94,19 @@ def write_and_print(folder: str | Path, table: pd.DataFrame) -> None:
         print("\n".join(lines(summary)))
     if picture is None:
         print("boxplots.png is left out: matplotlib is not installed (pip install matplotlib)")
+
+
+def _replace_files(
+    folder: str | Path, metrics: bytes, summary: bytes, picture: bytes | None
+) -> None:
+    """Replaces the three files together; without a picture an old one is removed."""
+    contents = {"metrics.csv": metrics, "summary.json": summary, "boxplots.png": picture}
+    with ExitStack() as files:
+        for name, content in contents.items():
+            if content is not None:
+                files.enter_context(replacing(Path(folder, name))).write_bytes(content)
+    if picture is None:
+        Path(folder, "boxplots.png").unlink(missing_ok=True)
 
 
 def read_table(folder: str | Path) -> pd.DataFrame:
