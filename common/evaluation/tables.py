@@ -56,8 +56,8 @@ def merge_processes(rows: list[list[dict]]) -> pd.DataFrame:
             that each had as many, is kept once.
     """
     parts = [pd.DataFrame(part) for part in rows]
-    for number, part in enumerate(parts):
-        part.index = part.groupby("case", sort=False).ngroup() * len(parts) + number
+    for part in parts:
+        part.index = part.groupby("case", sort=False).ngroup()
     return pd.concat(parts).sort_index(kind="stable").drop_duplicates(["case", "label"])
 
 
@@ -119,7 +119,7 @@ def read_table(folder: str | Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{folder} has no metrics.csv; {REMEDY}")
     try:
-        return _parse(pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig"))
+        return _parse(pd.read_csv(path, dtype=str, keep_default_na=False))
     except ValueError as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.engines import IterationEvents
 
@@ -202,6 +202,15 @@ def test_a_case_that_fails_at_its_last_organ_leaves_no_row(table, monkeypatch):
     with pytest.raises(MemoryError):
         table.add("a", labels(0, 0, 2), labels(0, 0, 2), AXES_MM)
     assert table.rows == []
+
+
+def test_a_case_is_measured_inside_its_iteration(table):
+    """So a `ContinueOnErrorEvaluator` goes on after a case that cannot be measured."""
+    engine, counts = evaluator(), []
+    engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: counts.append(len(table.rows)))
+    table.attach(engine)
+    engine.run([case(labels(4), labels(4))])
+    assert counts == [3]
 
 
 def test_where_every_case_failed_the_folder_is_left_as_it_was(table, capsys):
