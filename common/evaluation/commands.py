@@ -6,11 +6,14 @@ python -m scripts evaluation compare evaluation/scratch evaluation/pretrained
 
 from statistics import fmean
 
+import pandas as pd
 from scipy.stats import wilcoxon
 
 from ..errors import InputError
 from . import tables
 from .summary import mean_text, metric_columns, title
+
+KEYS = ["case", "label", "name"]
 
 
 def merge(*folders: str, output: str) -> None:
@@ -26,27 +29,24 @@ def merge(*folders: str, output: str) -> None:
     """
     if len(folders) < 2:
         raise InputError("merge takes two folders of evaluations or more; give them all.")
-    merged, owners = [], {}
-    for folder in folders:
-        rows = tables.read_rows(folder)
-        if merged:
-            _check_alike(merged, folders[0], rows, folder)
-        for case in dict.fromkeys(row["case"] for row in rows):
+    evaluations, owners = _read_alike(*folders), {}
+    for folder, table in zip(folders, evaluations):
+        for case in table["case"].unique():
             if case in owners:
                 raise InputError(
                     f"case {case} is in {owners[case]} and in {folder}; merge evaluations of "
                     "different cases, such as one of each fold."
                 )
             owners[case] = folder
-        merged += rows
-    tables.write_and_print(output, merged)
+    tables.write_and_print(output, pd.concat(evaluations))
 
 
 def compare(first: str, second: str) -> str:
     """Compares evaluations of the same cases: means, mean change and its p by Wilcoxon's test.
 
     The test of signed ranks is two-sided, over the cases in which both metrics are defined. Each
-    organ and metric has its own test: of many p values some are small by chance.
+    organ and metric has its own test: of many p values some are small by chance. Cases of one
+    evaluation alone are not compared, and a line names them.
 
     Args:
         first, second: folders of evaluations, each with its metrics.csv.
@@ -54,48 +54,55 @@ def compare(first: str, second: str) -> str:
     Raises:
         InputError: no evaluation in one, other labels or tolerances, or no case in both.
     """
-    evaluations = [tables.read_rows(folder) for folder in (first, second)]
-    _check_alike(evaluations[0], first, evaluations[1], second)
-    before, after = ({(row["case"], row["name"]): row for row in rows} for rows in evaluations)
-    if not before.keys() & after.keys():
+    before, after = _read_alike(first, second)
+    sides = {"first": before.set_index(KEYS), "second": after.set_index(KEYS)}
+    pairs = pd.concat(sides, axis=1, join="inner")
+    if pairs.empty:
         raise InputError(f"{first} and {second} have no case in common; evaluate the same cases.")
     lines = [f"{'':28} {'':9} {'cases':>5} {'first':>8} {'second':>8} {'change':>8} {'p':>7}"]
-    for name in dict.fromkeys(row["name"] for row in evaluations[0]):
-        keys = [key for key in before if key[1] == name and key in after]
-        for column in metric_columns(evaluations[0][0]):
-            values = [(before[key][column], after[key][column]) for key in keys]
-            lines.append(f"{name:28} {_compare_pairs(column, values)}")
+    for name, rows in pairs.groupby("name", sort=False):
+        for column in metric_columns(before):
+            lines.append(f"{name:28} {_compare_pairs(column, rows.xs(column, axis=1, level=1))}")
+    for folder, table, other in ((first, before, after), (second, after, before)):
+        alone = table.loc[~table["case"].isin(other["case"]), "case"].unique()
+        if len(alone):
+            lines.append(f"not compared, in {folder} alone ({len(alone)}): {', '.join(alone)}")
     return "\n".join(lines)
 
 
-def _compare_pairs(column: str, values: list[tuple[float, float]]) -> str:
-    """Formats a line of `compare` from the pairs of values in which both are defined."""
-    defined = [(a, b) for a, b in values if a == a and b == b]
-    if not defined:
+def _compare_pairs(column: str, pairs: pd.DataFrame) -> str:
+    """Formats a line of `compare` from the rows in which `first` and `second` are both defined."""
+    pairs = pairs.dropna()
+    if pairs.empty:
         return f"{title(column):9} {0:5} {'-':>8} {'-':>8} {'-':>8} {'-':>7}"
-    first, second = zip(*defined)
+    first, second = pairs["first"], pairs["second"]
     means = fmean(first), fmean(second)
-    p = wilcoxon(first, second).pvalue if first != second else 1.0
+    p = 1.0 if first.equals(second) else wilcoxon(first, second).pvalue
     shown = [mean_text(column, value) for value in (*means, means[1] - means[0])]
-    return f"{title(column):9} {len(defined):5} {' '.join(f'{t:>8}' for t in shown)} {p:7.3f}"
+    return f"{title(column):9} {len(pairs):5} {' '.join(f'{t:>8}' for t in shown)} {p:7.3f}"
 
 
-def _check_alike(rows: list[dict], folder: str, others: list[dict], other_folder: str) -> None:
-    """Checks that two tables have the same columns and labels.
+def _read_alike(*folders: str) -> list[pd.DataFrame]:
+    """Reads the tables of evaluations, and checks that they have the same columns and labels.
 
     Raises:
         InputError: a column or a label is another.
     """
-    if list(rows[0]) != list(others[0]):
-        raise InputError(
-            f"{folder} and {other_folder} have other columns ({','.join(rows[0])} and "
-            f"{','.join(others[0])}); evaluate both with the same --tolerances_mm."
-        )
-    labels, other_labels = (
-        dict.fromkeys((row["label"], row["name"]) for row in table) for table in (rows, others)
-    )
-    if labels != other_labels:
-        raise InputError(f"{folder} and {other_folder} have other labels; evaluate both alike.")
+    evaluations = [tables.read_table(folder) for folder in folders]
+    labels = [set(zip(table["label"], table["name"])) for table in evaluations]
+    for folder, table, others in zip(folders, evaluations, labels):
+        if list(table) != list(evaluations[0]):
+            raise InputError(
+                f"{folders[0]} and {folder} have other columns ({','.join(evaluations[0])} and "
+                f"{','.join(table)}); evaluate both with the same --tolerances_mm."
+            )
+        if others != labels[0]:
+            names = ", ".join(f"{label} {name}" for label, name in sorted(others ^ labels[0]))
+            raise InputError(
+                f"{folders[0]} and {folder} have other labels (one alone has {names}); evaluate "
+                "both alike."
+            )
+    return evaluations
 
 
 COMMANDS = {"merge": merge, "compare": compare}

@@ -1,13 +1,15 @@
 """Computes metrics of each case and organ on the image's own grid, and writes their table."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from ignite.engine import Engine, Events
+from monai.engines import IterationEvents
 from scipy.ndimage import find_objects
 
+from ..errors import InputError
+from ..runtime.distributed import gather, is_main_process
 from ..segmentation.label_transforms import numbers_and_names
 from . import tables
 from .surface_distance import hd95, nsd, surfaces
@@ -72,14 +74,22 @@ class EvaluationTable:
         self.rows: list[dict] = []
 
     def attach(self, engine: Engine) -> None:
-        """Registers the handler with an evaluator."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        """Registers the handler with an evaluator.
+
+        A case is measured inside its iteration, after the postprocessing: if that fails, it fails
+        as the iteration does, and a `ContinueOnErrorEvaluator` goes on.
+        """
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self.model_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
-    def iteration_completed(self, engine: Engine) -> None:
+    def model_completed(self, engine: Engine) -> None:
         """Adds the rows of each case in the engine's output."""
         for item in engine.state.output:
             case = item["image"].meta["filename_or_obj"].removesuffix(".gz").removesuffix(".nii")
+            case = case.encode(errors="backslashreplace").decode()  # a name need not be UTF-8
+            if any(row["case"] == case for row in self.rows):
+                print(f"{case} is listed twice; it counts once")
+                continue
             prediction, reference = (
                 item[key][0].cpu().numpy().astype(np.uint8) for key in ("pred", "label")
             )
@@ -96,31 +106,39 @@ class EvaluationTable:
             axes_mm: (3, 3), the affine's: a column is the step from a voxel to the next along one
                 axis, in mm, such as diag(1.5, 1.5, 2). Distances on a sheared grid are
                 measured as if its axes were square.
+
+        Raises:
+            InputError: prediction and reference have other shapes.
         """
+        if prediction.shape != reference.shape:
+            raise InputError(
+                f"{case} has {prediction.shape} voxels and its label {reference.shape}; give a "
+                "label on the image's grid."
+            )
         spacing_mm = np.linalg.norm(axes_mm, axis=0)
         voxel_ml = abs(np.linalg.det(axes_mm)) / 1000
         boxes = [find_objects(mask, len(self.organs)) for mask in (prediction, reference)]
+        rows = []
         for channel, (number, name) in self.organs:
             box = _enclose([organ_boxes[channel - 1] for organ_boxes in boxes])
             masks = [mask[box] == channel for mask in (prediction, reference)]
             volumes = [tables.volume(np.sum(mask) * voxel_ml) for mask in masks]
             row = {"case": case, "label": number, "name": name}
             row |= organ_metrics(*masks, spacing_mm, self.tolerances_mm)
-            self.rows.append(row | dict(zip(("volume_ml", "reference_volume_ml"), volumes)))
+            rows.append(row | dict(zip(("volume_ml", "reference_volume_ml"), volumes)))
+        self.rows += rows
 
     def completed(self, engine: Engine) -> None:
-        """Writes the folder and prints the table."""
-        names = self.case_names()
-        rows = [row | {"case": names[row["case"]]} for row in self.rows]
-        tables.write_and_print(self.folder, rows)
-
-    def case_names(self) -> dict[str, str]:
-        """Names each path by its file, where names repeat by the path below the common folder."""
-        paths = list(dict.fromkeys(row["case"] for row in self.rows))
-        names = [Path(path).name for path in paths]
-        if len(set(names)) < len(names):
-            names = [os.path.relpath(path, os.path.commonpath(paths)) for path in paths]
-        return dict(zip(paths, names))
+        """Writes the folder and prints the means; of several processes the first does, for all."""
+        rows = gather(self.rows)
+        if not is_main_process():
+            return
+        if not any(rows):
+            print(f"no case could be evaluated; {self.folder} is left as it was")
+            return
+        table = tables.merge_processes([part for part in rows if part])
+        table["case"] = table["case"].map(tables.name_cases(table["case"].unique()))
+        tables.write_and_print(self.folder, table)
 
 
 def _enclose(boxes: list[tuple[slice, ...] | None]) -> tuple[slice, ...]:

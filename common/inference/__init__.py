@@ -1,7 +1,6 @@
 """Segments images: windows, ensembles, labels on the input's own grid, files."""
 
 from .ensemble import EnsembleInferer
-from .evaluator import ContinueOnErrorEvaluator
 from .largest_component import LargestComponentd
 from .outputs import OutputNames, list_images
 from .probability_writer import ProbabilityWriter
@@ -10,7 +9,6 @@ from .sliding_window import BodyWindowInferer
 
 __all__ = [
     "BodyWindowInferer",
-    "ContinueOnErrorEvaluator",
     "EnsembleInferer",
     "LargestComponentd",
     "OutputNames",

@@ -1,6 +1,7 @@
 """`btcv_segmentation` as a user runs it, on phantoms, with the demo overlay."""
 
 import csv
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -56,6 +57,37 @@ def test_evaluation_writes_a_row_per_case_and_organ(evaluated):
     assert summary["organs"]["liver"]["nsd_2mm"]["mean"] == pytest.approx(np.mean(liver), abs=1e-4)
     (line,) = [line for line in printed.splitlines() if line.startswith("liver ")]
     assert f"Dice {summary['dice']['liver']:.3f}  NSD 1mm " in line and " HD95 " in line
+
+
+def test_an_evaluation_goes_on_after_a_damaged_case(finetuned, phantoms, tmp_path):
+    source, data = phantoms / "btcv/RawData/Training", tmp_path / "data/RawData/Training"
+    for kind, number in itertools.product(("img", "label"), (1, 2)):
+        path = data / kind / f"{kind}000{number}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / kind / path.name, path)
+    cut = data / "img/img0001.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:-2000])
+    flags = ["--dataset_dir", tmp_path / "data", "--evaluate_on", "all"]
+    flags += ["--evaluation_dir", tmp_path / "evaluation"]
+    done = run_here(finetuned[0], "train demo evaluate", *flags, check=False)
+    assert done.returncode == 1 and last_line(done.stderr) == (
+        f"error: 1 of 2 images could not be evaluated: {cut}; the lines above say why, mend or "
+        "remove them."
+    )
+    assert f"failed: {cut} is cut short or damaged" in done.stdout
+    assert "mean of the organs " in done.stdout
+    with (tmp_path / "evaluation/metrics.csv").open() as file:
+        assert [row["case"] for row in csv.DictReader(file)] == ["img0002"] * 13
+    assert json.loads((tmp_path / "evaluation/summary.json").read_text())["cases"] == 1
+
+
+@pytest.mark.slow
+def test_two_processes_evaluate_as_one(finetuned, evaluated, phantoms, tmp_path):
+    flags = ["--dataset_dir", phantoms / "btcv", "--evaluate_on", "all"]
+    flags += ["--evaluation_dir", tmp_path]
+    torchrun(finetuned[0], "train demo multi_gpu_train evaluate", *flags)
+    with (tmp_path / "metrics.csv").open() as file:
+        assert list(csv.DictReader(file)) == evaluated[0]
 
 
 def test_reference_volumes_are_those_of_the_label_file(finetuned, phantoms):

@@ -1,5 +1,7 @@
 """The one sentence that a user's mistake ends in."""
 
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
 from common import errors
 
 
@@ -57,3 +59,11 @@ def test_debugging_shows_traceback_and_sentence(capsys, monkeypatch):
 
 def test_input_error_is_an_ordinary_exception():
     assert issubclass(errors.InputError, ValueError)
+
+
+def test_torchrun_is_told_the_sentence_for_its_last_lines(capsys, tmp_path, monkeypatch):
+    path = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(path))
+    shown(capsys, errors.InputError("a.nii is broken; replace it."))
+    failure = ProcessFailure(local_rank=0, pid=1, exitcode=1, error_file=str(path))
+    assert "traceback : a.nii is broken; replace it." in str(ChildFailedError("run", {0: failure}))

@@ -172,3 +172,20 @@ def test_two_processes_train_together(phantoms, tmp_path):
     torchrun(bundle, "train demo multi_gpu_train", "--dataset_dir", phantoms / "corpus", *flags)
     assert rows(bundle / "runs/demo")[-1]["iteration"] == "2"
     assert (bundle / "models/model.pt").is_file()
+
+
+def test_inference_goes_on_after_a_damaged_image(pretrained, phantoms, tmp_path):
+    whole, cut = tmp_path / "images/whole.nii", tmp_path / "images/cut.nii"
+    source = min((phantoms / "corpus").rglob("*.nii"))
+    whole.parent.mkdir()
+    whole.write_bytes(source.read_bytes())
+    cut.write_bytes(source.read_bytes()[:-2000])
+    flags = ["--dataset_dir", whole.parent, "--output_dir", tmp_path / "out"]
+    done = run_here(pretrained, "inference demo", *flags, check=False)
+    assert done.returncode == 1 and done.stderr.strip().splitlines()[-1] == (
+        f"error: 1 of 2 images could not be processed: {cut}; the lines above say why, mend or "
+        "remove them."
+    )
+    with (tmp_path / "out/embeddings.csv").open(newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["image", "whole.nii"]
+    assert (tmp_path / "out/whole_reconstruction.nii.gz").is_file()

@@ -2,25 +2,12 @@
 
 import csv
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
-
-
-@dataclass
-class Organ:
-    """One organ of an evaluation: its name and, per column, the values that are defined."""
-
-    name: str
-    values: dict[str, list[float]]
-
-    def mean(self, column: str) -> float:
-        """Mean over the cases in which the column is defined; NaN if there is none."""
-        return float(np.mean(self.values[column])) if self.values[column] else math.nan
 
 
 @dataclass(frozen=True)
@@ -84,28 +71,25 @@ def read_metrics(run: Path) -> dict[str, dict[str, dict[int, float]]]:
     return curves
 
 
-def read_evaluation(path: Path) -> tuple[dict[int, Organ], int]:
-    """Read Dice (and NSD, HD95 where present) per organ; return the organs and the case count.
+def read_evaluation(path: Path) -> pd.DataFrame:
+    """Read the table of an evaluation: a row for each case and organ, in the order of the labels.
 
-    Empty cells and nan mean "not defined" (the organ is absent) and do not enter any mean.
+    Columns are case, label, name, dice, and NSD and HD95 where the file has them. Empty cells and
+    nan mean "not defined" (the organ is absent).
     """
-    rows = [row for row in read_rows(path, ("case", "label", "name", "dice")) if row["label"]]
-    if not rows:
+    table = pd.DataFrame(read_rows(path, ("case", "label", "name", "dice"))).fillna("")
+    if table.empty or not table["label"].any():
         raise SystemExit(f"{path} holds no organ; run the evaluation again on at least one case.")
-    columns = [name for name in rows[0] if name and name.startswith(("dice", "nsd", "hd95"))]
-    organs: dict[int, Organ] = {}
-    for row in rows:
-        try:
-            label = int(row["label"])
-            values = {name: float(row[name] or "nan") for name in columns}
-        except ValueError as error:
-            raise SystemExit(f"{path}: {error}; the cell must be a number or empty.") from None
-        name = row["name"] or f"label {label}"
-        organ = organs.setdefault(label, Organ(name, {name: [] for name in columns}))
-        for column, value in values.items():
-            if not math.isnan(value):
-                organ.values[column].append(value)
-    return dict(sorted(organs.items())), len({row["case"] for row in rows})
+    table = table[table["label"] != ""]
+    metrics = [name for name in table if name and name.startswith(("dice", "nsd", "hd95"))]
+    try:
+        numbers = table[metrics].replace("", "nan").astype(float)
+        labels = table["label"].astype(int)
+    except ValueError as error:
+        raise SystemExit(f"{path}: {error}; the cell must be a number or empty.") from None
+    names = table["name"].where(table["name"] != "", "label " + table["label"])
+    table = pd.DataFrame({"case": table["case"], "label": labels, "name": names}).join(numbers)
+    return table.sort_values("label", kind="stable")
 
 
 def read_label_names(path: Path) -> dict[int, str]:

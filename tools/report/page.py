@@ -18,7 +18,7 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from common.atomic_write import replacing
@@ -26,7 +26,6 @@ from common.atomic_write import replacing
 from . import figures
 from .inputs import (
     Case,
-    Organ,
     existing,
     find_cases,
     find_reference,
@@ -283,41 +282,28 @@ def segmentation_section(
     return Section("Segmentations", body)
 
 
-def mean_of_highlighted(organs: dict[int, Organ], highlight: list[str]) -> float:
-    """Mean over the named organs of each organ's mean Dice; undefined organs are left out."""
-    by_name = {organ.name: organ for organ in organs.values()}
-    unknown = [name for name in highlight if name not in by_name]
+def mean_of_highlighted(dice: pd.Series, highlight: list[str]) -> float:
+    """Mean of the named organs' mean Dice; undefined organs are left out."""
+    unknown = [name for name in highlight if name not in dice]
     if unknown:
         raise SystemExit(
             f"--highlight names {', '.join(unknown)}, which the evaluation does not hold; choose "
-            f"from {', '.join(by_name)}."
+            f"from {', '.join(dice.index)}."
         )
-    return mean_defined([by_name[name].mean("dice") for name in highlight])
+    return dice[highlight].mean()
 
 
-def mean_defined(values: list[float]) -> float:
-    """Mean of the values that are not NaN; NaN if there is none."""
-    defined = [value for value in values if not math.isnan(value)]
-    return float(np.mean(defined)) if defined else math.nan
-
-
-def evaluation_section(
-    path: Path, organs: dict[int, Organ], cases: int, highlight: list
-) -> Section:
+def evaluation_section(path: Path, table: pd.DataFrame, highlight: list[str]) -> Section:
     """Show Dice per organ as a table and as a plot."""
-    columns = list(next(iter(organs.values())).values)
-    others = [column for column in columns if column != "dice"]
-    numeric = []
-    for organ in organs.values():
-        dice = organ.values["dice"] or [math.nan]
-        extra = [organ.mean(column) for column in others]
-        numeric.append([organ.mean("dice"), min(dice), max(dice), *extra])
+    organs = table.groupby("name", sort=False)
+    dice, others = organs["dice"], list(table.columns[4:])
+    numbers = dice.agg(["mean", "min", "max"]).join(organs[others].mean())
     formats = ["dice"] * 3 + others
     rows = [
-        [organ.name, *map(format_score, values, formats), str(len(organ.values["dice"]))]
-        for organ, values in zip(organs.values(), numeric, strict=True)
+        [name, *map(format_score, numbers.loc[name], formats), str(count)]
+        for name, count in dice.count().items()
     ]
-    means = [mean_defined(list(column)) for column in zip(*numeric, strict=True)]
+    means, cases = numbers.mean(), table["case"].nunique()
     titles = [
         f"Mean {c.replace('_', ' ').replace('nsd', 'NSD').replace('hd95', 'HD95')}" for c in others
     ]
@@ -333,14 +319,16 @@ def evaluation_section(
             "the cases in which an organ was not predicted at all, so compare it beside Dice."
         )
     body += table_html(header, rows, ["Mean", *map(format_score, means, formats), str(cases)])
-    dice_of = {organ.name: organ.values["dice"] for organ in organs.values()}
+    dice_of = {name: values.dropna().tolist() for name, values in dice}
     caption = f"Each point is one case of {path.name}; the red bar is the organ's mean. "
     caption += "Boxes (from five cases on) span the middle half of the cases."
     body += figure_html(figures.dice_figure(dice_of), "Dice per organ", caption)
     plural = "case" if cases == 1 else "cases"
-    headlines = [(format_score(means[0]), f"Mean Dice of {len(organs)} organs, {cases} {plural}")]
+    headlines = [
+        (format_score(means["mean"]), f"Mean Dice of {len(rows)} organs, {cases} {plural}")
+    ]
     if highlight:
-        value = mean_of_highlighted(organs, highlight)
+        value = mean_of_highlighted(numbers["mean"], highlight)
         headlines.insert(0, (format_score(value), f"Mean Dice of {', '.join(highlight)}"))
     return Section("Dice per organ", body, headlines)
 
@@ -419,10 +407,10 @@ def page(
     check_options(output, pairs, [runs, evaluation])
     if (references and not segmented) or (highlight and not evaluation):
         raise SystemExit("--references needs --segmented, and --highlight needs --evaluation.")
-    organs, count = (
-        read_evaluation(existing(evaluation, "--evaluation", "file")) if evaluation else ({}, 0)
-    )
-    names = {label: organ.name for label, organ in organs.items()}
+    names = {}
+    if evaluation:
+        table = read_evaluation(existing(evaluation, "--evaluation", "file"))
+        names = dict(zip(table["label"].tolist(), table["name"]))
     if labels_from:
         names |= read_label_names(existing(labels_from, "--labels_from", "file"))
     sections = []
@@ -433,7 +421,7 @@ def page(
     if segmented:
         sections.append(segmentation_section(segmented, predictions, references, names, max_cases))
     if evaluation:
-        sections.append(evaluation_section(Path(evaluation), organs, count, highlight or []))
+        sections.append(evaluation_section(Path(evaluation), table, highlight or []))
     if ct:
         sections.append(ct_section(ct, ct_prediction, names, stamp))
     write_page(Path(output), content := page_html(title, sections))

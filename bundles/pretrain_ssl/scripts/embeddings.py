@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from ignite.engine import Engine, Events
 from monai.data.utils import dense_patch_slices
+from monai.engines import IterationEvents
 from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
@@ -76,13 +77,14 @@ class EmbeddingTable:
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        # inside the iteration: what fails here fails as the image does, and others go on
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self.model_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def started(self, engine: Engine) -> None:
         self.rows = []
 
-    def iteration_completed(self, engine: Engine) -> None:
+    def model_completed(self, engine: Engine) -> None:
         device, encoder = engine.state.device, self.network.swinViT
         for case in engine.state.batch:
             name = os.path.relpath(case[self.key].meta["filename_or_obj"], self.folder)
@@ -95,6 +97,8 @@ class EmbeddingTable:
             self.rows.append((Path(name).as_posix(), [stage.cpu() for stage in stages]))
 
     def completed(self, engine: Engine) -> None:
+        if not self.rows:
+            return
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         sizes = [len(stage) for stage in self.rows[0][1]]

@@ -5,6 +5,7 @@ import sys
 from math import nan
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from bundle_runs import python_here
 from helpers import BUNDLES
@@ -31,7 +32,7 @@ def write(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
 
     def write(name: str, rows: list[dict]) -> str:
-        tables.write_and_print(tmp_path / name, rows)
+        tables.write_and_print(tmp_path / name, pd.DataFrame(rows))
         return str(tmp_path / name)
 
     return write
@@ -68,7 +69,10 @@ MISTAKES = {
         [[row("a", 0.9)], [{k.replace("1mm", "3mm"): v for k, v in row("b", 0.9).items()}]],
         "have other columns .*nsd_1mm.* and .*nsd_3mm.*--tolerances_mm",
     ),
-    "other labels": ([[row("a", 0.9)], [row("b", 0.9, "liver")]], "have other labels"),
+    "other labels": (
+        [[row("a", 0.9)], [row("b", 0.9, "liver")]],
+        "have other labels .*1 spleen, 2 liver",
+    ),
 }
 
 
@@ -84,7 +88,7 @@ def test_folds_that_do_not_fit_are_refused_and_nothing_is_written(
 
 def test_comparison_is_of_the_pairs_in_which_both_are_defined(write):
     before = [row(case, 0.5, hd95_mm=8.0) for case in "abcdef"] + [row("g", nan, hd95_mm=nan)]
-    after = [row(case, 0.5 + k / 10, hd95_mm=8.0) for k, case in enumerate("abcdefg")]
+    after = [row(case, min(0.5 + k / 10, 1), hd95_mm=8.0) for k, case in enumerate("abcdefg")]
     shown = commands.compare(write("before", before), write("after", after)).splitlines()
     # changes 0 (dropped by the test), 0.1 … 0.5: all of five ranks up, two-sided p = 2 / 2⁵
     assert shown[1].split() == ["spleen", "Dice", "6", "0.500", "0.750", "0.250", "0.062"]
@@ -101,6 +105,42 @@ def test_comparison_of_other_cases_is_refused(write, refusal):
     tables = [write("a", [row("x", 0.5)]), write("b", [row("y", 0.5)])]
     with refusal("no case in common"):
         commands.compare(*tables)
+
+
+def test_cases_of_one_evaluation_alone_are_named(write):
+    first = write("first", [row(case, 0.5) for case in "abcd"])
+    second = write("second", [row(case, 0.9) for case in "ecx"])
+    lines = commands.compare(first, second).splitlines()
+    # one pair alone: no p below 1
+    assert lines[1].split() == ["spleen", "Dice", "1", "0.500", "0.900", "0.400", "1.000"]
+    assert lines[4:] == [
+        f"not compared, in {first} alone (3): a, b, d",
+        f"not compared, in {second} alone (2): e, x",
+    ]
+
+
+def test_nothing_is_said_of_cases_that_both_have(write):
+    folder = write("first", [row("a", 0.5)])
+    assert len(commands.compare(folder, folder).splitlines()) == 4
+
+
+def test_pairs_are_of_one_case_whatever_the_order(write):
+    tables = [
+        write("a", [row("x", 0.1), row("y", 0.9)]),
+        write("b", [row("y", 0.9), row("x", 0.1)]),
+    ]
+    line = commands.compare(*tables).splitlines()[1]
+    assert line.split() == ["spleen", "Dice", "2", "0.500", "0.500", "0.000", "1.000"]
+
+
+def test_a_case_without_one_of_the_labels_is_refused(write, refusal, tmp_path):
+    whole = write("whole", [row(case, 0.5, name) for case in "ab" for name in ("spleen", "liver")])
+    hole = write("hole", [row("c", 0.5, "spleen"), row("c", 0.5, "liver"), row("d", 0.5, "liver")])
+    with refusal("hole/metrics.csv .*case d has 0 rows of label 1, spleen"):
+        commands.compare(whole, hole)
+    with refusal("hole/metrics.csv .*case d has 0 rows of label 1, spleen"):
+        commands.merge(whole, hole, output=str(tmp_path / "all"))
+    assert not (tmp_path / "all").exists()
 
 
 def test_the_command_line_merges_and_draws(write, tmp_path, monkeypatch):

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from monai.data import MetaTensor
+from monai.engines import IterationEvents
 
 from common.evaluation import metrics_handler
 
@@ -33,11 +34,24 @@ def labels(*counts: int) -> np.ndarray:
 
 def evaluate(table, cases: list[dict]) -> list[list[str]]:
     """Run an evaluator that gives one case after the other; the rows of the CSV."""
-    engine = Engine(lambda engine, case: [case])
+    engine = evaluator()
     table.attach(engine)
     engine.run(cases)
     with (table.folder / "metrics.csv").open(newline="") as file:
         return list(csv.reader(file))
+
+
+def evaluator() -> Engine:
+    """An engine whose output is the case, as MONAI's evaluator after its postprocessing."""
+
+    def process(engine: Engine, case: dict) -> list[dict]:
+        engine.state.output = [case]
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        return engine.state.output
+
+    engine = Engine(process)
+    engine.register_events(*IterationEvents)
+    return engine
 
 
 def case(prediction, reference, name="a", spacing_mm=(1.0, 1.0, 1.0)) -> dict:
@@ -171,6 +185,73 @@ def test_tolerances_that_are_no_numbers_above_0_are_refused(refusal, tmp_path, t
 def test_cases_of_one_name_in_two_folders_are_two_cases(table):
     rows = evaluate(table, [case(labels(4), labels(4), name) for name in ("p1/ct", "p2/ct")])
     assert {row[0] for row in rows[1:]} == {"p1/ct", "p2/ct"}
+
+
+def test_a_label_on_another_grid_is_refused_and_leaves_no_row(table, refusal):
+    with refusal(r"^a has \(2, 3, 4\) voxels and its label \(2, 2, 4\); give a label on"):
+        table.add("a", labels(2), labels(2)[:, :2], AXES_MM)
+    table.add("b", labels(2), labels(2), AXES_MM)
+    assert [row["case"] for row in table.rows] == ["b"] * 3
+
+
+def test_a_case_that_fails_at_its_last_organ_leaves_no_row(table, monkeypatch):
+    def fail(*masks):
+        raise MemoryError
+
+    monkeypatch.setattr(metrics_handler, "surfaces", fail)
+    with pytest.raises(MemoryError):
+        table.add("a", labels(0, 0, 2), labels(0, 0, 2), AXES_MM)
+    assert table.rows == []
+
+
+def test_a_case_is_measured_inside_its_iteration(table):
+    """So a `ContinueOnErrorEvaluator` goes on after a case that cannot be measured."""
+    engine, counts = evaluator(), []
+    engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: counts.append(len(table.rows)))
+    table.attach(engine)
+    engine.run([case(labels(4), labels(4))])
+    assert counts == [3]
+
+
+def test_where_every_case_failed_the_folder_is_left_as_it_was(table, capsys):
+    table.completed(Engine(lambda engine, case: None))
+    assert (
+        capsys.readouterr().out == f"no case could be evaluated; {table.folder} is left as it was\n"
+    )
+    assert not list(table.folder.iterdir())
+
+
+def test_a_name_that_is_no_utf8_is_written_escaped(table):
+    rows = evaluate(table, [case(labels(4), labels(4), "ct\udcff")])
+    assert rows[1][0] == "ct\\udcff"
+
+
+def test_several_processes_write_one_table_as_one_process_does(table, tmp_path, monkeypatch):
+    """Two of them share three cases; the first is given to both, so that each has two."""
+    cases = [case(labels(4 - n, n), labels(4), f"img{n}") for n in range(3)]
+    whole = evaluate(table, cases)
+    parts = []
+    for part in ([cases[0], cases[2]], [cases[1], cases[0]]):
+        handler = metrics_handler.EvaluationTable(str(tmp_path / "two"), LABELS)
+        for item in part:
+            engine = Engine(lambda engine, batch: None)
+            engine.state.output = [item]
+            handler.model_completed(engine)
+        parts.append(handler.rows)
+    monkeypatch.setattr(metrics_handler, "gather", lambda rows: parts)
+    monkeypatch.setattr(metrics_handler, "is_main_process", lambda: False)
+    handler.completed(engine)
+    assert not (tmp_path / "two").exists()  # only the first process writes
+    monkeypatch.setattr(metrics_handler, "is_main_process", lambda: True)
+    handler.completed(engine)
+    with (tmp_path / "two/metrics.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == whole
+
+
+def test_a_case_that_is_listed_twice_counts_once_and_is_named(table, capsys):
+    rows = evaluate(table, [case(labels(4), labels(4), name) for name in ("a", "b", "a")])
+    assert [row[0] for row in rows[1::3]] == ["a", "b"] and len(rows) == 7
+    assert capsys.readouterr().out.startswith("/data/a is listed twice; it counts once\n")
 
 
 @pytest.mark.gpu

@@ -1,7 +1,9 @@
 """Means of an evaluation by hand, what they leave out, and how that is told."""
 
+from fractions import Fraction
 from math import nan
 
+import pandas as pd
 import pytest
 
 from common.evaluation import summary
@@ -21,19 +23,21 @@ def row(case, name, dice, hd95_mm, volume_ml=1.0, reference_volume_ml=1.0) -> di
     }
 
 
-ROWS = [
-    row("a", "spleen", 0.9, 2.0),
-    row("b", "spleen", 0.5, 6.0),
-    row("c", "spleen", 0.0, nan, volume_ml=0.0),  # missed
-    row("d", "spleen", nan, nan, reference_volume_ml=0.0),  # false positive
-    row("e", "spleen", nan, nan, volume_ml=0.0, reference_volume_ml=0.0),
-    row("a", "liver", 0.8, 1.0),
-    row("a", "aorta", nan, nan, volume_ml=0.0, reference_volume_ml=0.0),
-]
+ROWS = pd.DataFrame(
+    [
+        row("a", "spleen", 0.9, 2.0),
+        row("b", "spleen", 0.5, 6.0),
+        row("c", "spleen", 0.0, nan, volume_ml=0.0),  # missed
+        row("d", "spleen", nan, nan, reference_volume_ml=0.0),  # false positive
+        row("e", "spleen", nan, nan, volume_ml=0.0, reference_volume_ml=0.0),
+        row("a", "liver", 0.8, 1.0),
+        row("a", "aorta", nan, nan, volume_ml=0.0, reference_volume_ml=0.0),
+    ]
+)
 
 
 def test_figures_of_an_organ_are_those_of_the_cases_that_show_it():
-    spleen = summary.summarised(ROWS)["organs"]["spleen"]
+    spleen = summary.summarise(ROWS)["organs"]["spleen"]
     assert spleen["label"] == 1 and spleen["cases"] == 5
     # Dice 0.9, 0.5 and 0: mean 1.4 / 3, sd √(((0.9 - m)² + (0.5 - m)² + m²) / 2)
     assert spleen["dice"] == {"count": 3, "mean": 0.466667, "sd": 0.450925, "median": 0.5}
@@ -43,7 +47,7 @@ def test_figures_of_an_organ_are_those_of_the_cases_that_show_it():
 
 
 def test_empty_masks_are_counted():
-    found = summary.summarised(ROWS)
+    found = summary.summarise(ROWS)
     assert [found["organs"]["spleen"][name] for name in summary.COUNTS] == [2, 1, 1]
     assert [found["organs"]["liver"][name] for name in summary.COUNTS] == [0, 0, 0]
     assert [found["organs"]["aorta"][name] for name in summary.COUNTS] == [1, 0, 0]
@@ -52,7 +56,7 @@ def test_empty_masks_are_counted():
 
 
 def test_each_organ_weighs_once_over_the_organs():
-    found = summary.summarised(ROWS)
+    found = summary.summarise(ROWS)
     assert found["cases"] == 5
     assert found["dice"] == {"spleen": 0.466667, "liver": 0.8, "aorta": None}
     assert found["mean_dice"] == pytest.approx((1.4 / 3 + 0.8) / 2, abs=1e-6)
@@ -77,7 +81,7 @@ def test_spread_of_too_few_values(values, expected):
 
 
 def test_the_table_shows_the_means_and_what_they_hide():
-    assert summary.lines(summary.summarised(ROWS)) == [
+    assert summary.lines(summary.summarise(ROWS)) == [
         "spleen                       Dice 0.467  NSD 1mm 0.233  HD95   4.0 mm  "
         "missed in 1 of 3; no reference in 2 of 5, predicted all the same in 1",
         "liver                        Dice 0.800  NSD 1mm 0.400  HD95   1.0 mm",
@@ -90,4 +94,22 @@ def test_the_table_shows_the_means_and_what_they_hide():
 
 
 def test_the_table_says_nothing_of_empty_masks_where_there_are_none():
-    assert len(summary.lines(summary.summarised([ROWS[0], ROWS[5]]))) == 3
+    assert len(summary.lines(summary.summarise(ROWS.iloc[[0, 5]]))) == 3
+
+
+def test_a_single_case_has_no_standard_deviation():
+    spleen = summary.summarise(ROWS.iloc[:1])["organs"]["spleen"]
+    assert spleen["dice"] == {"count": 1, "mean": 0.9, "sd": None, "median": 0.9}
+
+
+def test_a_reference_that_is_empty_everywhere_has_no_mean():
+    whole = summary.summarise(ROWS.iloc[[3, 4]])
+    assert whole["mean_dice"] is None and whole["over_organs"]["empty_references"] == 2
+    assert summary.lines(whole)[1].startswith("mean of the organs           Dice -")
+
+
+def test_a_mean_does_not_depend_on_the_order_of_the_cases():
+    values = [0.1234, 0.5678, 0.9012, 0.3456, 0.7891, 0.2345, 0.6789, 0.0120]
+    expected = round(sum(map(Fraction, values)) / 8, 6)
+    for turn in range(8):
+        assert summary.spread(values[turn:] + values[:turn])["mean"] == float(expected)

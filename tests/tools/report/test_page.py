@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import ROOT
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -157,7 +158,7 @@ def test_means_equal_those_of_the_evaluations_own_summary(data):
         for label, name in ((1, "spleen"), (6, "liver"))
     ]
     rows[0] |= {"dice": 0.0, "nsd_1mm": 0.0, "nsd_2mm": 0.0, "hd95_mm": np.nan, "volume_ml": 0.0}
-    write_and_print(data / "evaluation", rows)
+    write_and_print(data / "evaluation", pd.DataFrame(rows))
     summary = json.loads((data / "evaluation/summary.json").read_text())
     report.page(str(data / "r.html"), evaluation=str(data / "evaluation/metrics.csv"))
     page = (data / "r.html").read_text(encoding="utf-8")

@@ -2,10 +2,13 @@
 """Errors that a user can mend: each is one sentence, shown without a traceback."""
 
 import difflib
+import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 
 
@@ -57,6 +60,15 @@ def show_sentence(
         sys.__excepthook__(kind, error, trace)
     if sentence is not None:
         print(f"error: {sentence}", file=sys.stderr)
+        _tell_torchrun(sentence)
+
+
+def _tell_torchrun(sentence: str) -> None:
+    """Writes the file from which torchrun takes the cause in its own last lines."""
+    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if path:
+        message = {"message": sentence, "extraInfo": {"timestamp": str(int(time.time()))}}
+        Path(path).write_text(json.dumps({"message": message}))
 
 
 def _sentences(error: BaseException | None) -> Iterator[str]:

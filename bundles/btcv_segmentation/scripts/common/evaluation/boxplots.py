@@ -4,33 +4,33 @@
 from io import BytesIO
 
 import numpy as np
+import pandas as pd
 
 from .summary import metric_columns
 
 BOX, POINT = "#5a6570", "#0b6bcb"
 
 
-def boxplots(rows: list[dict]) -> bytes | None:
+def boxplots(table: pd.DataFrame) -> bytes | None:
     """Draws a PNG with a panel for each metric and a row for each organ; None without matplotlib.
 
     Boxes span the middle half of the cases, and their line is the median. The whiskers reach the
     farthest case within 1.5 times the box. Every case is a point.
 
     Args:
-        rows: one a case and organ, undefined metrics are NaN:
-            `{"case": "img0001", "name": "spleen", "dice": 0.93, …}`.
+        table: a row for each case and organ; undefined metrics are NaN.
     """
     try:
         from matplotlib.figure import Figure  # optional: an evaluation does not fail without it
     except ImportError:
         return None
-    organs = list(dict.fromkeys(row["name"] for row in rows))
-    columns = metric_columns(rows[0])
+    organs = dict(list(table.groupby("name", sort=False)))
+    columns = metric_columns(table)
     size = (2.2 + 2.7 * len(columns), 1.3 + 0.36 * len(organs))
     figure = Figure(figsize=size, dpi=120, layout="constrained")
     axes_of_columns = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for axes, column in zip(axes_of_columns, columns):
-        _draw_panel(axes, column, [_values(rows, name, column) for name in organs])
+        _draw_panel(axes, column, [rows[column].dropna() for rows in organs.values()])
     axes_of_columns[0].set_yticks(range(len(organs)), organs)
     axes_of_columns[0].set_ylim(len(organs) - 0.4, -0.6)  # the first organ on top
     png = BytesIO()
@@ -38,19 +38,13 @@ def boxplots(rows: list[dict]) -> bytes | None:
     return png.getvalue()
 
 
-def _values(rows: list[dict], name: str, column: str) -> np.ndarray:
-    """Returns the defined values (cases,) of an organ's metric."""
-    values = np.array([row[column] for row in rows if row["name"] == name], dtype=float)
-    return values[~np.isnan(values)]
-
-
-def _draw_panel(axes, column: str, values: list[np.ndarray]) -> None:
+def _draw_panel(axes, column: str, values: list[pd.Series]) -> None:
     """Draws one metric of all organs; an organ in which it is never defined has an empty row.
 
     Args:
         axes: matplotlib's.
         column: the metric, such as `nsd_1mm`.
-        values: (cases,) for each organ.
+        values: those of each organ in which the metric is defined.
     """
     places = [place for place, of_organ in enumerate(values) if len(of_organ)]
     line = {"color": BOX, "linewidth": 1.1}

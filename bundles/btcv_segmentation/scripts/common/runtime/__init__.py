@@ -2,11 +2,13 @@
 """Runs a network on the device at hand: precision, memory, progress, processes."""
 
 from .distributed import is_main_process, leave_sigterm_to_parent, seed_process
+from .evaluator import ContinueOnErrorEvaluator
 from .memory import PeakMemory, keep_freed_memory
 from .precision import autocast_dtype
 from .progress import ProgressBar
 
 __all__ = [
+    "ContinueOnErrorEvaluator",
     "PeakMemory",
     "ProgressBar",
     "autocast_dtype",

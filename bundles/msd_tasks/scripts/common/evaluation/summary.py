@@ -2,7 +2,9 @@
 """Summarises an evaluation: means of each organ and over the organs, and the rule behind them."""
 
 from collections.abc import Iterable
-from statistics import fmean, median, stdev
+from statistics import fmean
+
+import pandas as pd
 
 EMPTY_MASKS = (
     "An organ that a case's reference does not show (empty_references) has no Dice, NSD and HD95 "
@@ -14,12 +16,12 @@ EMPTY_MASKS = (
 COUNTS = ("empty_references", "false_positives", "missed")
 
 
-def metric_columns(row: Iterable[str]) -> list[str]:
+def metric_columns(columns: Iterable[str]) -> list[str]:
     """Lists the columns with metrics of a segmentation: `dice`, `nsd_1mm`, …, `hd95_mm`."""
-    return [name for name in row if name.startswith(("dice", "nsd_", "hd95"))]
+    return [name for name in columns if name.startswith(("dice", "nsd_", "hd95"))]
 
 
-def summarised(rows: list[dict]) -> dict:
+def summarise(table: pd.DataFrame) -> dict:
     """Summarises an evaluation as in `summary.json`.
 
     `dice` has the mean of each organ and `mean_dice` the mean of these. `organs` has count, mean,
@@ -28,16 +30,16 @@ def summarised(rows: list[dict]) -> dict:
     weighs the same. None is undefined.
 
     Args:
-        rows: one a case and organ, at least one; undefined metrics are NaN.
+        table: a row for each case and organ, at least one; undefined metrics are NaN.
     """
-    columns = metric_columns(rows[0])
-    organs = {name: _summarise_organ(_rows_of(rows, name), columns) for name in _list_organs(rows)}
+    organs = {name: _summarise_organ(rows) for name, rows in table.groupby("name", sort=False)}
     over_organs = {
-        column: spread(organ[column]["mean"] for organ in organs.values()) for column in columns
+        column: spread(organ[column]["mean"] for organ in organs.values())
+        for column in metric_columns(table)
     }
     counts = {name: sum(organ[name] for organ in organs.values()) for name in COUNTS}
     return {
-        "cases": len({row["case"] for row in rows}),
+        "cases": table["case"].nunique(),
         "mean_dice": over_organs["dice"]["mean"],
         "dice": {name: organ["dice"]["mean"] for name, organ in organs.items()},
         "empty_masks": EMPTY_MASKS,
@@ -46,36 +48,28 @@ def summarised(rows: list[dict]) -> dict:
     }
 
 
-def _list_organs(rows: list[dict]) -> list[str]:
-    return list(dict.fromkeys(row["name"] for row in rows))
-
-
-def _rows_of(rows: list[dict], name: str) -> list[dict]:
-    return [row for row in rows if row["name"] == name]
-
-
-def _summarise_organ(rows: list[dict], columns: list[str]) -> dict:
-    """Summarises one organ: counts, and the spread of each metric."""
-    empty = [row for row in rows if not row["reference_volume_ml"]]
-    shown = [row for row in rows if row["reference_volume_ml"]]
-    counts = (
-        len(empty),
-        sum(row["volume_ml"] > 0 for row in empty),
-        sum(row["volume_ml"] == 0 for row in shown),
+def _summarise_organ(rows: pd.DataFrame) -> dict:
+    """Summarises the rows of one organ: counts, and the spread of each metric."""
+    is_shown, is_predicted = rows["reference_volume_ml"] > 0, rows["volume_ml"] > 0
+    counts = (~is_shown, ~is_shown & is_predicted, is_shown & ~is_predicted)
+    return (
+        {"label": int(rows["label"].iloc[0]), "cases": len(rows)}
+        | {name: int(cases.sum()) for name, cases in zip(COUNTS, counts)}
+        | {column: spread(rows[column]) for column in metric_columns(rows)}
     )
-    metrics = {column: spread(row[column] for row in rows) for column in columns}
-    return {"label": rows[0]["label"], "cases": len(rows), **dict(zip(COUNTS, counts)), **metrics}
 
 
 def spread(values: Iterable[float | None]) -> dict:
     """Computes count, mean, standard deviation and median of values that are not None or NaN."""
-    defined = [value for value in values if value is not None and value == value]
-    if not defined:
-        return {"count": 0, "mean": None, "sd": None, "median": None}
+    numbers = pd.Series(list(values), dtype=float).dropna()
+    # fmean rounds once alone, so that a mean does not depend on the order of the cases
+    mean = fmean(numbers) if len(numbers) else None
+    statistics = {"mean": mean, "sd": numbers.std(), "median": numbers.median()}
     # more digits than the table shows, or a mean would be rounded twice
-    sd = round(stdev(defined), 6) if len(defined) > 1 else None
-    mean, middle = round(fmean(defined), 6), round(median(defined), 6)
-    return {"count": len(defined), "mean": mean, "sd": sd, "median": middle}
+    return {"count": len(numbers)} | {
+        name: None if pd.isna(value) else round(float(value), 6)
+        for name, value in statistics.items()
+    }
 
 
 def lines(summary: dict) -> list[str]:

@@ -28,6 +28,15 @@ def is_main_process() -> bool:
     return rank() == 0
 
 
+def gather(value: Any, group: dist.ProcessGroup | None = None) -> list:
+    """Returns the values of all processes, in the order of their ranks."""
+    if not dist.is_initialized():
+        return [value]
+    values = [None] * world_size()
+    dist.all_gather_object(values, value, group=group)
+    return values
+
+
 def seed_process(seed: int) -> None:
     """Seeds Python, NumPy and PyTorch, each rank differently.
 
@@ -66,11 +75,7 @@ class Processes:
 
     def gather(self, value: Any) -> list:
         """One value of each, in the order of their ranks."""
-        if self.group is None:
-            return [value]
-        values = [None] * dist.get_world_size()
-        dist.all_gather_object(values, value, group=self.group)
-        return values
+        return gather(value, self.group)
 
 
 def leave_sigterm_to_parent(worker: int) -> None:

@@ -13,7 +13,7 @@ from .metrics import ObjectiveMetrics
 
 
 class MetricsFile:
-    """Evaluator's handler: writes its metrics to a JSON file and prints them, when it ends.
+    """Evaluator's handler: prints its metrics and writes them to a JSON file, when it ends.
 
     The file has each metric by name and, under `chance`, the chance levels of those that have one.
 
@@ -30,10 +30,10 @@ class MetricsFile:
 
     def completed(self, engine: Engine) -> None:
         values, chance = scalars(engine), self.metrics.chance
-        write_text(self.path, json.dumps({**values, "chance": chance}, indent=2) + "\n")
-        for name, value in values.items():
+        for name, value in values.items():  # first, so that no failure to write costs them
             level = f" (chance {chance[name]:.4f})" if name in chance else ""
             print(f"{name}: {value:.4f}{level}")
+        write_text(self.path, json.dumps({**values, "chance": chance}, indent=2) + "\n")
 
 
 class CropsTable:

@@ -4,20 +4,24 @@ import pytest
 import torch
 from ignite.engine import Events
 from monai.data import DataLoader, Dataset, MetaTensor
+from monai.engines import IterationEvents
 from monai.inferers import SimpleInferer
 from monai.transforms import SaveImaged
 from torch import nn
 
 from common import errors
 from common.data import nifti
-from common.inference import evaluator, outputs
+from common.inference import outputs
+from common.runtime import evaluator
 
 
 @pytest.fixture
 def evaluate():
     """`evaluate(names, at, error)`: `at` is the step that raises the error for "bad" images."""
 
-    def make(names: list[str], at: str = "loading", error: Exception | None = None, workers=0):
+    def make(
+        names: list[str], at="loading", error: Exception | None = None, workers=0, sampler=None
+    ):
         def step(name: str):
             def apply(item: dict) -> dict:
                 if at == name and "bad" in str(item["path"]):
@@ -41,6 +45,7 @@ def evaluate():
                 Dataset(items, transform=lambda item: voxels(step("loading")(item))),
                 batch_size=1,
                 num_workers=workers,
+                sampler=sampler,
             ),
             network=Network(),
             inferer=SimpleInferer(),
@@ -126,3 +131,47 @@ def test_nothing_of_a_failed_image_is_kept(evaluate, refusal):
         with refusal("1 of 2 images"):
             engine.run()
     assert [len(output) for output in outputs] == [1, 0, 1, 0]
+
+
+def test_the_error_says_what_could_not_be_done(evaluate, refusal):
+    engine, _ = evaluate(["a.nii", "bad.nii"], "network", ValueError("x"))
+    engine.purpose = "evaluated"
+    with refusal("1 of 2 images could not be evaluated: bad.nii;"):
+        engine.run()
+
+
+def test_a_handler_that_fails_on_an_image_fails_that_image_alone(evaluate, refusal, caplog):
+    engine, _ = evaluate(["a.nii", "b.nii", "c.nii"])
+    measured = []
+
+    def measure(engine):
+        measured.append(engine.state.iteration)
+        if len(measured) == 2:
+            raise MemoryError
+
+    engine.add_event_handler(IterationEvents.MODEL_COMPLETED, measure)
+    with refusal("1 of 3 images could not be segmented: b.nii;"):
+        engine.run()
+    assert measured == [1, 2, 3]
+    assert "failed: b.nii: there is not enough memory" in caplog.text
+
+
+def test_the_first_of_several_processes_names_the_failures_of_all(evaluate, refusal, monkeypatch):
+    """Each process takes its share in the sampler's order; one image may be in two shares."""
+    names = ["a.nii", "bad.nii", "c.nii", "bad3.nii"]
+    engine, done = evaluate(names, "network", ValueError("x"), sampler=[3, 0])
+    monkeypatch.setattr(evaluator, "gather", lambda failed: [failed, ["bad.nii", "bad3.nii"]])
+    with refusal("2 of 4 images could not be segmented: bad3.nii, bad.nii;"):
+        engine.run()
+    monkeypatch.setattr(evaluator, "is_main_process", lambda: False)
+    engine.run()
+    assert done == ["a.nii"] * 2
+
+
+def test_a_network_of_several_processes_runs_without_the_others(evaluate):
+    engine, _ = evaluate(["a.nii"])
+    wrapped = nn.DataParallel(nn.Identity())
+    other = evaluator.ContinueOnErrorEvaluator(
+        device="cpu", val_data_loader=engine.data_loader.loader, network=wrapped
+    )
+    assert other.network is wrapped.module

@@ -1,3 +1,4 @@
+# generated from common/runtime/evaluator.py, do not edit: `make copies`
 """Reports a failed image, goes on with the next, and fails at the end with a list."""
 
 import logging
@@ -10,6 +11,7 @@ from monai.utils import MONAIEnvVars
 from torch.utils.data import DataLoader
 
 from ..errors import InputError, sentence_of
+from .distributed import gather, is_main_process
 
 logger = logging.getLogger(__name__)
 
@@ -18,29 +20,36 @@ class ContinueOnErrorEvaluator(SupervisedEvaluator):
     """Evaluates image by image as MONAI's evaluator, and goes on with the next when one fails.
 
     Each failure is one line of the log at once, and `run` ends with an error that names all images
-    that failed. Where there is one image alone, its own error comes through.
+    that failed. Where there is one image alone, its own error comes through. Several processes
+    share the images, each at its own pace; the first of them raises the error for all.
 
     Args:
+        purpose: what is done with an image, for the error: "segmented", "evaluated".
         kwargs: as of MONAI's `SupervisedEvaluator`; `val_data_loader` gives one image at a time,
-            in the order of its dataset.
+            in an order that does not change.
 
     Raises (by `run`):
         InputError: images failed; the others are done.
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, purpose: str = "segmented", **kwargs) -> None:
         super().__init__(**kwargs)
+        # in DistributedDataParallel the first forward waits for one of each process
+        self.network = getattr(self.network, "module", self.network)
         self.data_loader = _ContinuingLoader(self.data_loader)
+        self.purpose = purpose
         self.failed: list[str] = []
 
     def run(self, global_epoch: int = 1) -> None:
         """Evaluates all images, and raises an InputError at the end if any failed."""
         self.failed = []
         super().run(global_epoch)
-        if self.failed:
+        # a case may be in two processes, so that each has as many
+        failed = list(dict.fromkeys(name for names in gather(self.failed) for name in names))
+        if failed and is_main_process():
             raise InputError(
-                f"{len(self.failed)} of {self.state.epoch_length} images could not be segmented: "
-                f"{', '.join(self.failed)}; the lines above say why, mend or remove them."
+                f"{len(failed)} of {self.data_loader.images} images could not be {self.purpose}: "
+                f"{', '.join(failed)}; the lines above say why, mend or remove them."
             )
 
     def _iteration(self, engine: SupervisedEvaluator, batchdata: Any) -> Any:
@@ -49,7 +58,7 @@ class ContinueOnErrorEvaluator(SupervisedEvaluator):
             try:
                 return super()._iteration(engine, batchdata)
             except Exception as error:
-                if len(self.data_loader) == 1:
+                if self.data_loader.images == 1:
                     raise
                 batchdata = self.data_loader.failure(number, error)
         self.failed.append(self.data_loader.name(number))
@@ -66,6 +75,7 @@ class _ContinuingLoader:
 
     def __init__(self, loader: DataLoader) -> None:
         self.loader = loader
+        self.images = len(loader.dataset)
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -76,7 +86,7 @@ class _ContinuingLoader:
             try:
                 batch = next(batches)
             except Exception as error:
-                if len(self.loader) == 1:
+                if self.images == 1:
                     raise
                 batch = self.failure(number, error)
             yield batch
@@ -84,8 +94,9 @@ class _ContinuingLoader:
 
     def name(self, number: int) -> str:
         """Names an image by its path, or by its number where it has none."""
-        image = self.loader.dataset.data[number]["image"]
-        return image if isinstance(image, str) else f"image {number + 1}"
+        index = list(self.loader.sampler)[number]
+        image = self.loader.dataset.data[index]["image"]
+        return image if isinstance(image, str) else f"image {index + 1}"
 
     def failure(self, number: int, error: Exception) -> _Failure:
         """Gives the reason in one sentence, and drops the error, which may hold volumes."""
