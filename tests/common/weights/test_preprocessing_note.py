@@ -79,13 +79,13 @@ def test_every_list_of_intensity_transforms_has_words(transforms, words):
     note = preprocessing_note_of([Spacingd("image", pixdim=(1, 1, 2)), *transforms])
     assert preprocessing_note.describe(note)["intensity"].startswith(words)
     without = preprocessing_note_of(transforms)  # nothing resamples: there is no spacing to compare
-    assert preprocessing_note.describe_mismatch(note, without).startswith(
+    assert preprocessing_note.describe_preprocessing_mismatch(note, without).startswith(
         "spacing 1 x 1 x 2 mm, here none"
     )
 
 
 def test_difference_names_both_and_nothing_where_they_agree():
-    difference = preprocessing_note.describe_mismatch
+    difference = preprocessing_note.describe_preprocessing_mismatch
     assert difference(CT, CT) == ""
     assert difference(CT, CT | {"spacing_mm": (1.5, 1.5, 2), "intensity_max": 250.0}) == ""
     assert difference({**CT, "spacing_mm": 2}, {**CT, "spacing_mm": [2, 2, 2.0]}) == ""

@@ -123,7 +123,7 @@ def _describe_transform(name: str, arguments: Mapping[str, Any]) -> str:
     return f"{name} ({words})"
 
 
-def describe_mismatch(of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> str:
+def describe_preprocessing_mismatch(of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> str:
     """Describes how two notes differ: `spacing 1.5 x 1.5 x 2 mm, here …`; empty when both agree."""
     run_words = describe(of_run)
     return " and ".join(
@@ -139,7 +139,7 @@ def describe_agreement(of_file: Mapping[str, Any] | None, of_run: Mapping[str, A
         return "carries no spacing or intensity range"
     if of_run is None:
         return "trained with " + " and ".join(" ".join(pair) for pair in describe(of_file).items())
-    mismatch = describe_mismatch(of_file, of_run)
+    mismatch = describe_preprocessing_mismatch(of_file, of_run)
     return (
         f"trained with {mismatch}" if mismatch else "trained with this spacing and intensity range"
     )

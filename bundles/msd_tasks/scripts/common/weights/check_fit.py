@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from . import matching, preprocessing_note
-from .architecture import describe_mismatch, read_architecture
+from .architecture import describe_architecture_mismatch, read_architecture
 from .layouts import Weights
 
 Tensors = Mapping[str, Tensor]
@@ -30,15 +30,19 @@ def check_network(
             spacing or intensity range.
     """
     path, of_network = weights.path, read_architecture(network_tensors)
-    mismatch = describe_mismatch(read_architecture(weights.tensors), of_network, is_whole=True)
+    mismatch = describe_architecture_mismatch(
+        read_architecture(weights.tensors), of_network, is_whole=True
+    )
     if mismatch:
         raise InputError(f"{path} {mismatch}")
     file_tensors = matching.with_positions(weights.tensors, network_tensors)
-    problem = matching.describe_mismatch(file_tensors, network_tensors)
+    problem = matching.describe_tensor_mismatch(file_tensors, network_tensors)
     if problem:
         raise InputError(f"{path} does not fit this network: {problem}; {remedy}")
     if trained_with and weights.trained_with:
-        mismatch = preprocessing_note.describe_mismatch(weights.trained_with, trained_with)
+        mismatch = preprocessing_note.describe_preprocessing_mismatch(
+            weights.trained_with, trained_with
+        )
         if mismatch:
             raise InputError(
                 f"{path} was trained with {mismatch}; give the settings of its training, or other "
@@ -62,7 +66,7 @@ def check_encoder(
         InputError: as above.
     """
     of_file, of_network = read_architecture(file_tensors), read_architecture(network_tensors)
-    mismatch = describe_mismatch(of_file, of_network, is_whole=False)
+    mismatch = describe_architecture_mismatch(of_file, of_network, is_whole=False)
     is_other_size = of_file.feature_size not in (None, of_network.feature_size)
     if mismatch and (not allow_partial or is_other_size):
         raise InputError(f"{path} {mismatch}")
@@ -71,7 +75,7 @@ def check_encoder(
     fitting = matching.select_fitting(file_tensors, expected)
     if allow_partial and not matching.learnt_names(fitting):
         raise InputError(f"{path} has no tensor that fits this network's encoder; give another.")
-    problem = matching.describe_mismatch(encoder, expected)
+    problem = matching.describe_tensor_mismatch(encoder, expected)
     if problem and (not allow_partial or matching.moved_positions(encoder, expected)):
         raise InputError(
             f"{path} does not hold this network's encoder: {problem}; "
