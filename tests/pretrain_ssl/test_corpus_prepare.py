@@ -244,6 +244,7 @@ def workers_of(pid: int) -> list[int]:
     return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
+@pytest.mark.slow
 def test_a_cluster_of_ones_own_survives_the_loss_of_a_worker(many, undisturbed, tmp_path):
     file, processes = tmp_path / "scheduler.json", []
 
