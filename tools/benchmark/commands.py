@@ -42,7 +42,7 @@ from .process import asked, measured, say
 from .report import agreement, row, table
 from .sizes import CONFIGS, LARGE_CORPUS, SMALL_CORPUS, VOLUMES
 
-OUTPUTS = {"models", "runs", "predictions", "evaluation"}  # folders of a bundle
+OUTPUTS = {"models", "runs", "predictions", "evaluation", "cache"}  # folders of a bundle
 SIDES = {
     "crops": ("ours", "reference", "ours_compressed"),
     "encoder": ("ours", "reference", "reference_allocator"),

@@ -22,7 +22,7 @@ from tools import ROOT
 BUNDLES = ROOT / "bundles"
 KINDS = ("current", "legacy")
 BOTH = {"train::handlers::1::n_saved": 100}  # keep every state
-FINE = BOTH | {"val_interval": 1000, "cache_rate": 1.0}
+FINE = BOTH | {"val_interval": 1000}
 PRE = BOTH | {"val_interval": 1000, "iterations_per_epoch": 50}
 SMALL = {"batch_size": 1, "checkpoint_interval": 40}
 
