@@ -109,6 +109,31 @@ def test_a_network_is_not_run_otherwise_than_it_was_trained(refusal, tmp_path, c
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
+SPLEEN = {"task": "Task09_Spleen", "labels": {"0": "background", "1": "spleen"}}
+HEART = {"task": "Task02_Heart", "labels": {"0": "background", "1": "left atrium"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (HEART, r"for Task02_Heart \(left atrium\), and this run is for Task09_Spleen \(spleen\)"),
+        ({"labels": HEART["labels"]}, r"for Task09_Spleen \(left atrium\), and this run is"),
+        ({"task": "Mine"}, r"for Mine \(spleen\), and this run is"),
+    ],
+)
+def test_weights_of_another_task_are_refused_by_its_name(refusal, tmp_path, change, words):
+    """Where channels, classes, spacing and intensities agree, too."""
+    path = saved(tmp_path / "model.pt", trained(TASK | SPLEEN | change).state_dict())
+    with refusal(rf"model\.pt was trained {words}"):
+        load.network_state(path, built(), TASK | SPLEEN)
+
+
+@pytest.mark.parametrize(("of_file", "of_run"), [({}, SPLEEN), (SPLEEN, {}), (SPLEEN, SPLEEN)])
+def test_a_note_without_a_task_is_of_any(tmp_path, of_file, of_run):
+    path = saved(tmp_path / "model.pt", trained(TASK | of_file).state_dict())
+    assert load.network_state(path, built(), TASK | of_run)
+
+
 def test_an_encoder_from_other_settings_is_said_to_be(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     path = saved(tmp_path / "encoder.pt", trained(PRETRAINED).state_dict())

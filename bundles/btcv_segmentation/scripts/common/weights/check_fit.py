@@ -17,18 +17,26 @@ Tensors = Mapping[str, Tensor]
 def check_network(
     weights: Weights, network_tensors: Tensors, trained_with: Mapping[str, Any] | None, remedy: str
 ) -> None:
-    """Refuses weights of another network or of another preprocessing.
+    """Refuses weights of another task, of another network or of another preprocessing.
 
     Args:
         weights: the file's.
         network_tensors: the network's state dict; the file must have each of its tensors.
-        trained_with: spacing and intensity range of this run; None compares none.
+        trained_with: spacing, intensity range and task of this run; None compares none.
         remedy: how to get weights; closes the sentence.
 
     Raises:
         InputError: a tensor is missing, unknown or of another shape, or the file's note has another
-            spacing or intensity range.
+            task, labels, spacing or intensity range.
     """
+    other_task = preprocessing_note.describe_other_task(
+        weights.trained_with or {}, trained_with or {}
+    )
+    if other_task:
+        raise InputError(
+            f"{weights.path} was trained {other_task}; give the config of its task, or other "
+            "weights by --ckpt_path."
+        )
     path, of_network = weights.path, read_architecture(network_tensors)
     mismatch = describe_architecture_mismatch(
         read_architecture(weights.tensors), of_network, is_whole=True
