@@ -102,7 +102,7 @@ def test_weights_of_a_failed_training(bundles, tmp_path, phantoms, pretrained):
     name = next(name for name in tensors if name.endswith("norm1.weight"))
     tensors[name][0] = float("nan")
     torch.save(tensors, broken)
-    convert = ["-m", "scripts", "weights", "convert", broken, "--out", tmp_path / "out.pt"]
+    convert = ["-m", "scripts", "weights", "convert", broken, tmp_path / "out.pt"]
     data = ["--dataset_dir", phantoms / "btcv"]
     for bundle, configs, *flags in [
         ("btcv_segmentation", "train demo", *data, "--pretrained", broken),

@@ -108,11 +108,16 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     remedy = "delete it, then the same command goes on from the checkpoint before, if there is one."
     try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:  # no damage: the checkpoint stays where it is
+        raise InputError(f"{path} cannot be read ({error.strerror}); mend that.") from error
+    try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         name = find_non_finite(state["network"])
         state["iteration"], state["batches"]  # of a checkpoint, not of a file of weights
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); mend that.") from error
+    except MemoryError:
+        raise
     except Exception as error:  # torch raises a different kind for each way of being broken
         message = f"{path} cannot be read, it may have been cut short; {remedy}"
         raise DamagedCheckpointError(message) from error
