@@ -8,7 +8,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # What runs leave in a bundle; scripts/common/evaluation is none of it.
-OUTPUTS = $(foreach kind,models runs pretrained predictions evaluation,$(wildcard bundles/*/$(kind)))
+OUTPUTS = $(foreach kind,models runs pretrained predictions evaluation cache,$(wildcard bundles/*/$(kind)))
 LARGE_ORGANS = spleen,right kidney,left kidney,liver,stomach,aorta
 CT ?=
 ifneq ($(CT),)

@@ -17,8 +17,8 @@ EXPLAINED = (
     (
         re.compile(r"DataLoader worker \(pid.*\) (is killed by signal|exited unexpectedly)"),
         "a process that loads images was killed, mostly because memory ran out; give fewer "
-        "--num_workers or a smaller --cache_rate, in a container also more shared memory "
-        "(--shm-size), then the same command goes on.",
+        "--num_workers, keep fewer images in memory (--cache_gb or --cache_rate), and give a "
+        "container more shared memory (--shm-size), then the same command goes on.",
     ),
     (
         re.compile(r"OutOfMemoryError: CUDA|CUDA out of memory"),

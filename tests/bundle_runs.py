@@ -30,7 +30,7 @@ from helpers import BUNDLES, forget_scripts
 from tools import phantom
 
 THREADS = 1  # of a run, as in the tests' own process: the same numbers to the last bit
-OUTPUTS = {"models", "runs", "pretrained", "predictions", "evaluation"}  # folders of a bundle
+OUTPUTS = {"models", "runs", "pretrained", "predictions", "evaluation", "cache"}  # of a bundle
 
 
 def python(

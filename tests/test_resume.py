@@ -32,6 +32,8 @@ SMALL = {
 # Without it PyTorch's workers find the addresses of those before the restart (pytorch#135712).
 OWN_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 DATA = {"pretrain_ssl": "corpus", "btcv_segmentation": "btcv"}
+# Killed runs keep volumes on disk, the uninterrupted one in memory: both must draw the same crops.
+ON_DISK = {"pretrain_ssl": [], "btcv_segmentation": ["--cache_gb", 1e-9]}
 
 
 def flags(name: str, phantoms: Path) -> list:
@@ -104,14 +106,15 @@ def uninterrupted(tmp_path_factory, phantoms):
 
 def killed_at_seeded_moments(bundle: Path, name: str, phantoms: Path, kills: int) -> None:
     """Train to the end, killed on the way after random iterations and fractions of a second."""
-    rng = random.Random(kills)
+    rng, arguments = random.Random(kills), [*flags(name, phantoms), *ON_DISK[name]]
     for _ in range(kills):
-        process = start(bundle, *run_arguments("train demo"), *flags(name, phantoms))
+        process = start(bundle, *run_arguments("train demo"), *arguments)
         wait_for(bundle, last_iteration(bundle) + 1, process)
         time.sleep(rng.uniform(0, 0.6))
         process.kill()
         process.communicate()
-    run_here(bundle, "train demo", *flags(name, phantoms))
+    run_here(bundle, "train demo", *arguments)
+    assert (bundle / "cache").exists() == bool(ON_DISK[name])
 
 
 @pytest.mark.parametrize(("name", "kills"), [("pretrain_ssl", 2), ("btcv_segmentation", 1)])

@@ -14,11 +14,28 @@ def seeded_rng(*key: int) -> np.random.Generator:
     return np.random.default_rng(key)
 
 
-class SeededCacheDataset(CacheDataset):
-    """MONAI's cached data set, whose random transforms draw by (seed, epoch, index).
+class SeededDraws:
+    """Makes the random transforms of one of MONAI's data sets draw by (seed, epoch, index).
 
     Every item, or every crop of an item that is a list of crops, gets `draw`: an array of epoch,
     index and number of the crop, by which later draws can be keyed.
+    """
+
+    seed: int
+    transform: Compose
+
+    def __getitem__(self, key: Key | int) -> list[dict] | dict:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        state = np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)
+        self.transform.set_random_state(seed=int(state[0]))
+        item = super().__getitem__(index)
+        if isinstance(item, Mapping):
+            return {**item, "draw": np.array([epoch, index, 0])}
+        return [{**crop, "draw": np.array([epoch, index, i])} for i, crop in enumerate(item)]
+
+
+class SeededCacheDataset(SeededDraws, CacheDataset):
+    """Keeps preprocessed volumes in memory, and draws by (seed, epoch, index).
 
     Args:
         data, transform, cache_rate: see `CacheDataset`; the transform is a `Compose`.
@@ -30,12 +47,3 @@ class SeededCacheDataset(CacheDataset):
     ) -> None:
         super().__init__(data, transform, cache_rate=cache_rate)
         self.seed = seed
-
-    def __getitem__(self, key: Key | int) -> list[dict] | dict:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
-        state = np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)
-        self.transform.set_random_state(seed=int(state[0]))
-        item = super().__getitem__(index)
-        if isinstance(item, Mapping):
-            return {**item, "draw": np.array([epoch, index, 0])}
-        return [{**crop, "draw": np.array([epoch, index, i])} for i, crop in enumerate(item)]

@@ -1,5 +1,5 @@
 """Evaluates a segmentation: metrics of each case and label, their summary."""
 
-from .metrics_handler import EvaluationTable
+from .evaluation_table import EvaluationTable
 
 __all__ = ["EvaluationTable"]

@@ -3,12 +3,14 @@
 from .label_transforms import ChannelsToLabelsd, LabelsToChannelsd, class_weights
 from .labelled_data import read_labelled_data, select
 from .previews import Previews
+from .random_crops import random_crops
 
 __all__ = [
     "ChannelsToLabelsd",
     "LabelsToChannelsd",
     "Previews",
     "class_weights",
+    "random_crops",
     "read_labelled_data",
     "select",
 ]

@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 # Keys in which the commands of one run may differ: they change how fast, not what is learnt.
 # The images themselves are compared by the checkpoint, so that a data set may be moved.
 INDIFFERENT = {
-    *("_desc_", "resume", "num_workers", "cache_rate", "pin_memory"),
-    *("dataset_dir", "datalist"),
+    *("_desc_", "resume", "num_workers", "pin_memory", "dataset_dir", "datalist"),
+    *("cache_rate", "cache_gb", "cache_dir"),
 }
 _locks = []  # open files; a lock is given back when its process ends, however it ends
 

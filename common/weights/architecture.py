@@ -51,7 +51,9 @@ def read_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
     )
 
 
-def describe_mismatch(of_file: Architecture, of_network: Architecture, is_whole: bool) -> str:
+def describe_architecture_mismatch(
+    of_file: Architecture, of_network: Architecture, is_whole: bool
+) -> str:
     """Describes how a file's architecture differs from a network's; empty when both agree.
 
     The remedy closes the sentence:

@@ -216,6 +216,7 @@ def test_inference_of_one_file_is_what_was_evaluated(finetuned, evaluated, phant
         assert float(row["hd95_mm"]) == pytest.approx(hd95, abs=1e-2)
 
 
+@pytest.mark.slow  # tests/test_resume.py has two processes among the fast tests
 def test_two_processes_train_beside_a_frozen_encoder_and_go_on(phantoms, pretrained, tmp_path):
     bundle, encoder = copy_bundle("btcv_segmentation", tmp_path), pretrained / "models/encoder.pt"
     flags = ["--dataset_dir", phantoms / "btcv", "--epochs", 2, "--val_interval", 2]

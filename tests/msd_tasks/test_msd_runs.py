@@ -1,12 +1,18 @@
 """`msd_tasks` as a user runs it: the default task, and one of four MRI channels."""
 
+import importlib
 import json
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from bundle_runs import copy_bundle, last_line, python, run, run_here, torchrun
+from helpers import config_files
+from monai.bundle import ConfigParser
 
 SHORT = ["--epochs", 1, "--val_interval", 1]
 TASKS = {
@@ -60,6 +66,51 @@ def test_a_four_channel_task_takes_a_one_channel_encoder_only_on_request(
     assert "encoder 70 of 70 tensors" in done.stdout
     assert "the one input channel repeated" in done.stdout
     assert "intensity -1000 to 1000, here normalised by each image" in done.stdout
+
+
+@pytest.fixture
+def weights_of(load_scripts, tmp_path) -> Callable[[str], Path]:
+    """`weights_of("Task09_Spleen")`: a file of the demo's network with that task's note."""
+    scripts = load_scripts("msd_tasks")
+    weights = importlib.import_module(f"{scripts.__name__}.common.weights")
+
+    def save(task: str) -> Path:
+        files = config_files("msd_tasks", "inference", f"tasks/{task}", "demo")
+        parser = ConfigParser(ConfigParser.load_config_files(files))
+        network = parser.get_parsed_content("network_def")
+        weights.attach_metadata(network, parser.get_parsed_content("trained_with"))
+        torch.save(network.state_dict(), tmp_path / f"{task}.pt")
+        return tmp_path / f"{task}.pt"
+
+    return save
+
+
+@pytest.mark.parametrize("configs", ["inference {} demo", "train {} demo evaluate"])
+@pytest.mark.parametrize("task", ["Task02_Heart", "Task01_BrainTumour"])
+def test_weights_of_another_task_are_refused(task, configs, phantoms, weights_of, tmp_path):
+    """Also those of Task09 for Task02, whose channels and classes agree."""
+    bundle = copy_bundle("msd_tasks", tmp_path)
+    shown = "Task01_BrainTumour" if task == "Task01_BrainTumour" else "Task09_Spleen"
+    flags = ["--dataset_dir", phantoms / shown, "--ckpt_path", weights_of("Task09_Spleen")]
+    done = run_here(bundle, configs.format(f"tasks/{task}"), *flags, check=False)
+    assert done.returncode == 1
+    sentence = (
+        "Task09_Spleen.pt was trained for Task09_Spleen (spleen), and this run is for " + task
+    )
+    assert sentence in last_line(done.stderr)
+    assert not any((bundle / name).exists() for name in ("predictions", "evaluation"))
+
+
+@pytest.mark.parametrize("configs", ["inference {} demo", "train {} demo"])
+def test_a_modality_that_is_missing_is_named(configs, phantoms, weights_of, tmp_path):
+    flags = ["--dataset_dir", phantoms / "Task09_Spleen"]
+    if configs.startswith("inference"):
+        flags += ["--ckpt_path", weights_of("Task05_Prostate")]
+    bundle, configs = copy_bundle("msd_tasks", tmp_path), configs.format("tasks/Task05_Prostate")
+    done = run_here(bundle, configs, *flags, check=False)
+    assert done.returncode == 1
+    needed = "has 1 channel (shape .*), and 2 are needed along its fourth axis: T2, ADC"
+    assert re.search(needed.replace("(", r"\(").replace(")", r"\)"), done.stdout + done.stderr)
 
 
 def test_the_commands_start(tmp_path):

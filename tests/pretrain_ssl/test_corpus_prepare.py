@@ -244,6 +244,7 @@ def workers_of(pid: int) -> list[int]:
     return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
+@pytest.mark.slow
 def test_a_cluster_of_ones_own_survives_the_loss_of_a_worker(many, undisturbed, tmp_path):
     file, processes = tmp_path / "scheduler.json", []
 
@@ -279,9 +280,6 @@ def test_mistakes_end_in_one_sentence_and_nothing_is_written(tmp_path, corpus_mo
         ((tmp_path / "nowhere", out), {}, "is not a folder; give SOURCE"),
         ((source, source / "corpus"), {}, "which is never written to; choose another"),
         ((source, tmp_path / "full"), {}, "holds volumes of something else"),
-        ((source, out), {"workers": 0}, "--workers 0 is no number of processes"),
-        ((source, out), {"spacing_mm": -1.0}, "--spacing_mm -1.0 is no spacing"),
-        ((source, out), {"validation_fraction": 1.5}, "--validation_fraction 1.5 is not between"),
         ((source, out), {"patients": str(tmp_path / "patients.csv")}, "the columns source"),
         ((source, out), {"scheduler": "tcp://127.0.0.1:1"}, "no scheduler answers"),
     ]:
@@ -293,6 +291,14 @@ def test_mistakes_end_in_one_sentence_and_nothing_is_written(tmp_path, corpus_mo
 def test_the_command_line_shows_the_sentence_alone(tmp_path):
     (tmp_path / "empty").mkdir()
     places = tmp_path / "empty", tmp_path / "out"
+    for flag, value, kind in [
+        ("workers", 0, "whole number of 1 or more"),
+        ("spacing_mm", -1.0, "number above 0"),
+        ("validation_fraction", 1.5, "number above 0 to below 1"),
+        ("seed", -1, "whole number from 0 up to 4294967295"),
+    ]:
+        done = python_here(BUNDLE, *COMMAND, *places, f"--{flag}", value, check=False)
+        assert done.returncode == 1 and f"takes a {kind}, not {value}" in last_line(done.stderr)
     done = python_here(BUNDLE, *COMMAND, *places, "--wrokers", 1, check=False)
     assert done.returncode != 0 and "; did you mean --workers?" in last_line(done.stderr)
     assert not (tmp_path / "out").exists()

@@ -11,6 +11,8 @@ import pytest
 from bundle_runs import python_here
 from helpers import BUNDLES, import_scripts
 
+from common.cli.commands import run
+
 pytest.importorskip("idc_index_data")
 PAPER = {"lidc_idri", "ct_colonography", "covid_19_ar", "covid_19_ny_sbu"}
 
@@ -145,14 +147,27 @@ def test_the_study_keeps_its_series_of_most_slices(select, whole_index):
         ({"max_gb": float("nan")}, "--max_gb nan holds none"),
         ({"preset": "paper", "max_slices": 20}, "--max_slices 20 leaves nothing of the "),
         ({"collections": ["nlst"], "licences": "CC BY 3.0"}, "--licences CC BY 3.0 leaves nothing"),
-        ({"series_per_study": 0}, "--series_per_study takes a number from 1"),
-        ({"max_series": 0}, "--max_series takes a number from 1"),
-        ({"max_series": 5, "seed": -1}, "--seed takes a number from 0"),
     ],
 )
 def test_a_mistake_is_told_and_nothing_written(select, refusal, tmp_path, flags, sentence):
     with refusal(sentence):
         select(**flags)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "kind"),
+    [
+        *((f"--{name}_slices", "0", "whole number of 1 or more") for name in ("min", "max")),
+        *((f"--{name}", "0", "whole number of 1") for name in ("series_per_study", "max_series")),
+        ("--max_gb", "nan", "number above 0"),
+        ("--seed", "-1", "whole number from 0 up to"),
+    ],
+)
+def test_numbers_have_ranges(select, tmp_path, flag, value, kind):
+    command = importlib.import_module("scripts.corpus.idc.select").select
+    with pytest.raises(SystemExit, match=f"{flag}.*: takes a {kind}.*, not {value}"):
+        run(command, arguments=[str(tmp_path / "a.s5cmd"), flag, value])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -79,13 +79,13 @@ def test_a_run_starts_from_the_public_encoders_layout_in_chunks_with_one_task(
     names = {name: f"module.{name.removeprefix('swinViT.')}" for name in encoder}
     content = {names[name].replace(".linear", ".fc"): value for name, value in encoder.items()}
     torch.save({"state_dict": content}, tmp_path / "model_swinvit.pt")
-    flags = ["--iterations", 1, "--batch_size", 4, "--chunk_size", 2, "--learning_rate", 0]
+    flags = ["--iterations", 1, "--batch_size", 4, "--chunk_size", 2, "--learning_rate", 1e-30]
     flags += ["--pretrained", tmp_path / "model_swinvit.pt"]
     flags += ["--loss_weights", "{'rotation':0,'contrastive':0,'reconstruction':1}"]
     done = run_here(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
     assert "encoder 70 of 70 tensors" in done.stdout
     trained = torch.load(bundle / "models/model.pt", weights_only=True)
-    assert all(torch.equal(trained[name], value) for name, value in encoder.items())
+    assert all((trained[name] - value).abs().max() < 1e-25 for name, value in encoder.items())
     figures = {row["name"]: row["value"] for row in rows(bundle / "runs/demo")}
     assert figures["train/loss"] == figures["train/reconstruction_loss"]
 

@@ -30,18 +30,19 @@ import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from common.atomic_write import replacing
+from common.cli.kinds import Count
 from common.errors import InputError
 from tools import ROOT
 
-from .parts import check_count, parts
+from .parts import parts
 from .process import asked, measured, say
 from .report import agreement, row, table
 from .sizes import CONFIGS, LARGE_CORPUS, SMALL_CORPUS, VOLUMES
 
-OUTPUTS = {"models", "runs", "predictions", "evaluation"}  # folders of a bundle
+OUTPUTS = {"models", "runs", "predictions", "evaluation", "cache"}  # folders of a bundle
 SIDES = {
     "crops": ("ours", "reference", "ours_compressed"),
     "encoder": ("ours", "reference", "reference_allocator"),
@@ -52,6 +53,7 @@ SIDES = {
 FIRST = {"crops": "corpus", "volume": "weights"}  # what a task needs, made by a process of its own
 FACTS = {"task": "facts", "side": "ours", "device": "cpu"}
 REPETITIONS = 5
+Edge = Annotated[int, ("type", "integer"), ("minimum", 32), ("multipleOf", 32)]
 VOLUME_REPETITIONS = {"cpu": 1, "cuda": 3}
 
 
@@ -70,8 +72,8 @@ def run(
     device: Literal["cpu", "cuda"] = "cpu",
     only: list[Literal[tuple(SIDES)]] | None = None,
     size: Literal["full", "tiny"] = "full",
-    repetitions: int | None = None,
-    training_steps: int | None = None,
+    repetitions: Count | None = None,
+    training_steps: Count | None = None,
 ) -> None:
     """Times both sides; writes benchmark.json and benchmark.md, prints the table.
 
@@ -85,8 +87,6 @@ def run(
         training_steps: of the network whose labels are compared; without it as many as take about
             two minutes.
     """
-    for name, count in (("repetitions", repetitions), ("training_steps", training_steps)):
-        check_count(name, count)
     if device == "cuda" and not asked(FACTS)["hardware"]["gpu"]:
         raise InputError("--device cuda needs a CUDA GPU, which PyTorch does not find here.")
     preset, rows, measurements = (device if size == "full" else size), [], {}
@@ -135,15 +135,13 @@ def write(
     print(text)
 
 
-def floor(feature_size: int = 48, size: int = 96) -> None:
+def floor(feature_size: Count = 48, size: Edge = 96) -> None:
     """Prints the least time a forward of the encoder could take on this CPU.
 
     Args:
         feature_size: of the encoder.
         size: edge of the crop in voxels, divisible by 32.
     """
-    if size < 32 or size % 32:
-        raise InputError(f"--size is {size}; give a multiple of 32.")
     from .floor import print_floor  # imports MONAI, for which the other commands do not wait
 
     print_floor(feature_size, size)

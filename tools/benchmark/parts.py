@@ -13,7 +13,7 @@ import sys
 from statistics import median
 from typing import Literal
 
-from common.errors import InputError
+from common.cli.kinds import Count
 from tools import ROOT
 
 # What is measured, and the alternatives in their order
@@ -33,13 +33,7 @@ TITLES = {
 }
 
 
-def check_count(option: str, count: int | None) -> None:
-    """Refuses an option's number of times that is below 1; None is not given."""
-    if count is not None and count < 1:
-        raise InputError(f"--{option} is {count}; give a whole number from 1 on.")
-
-
-def parts(only: list[Literal[tuple(VARIANTS)]] | None = None, rounds: int = 3) -> None:
+def parts(only: list[Literal[tuple(VARIANTS)]] | None = None, rounds: Count = 3) -> None:
     """Times the alternatives and prints a table of them.
 
     Args:
@@ -47,7 +41,6 @@ def parts(only: list[Literal[tuple(VARIANTS)]] | None = None, rounds: int = 3) -
             it all five.
         rounds: how often the alternatives take turns.
     """
-    check_count("rounds", rounds)
     print("| | | seconds | GiB |\n|---|---|--:|--:|")
     for part in only or VARIANTS:
         found = {variant: [] for variant in VARIANTS[part]}

@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.cli.kinds import Count
 from tools import ROOT
 
 BUNDLES = ROOT / "bundles"
 KINDS = ("current", "legacy")
 BOTH = {"train::handlers::1::n_saved": 100}  # keep every state
-FINE = BOTH | {"val_interval": 1000, "cache_rate": 1.0}
+FINE = BOTH | {"val_interval": 1000}
 PRE = BOTH | {"val_interval": 1000, "iterations_per_epoch": 50}
 SMALL = {"batch_size": 1, "checkpoint_interval": 40}
 
@@ -133,7 +134,7 @@ def jobs() -> list[Job]:
     ]
 
 
-def train(out: str, *, corpus: str, btcv: str, brain: str, workers: int = 1) -> None:
+def train(out: str, *, corpus: str, btcv: str, brain: str, workers: Count = 1) -> None:
     """Trains what is not finished.
 
     Args:
@@ -143,8 +144,6 @@ def train(out: str, *, corpus: str, btcv: str, brain: str, workers: int = 1) -> 
         brain: Task01_BrainTumour (`tools/phantom msd`).
         workers: trainings at a time, of one thread each by OMP_NUM_THREADS=1.
     """
-    if workers < 1:
-        raise SystemExit(f"--workers is {workers}; give a whole number from 1 on.")
     folder = Path(out).absolute()
     data = {
         name: str(Path(path).absolute())

@@ -12,16 +12,19 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import nibabel as nib
 import numpy as np
 from tqdm import tqdm
 
 from common.atomic_write import replacing
+from common.cli.kinds import Count, Seed, Whole
 
 from .cases import case_rng, draw_case
 from .tasks import BTCV, TASKS, Task
+
+VoxelSize = Annotated[float, ("type", "number"), ("minimum", 0.5), ("maximum", 10)]  # in mm
 
 
 def write(path: Path, save: Callable[[Path], None]) -> None:
@@ -55,21 +58,17 @@ def dataset_json(name: str, training: list[int], test: list[int]) -> dict:
     }
 
 
-def output_folder(out: str, count: int, seed: int, spacing_mm: float) -> Path:
-    """The output folder; SystemExit where an argument cannot be meant."""
-    if count < 1:
-        raise SystemExit(f"count must be 1 or more, not {count}")
-    if seed < 0:
-        raise SystemExit(f"seed must be 0 or more, not {seed}")
-    if not 0.5 <= spacing_mm <= 10:
-        raise SystemExit(f"spacing_mm must be from 0.5 to 10 mm, not {spacing_mm}")
+def output_folder(out: str) -> Path:
+    """Checks that the output folder is not a file, and returns its path."""
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise SystemExit(f"{folder} is a file; OUT is a folder to write into")
     return folder
 
 
-def btcv(out: str, count: int = 8, seed: int = 0, first: int = 1, spacing_mm: float = 3.0) -> None:
+def btcv(
+    out: str, count: Count = 8, seed: Seed = 0, first: Count = 1, spacing_mm: VoxelSize = 3.0
+) -> None:
     """Writes labelled abdominal CT in BTCV's layout: OUT/RawData/Training/{img,label}.
 
     Args:
@@ -79,7 +78,7 @@ def btcv(out: str, count: int = 8, seed: int = 0, first: int = 1, spacing_mm: fl
         first: number of the first case (img0001.nii.gz is 1).
         spacing_mm: in-plane voxel size about which the cases vary.
     """
-    folder = output_folder(out, count, seed, spacing_mm) / "RawData" / "Training"
+    folder = output_folder(out) / "RawData" / "Training"
     for number in tqdm(range(first, first + count), desc="btcv"):
         image, label = draw_case(case_rng(seed, "btcv", number), BTCV, spacing_mm)
         write(folder / "img" / f"img{number:04d}.nii.gz", image.to_filename)
@@ -87,7 +86,7 @@ def btcv(out: str, count: int = 8, seed: int = 0, first: int = 1, spacing_mm: fl
 
 
 def corpus(
-    out: str, count: int = 24, seed: int = 0, spacing_mm: float = 3.0, dicom: bool = False
+    out: str, count: Count = 24, seed: Seed = 0, spacing_mm: VoxelSize = 3.0, dicom: bool = False
 ) -> None:
     """Writes unlabelled CT of abdomen and lower chest in nested folders, .nii and .nii.gz mixed.
 
@@ -98,7 +97,7 @@ def corpus(
         spacing_mm: in-plane voxel size about which the volumes vary.
         dicom: write a DICOM series for each instead; needs pydicom.
     """
-    folder = output_folder(out, count, seed, spacing_mm)
+    folder = output_folder(out)
     names = ("ct.nii.gz", "study_1/ct.nii", "study_1/series_2/ct.nii.gz")
     for number in tqdm(range(1, count + 1), desc="corpus"):
         rng = case_rng(seed, "corpus", number)
@@ -119,10 +118,10 @@ def msd(
     out: str,
     *,
     task: Literal[tuple(TASKS)],
-    count: int = 8,
-    test_count: int = 2,
-    seed: int = 0,
-    spacing_mm: float = 3.0,
+    count: Count = 8,
+    test_count: Whole = 2,
+    seed: Seed = 0,
+    spacing_mm: VoxelSize = 3.0,
 ) -> None:
     """Writes one task in the Medical Segmentation Decathlon's layout, below OUT/<task>.
 
@@ -137,9 +136,7 @@ def msd(
         seed: seed of the patients.
         spacing_mm: in-plane voxel size about which the cases vary.
     """
-    if test_count < 0:
-        raise SystemExit(f"test_count must be 0 or more, not {test_count}")
-    folder, spec = output_folder(out, count, seed, spacing_mm) / task, TASKS[task]
+    folder, spec = output_folder(out) / task, TASKS[task]
     training = {number: "Tr" for number in range(2, 2 * count + 1, 2)}
     test = {number: "Ts" for number in range(1, 2 * test_count, 2)}
     for number, split in tqdm((training | test).items(), desc=task):

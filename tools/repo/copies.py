@@ -61,9 +61,14 @@ def scripts_of(root: Path, bundle: str) -> dict[Path, str]:
 def configs_of(root: Path, bundle: str) -> dict[Path, str]:
     """Makes a segmentation bundle's configs: the workflow, specialised to its default task."""
     configs = root / "bundles" / bundle / "configs"
-    task = configs / f"tasks/{DEFAULT_TASKS[bundle]}.json"
+    texts = workflow_configs(root, configs / f"tasks/{DEFAULT_TASKS[bundle]}.json")
+    return {configs / name: text for name, text in texts.items()}
+
+
+def workflow_configs(root: Path, task: Path) -> dict[str, str]:
+    """Makes the segmentation workflow's configs for a task: their texts by file name."""
     return {
-        configs / workflow.name: specialise_text(workflow.read_text(), task.read_text())
+        workflow.name: specialise_text(workflow.read_text(), task.read_text())
         for workflow in sorted((root / "common/configs/segmentation").glob("*.json"))
     }
 

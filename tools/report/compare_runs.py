@@ -12,6 +12,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from common.atomic_write import replacing
+from common.cli.kinds import Count
 
 from .figures import readable, style_panel
 from .inputs import existing, read_metrics
@@ -21,7 +22,7 @@ COLOURS = ("#0b6bcb", "#d1495b", "#2a9d8f", "#8d6a9f", "#e09f3e")
 DPI = 120
 
 
-def compare_runs(output: str, *, runs: list[str], figures: list[str], columns: int = 3) -> None:
+def compare_runs(output: str, *, runs: list[str], figures: list[str], columns: Count = 3) -> None:
     """Draws curves of several runs: a panel for each figure, a line for each run.
 
     Args:
@@ -30,8 +31,6 @@ def compare_runs(output: str, *, runs: list[str], figures: list[str], columns: i
         figures: names of metrics.csv, such as `train/loss`, separated by commas.
         columns: panels in a row.
     """
-    if columns < 1:
-        raise SystemExit(f"--columns is {columns}; give a whole number from 1 on.")
     folders = [existing(run, "--runs") for run in runs]
     curves = {run: read_metrics(run) for run in folders}
     for name in figures:

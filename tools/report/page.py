@@ -22,6 +22,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from common.atomic_write import replacing
+from common.cli.kinds import Count
 
 from . import figures
 from .inputs import (
@@ -374,7 +375,7 @@ def page(
     stamp: str = PHANTOM_STAMP,
     labels_from: str = "",
     title: str = "Swin UNETR: report",
-    max_cases: int = 3,
+    max_cases: Count = 3,
     open_browser: bool = False,
 ) -> None:
     """Writes a self-contained HTML page; each section appears only when its input is given.
@@ -397,8 +398,6 @@ def page(
         max_cases: pictures in each section, at most.
         open_browser: show the page in the browser.
     """
-    if max_cases < 1:
-        raise SystemExit(f"--max_cases is {max_cases}; give a whole number from 1 on.")
     pairs = {
         "--images and --reconstructions": (images, reconstructions),
         "--segmented and --predictions": (segmented, predictions),

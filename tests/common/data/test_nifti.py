@@ -75,6 +75,14 @@ def test_other_shapes_are_refused_with_the_expected_one(refusal, tmp_path, shape
         nifti.check_header(path, channels)
 
 
+@pytest.mark.parametrize(("shape", "count"), [((4, 5, 6), 1), ((4, 5, 6, 3), 3)])
+def test_channels_that_an_image_needs_are_named(refusal, tmp_path, shape, count):
+    path = write_nifti(tmp_path / "a.nii.gz", np.zeros(shape, np.int16))
+    needed = "and 2 are needed along its fourth axis: T2, ADC; add or remove"
+    with refusal(rf"a\.nii\.gz has {count} channels? \(shape .*\), {needed}"):
+        nifti.check_header(path, 2, ("T2", "ADC"))
+
+
 @pytest.mark.parametrize("affine", [np.diag([1.0, 0, 1, 1]), np.diag([1.0, np.nan, 1, 1])])
 def test_unusable_affine_is_refused(refusal, tmp_path, affine):
     image = nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), np.eye(4))

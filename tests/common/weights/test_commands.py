@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bundle_runs import copy_bundle, last_line, python, python_here
+from bundle_runs import copy_bundle, last_line, python_here
 from helpers import BUNDLES
 from monai.bundle import ConfigParser
 from weight_layouts import LAYOUTS, OF_LEGACY, built, copied, encoder_of, model_swinvit, saved
@@ -80,7 +80,7 @@ def test_commands_and_their_mistakes(tmp_path):
     bundle = copy_bundle("btcv_segmentation", tmp_path)
     path = Path(saved(tmp_path / "model_swinvit.pt", model_swinvit(copied(built("legacy")))))
     before = path.read_bytes()
-    done = python(bundle, "-m", "scripts", "weights", "convert", path, tmp_path / "out.pt")
+    done = python_here(bundle, "-m", "scripts", "weights", "convert", path, tmp_path / "out.pt")
     assert last_line(done.stdout) == (
         f"wrote {tmp_path}/out.pt from {path} (model_swinvit.pt (Tang et al.); patch merging "
         "legacy, by its layout): encoder 70 of 70 tensors, decoder none; left out: 2 of a last "

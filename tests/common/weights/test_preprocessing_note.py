@@ -79,13 +79,13 @@ def test_every_list_of_intensity_transforms_has_words(transforms, words):
     note = preprocessing_note_of([Spacingd("image", pixdim=(1, 1, 2)), *transforms])
     assert preprocessing_note.describe(note)["intensity"].startswith(words)
     without = preprocessing_note_of(transforms)  # nothing resamples: there is no spacing to compare
-    assert preprocessing_note.describe_mismatch(note, without).startswith(
+    assert preprocessing_note.describe_preprocessing_mismatch(note, without).startswith(
         "spacing 1 x 1 x 2 mm, here none"
     )
 
 
 def test_difference_names_both_and_nothing_where_they_agree():
-    difference = preprocessing_note.describe_mismatch
+    difference = preprocessing_note.describe_preprocessing_mismatch
     assert difference(CT, CT) == ""
     assert difference(CT, CT | {"spacing_mm": (1.5, 1.5, 2), "intensity_max": 250.0}) == ""
     assert difference({**CT, "spacing_mm": 2}, {**CT, "spacing_mm": [2, 2, 2.0]}) == ""
@@ -107,6 +107,31 @@ def test_a_network_is_not_run_otherwise_than_it_was_trained(refusal, tmp_path, c
     with refusal(r"model\.pt was trained with .*, here .*; give the settings of its training"):
         load.load_weights(network, path, CT | change)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+SPLEEN = {"task": "Task09_Spleen", "labels": {"0": "background", "1": "spleen"}}
+HEART = {"task": "Task02_Heart", "labels": {"0": "background", "1": "left atrium"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (HEART, r"for Task02_Heart \(left atrium\), and this run is for Task09_Spleen \(spleen\)"),
+        ({"labels": HEART["labels"]}, r"for Task09_Spleen \(left atrium\), and this run is"),
+        ({"task": "Mine"}, r"for Mine \(spleen\), and this run is"),
+    ],
+)
+def test_weights_of_another_task_are_refused_by_its_name(refusal, tmp_path, change, words):
+    """Where channels, classes, spacing and intensities agree, too."""
+    path = saved(tmp_path / "model.pt", trained(TASK | SPLEEN | change).state_dict())
+    with refusal(rf"model\.pt was trained {words}"):
+        load.network_state(path, built(), TASK | SPLEEN)
+
+
+@pytest.mark.parametrize(("of_file", "of_run"), [({}, SPLEEN), (SPLEEN, {}), (SPLEEN, SPLEEN)])
+def test_a_note_without_a_task_is_of_any(tmp_path, of_file, of_run):
+    path = saved(tmp_path / "model.pt", trained(TASK | of_file).state_dict())
+    assert load.network_state(path, built(), TASK | of_run)
 
 
 def test_an_encoder_from_other_settings_is_said_to_be(tmp_path, caplog):

@@ -8,6 +8,7 @@ from common.cli.commands import run
 from tools.benchmark import parts, variants
 
 
+@pytest.mark.slow  # starts a process for each alternative
 def test_alternatives_take_turns_and_each_has_a_row():
     done = python(ROOT, "tools/benchmark", "parts", "--only", "adamw", "--rounds", 1)
     rows = [line.split("|")[1:-1] for line in done.stdout.strip().splitlines()[2:]]
@@ -18,7 +19,7 @@ def test_alternatives_take_turns_and_each_has_a_row():
 def test_unknown_part_is_refused():
     with pytest.raises(SystemExit, match="haeds is unknown; did you mean heads"):
         run(parts.parts, arguments=["--only", "haeds,labels"])
-    with pytest.raises(SystemExit, match="--rounds is 0; give a whole number"):
+    with pytest.raises(SystemExit, match="--rounds: takes a whole number of 1 or more, not 0"):
         run(parts.parts, arguments=["--rounds", "0"])
 
 

@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+from common.cli import commands
 from tools.report.compare_runs import compare_runs
 
 
@@ -30,6 +31,7 @@ def test_unknown_figure_and_missing_run_are_named(tmp_path):
         compare_runs(
             str(tmp_path / "x.png"), runs=[str(tmp_path / "nowhere")], figures=["train/loss"]
         )
-    with pytest.raises(SystemExit, match="--columns is 0; give a whole number"):
-        compare_runs(str(tmp_path / "x.png"), runs=[run], figures=["train/loss"], columns=0)
+    flags = ["--runs", run, "--figures", "train/loss", "--columns", "0"]
+    with pytest.raises(SystemExit, match="takes a whole number of 1 or more, not 0"):
+        commands.run(compare_runs, arguments=[str(tmp_path / "x.png"), *flags])
     assert not (tmp_path / "x.png").exists()

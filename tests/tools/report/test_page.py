@@ -317,7 +317,6 @@ def mistakes(data: Path) -> dict[str, tuple[dict, str]]:
     (data / "odd.csv").write_text("case,organ\n")
     return {
         "nothing": ({}, "Nothing to report"),
-        "no cases": ({"max_cases": 0}, "--max_cases is 0; give a whole number"),
         "half": ({"images": o["images"]}, "--images and --reconstructions go together"),
         "missing": ({"runs": [str(data / "none")]}, "none is not an existing folder"),
         "no metrics": ({"runs": [str(data / "empty")]}, "empty has no metrics.csv"),

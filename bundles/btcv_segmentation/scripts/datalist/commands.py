@@ -13,6 +13,7 @@ import numpy as np
 
 from ..common import BUNDLE
 from ..common.atomic_write import write_text
+from ..common.cli.kinds import Seed
 from ..common.errors import InputError
 from ..common.segmentation import splits
 from ..common.segmentation.pairing import find_folders, niftis, paired
@@ -23,7 +24,7 @@ CONFIG = BUNDLE / "configs/train.json"
 PERCENTILES = (0.5, 99.5)  # of labelled voxels: nnU-Net's intensity range
 
 
-def btcv(raw_data: str, output: str = "datalist.json", seed: int = 0) -> str:
+def btcv(raw_data: str, output: str = "datalist.json", seed: Seed = 0) -> str:
     """Writes the datalist of BTCV: `Training/img`, `Training/label` and `Testing/img`.
 
     Every file is read whole and checked. The datalist gets five folds, the split into 24 and 6, an
@@ -64,7 +65,7 @@ def folder(
     labels: str,
     output: str = "datalist.json",
     overlay: str | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> str:
     """Writes the datalist of CTs of your own, with any labels, and the overlay for training.
 

@@ -15,8 +15,6 @@ from .records import Settings
 def check_settings(
     source: str,
     destination: str,
-    workers: int | None,
-    validation_fraction: float,
     spacing_mm: float,
     body_above_hu: float,
 ) -> Settings:
@@ -28,12 +26,6 @@ def check_settings(
         raise InputError(
             f"{destination} lies in {source}, which is never written to; choose another."
         )
-    if workers is not None and workers < 1:
-        raise InputError(f"--workers {workers} is no number of processes; give 1 or more.")
-    if not 0 < validation_fraction < 1:
-        raise InputError(f"--validation_fraction {validation_fraction} is not between 0 and 1.")
-    if not spacing_mm > 0:
-        raise InputError(f"--spacing_mm {spacing_mm} is no spacing; give millimetres, such as 1.5.")
     return Settings(str(source_dir), float(spacing_mm), float(body_above_hu))
 
 

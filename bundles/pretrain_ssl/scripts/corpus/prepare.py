@@ -9,6 +9,7 @@ from distributed import Client
 from tqdm import tqdm
 
 from ..common.atomic_write import write_text
+from ..common.cli.kinds import Count, Fraction, Positive, Seed
 from ..common.errors import InputError
 from . import dask_cluster, list_files, prepare_volume, report_page, tables
 from .destination import check_settings, keep_settings, lock, read_patients, remove_leftovers
@@ -20,11 +21,11 @@ def prepare(
     destination: str,
     *,
     patients: str | None = None,
-    workers: int | None = None,
+    workers: Count | None = None,
     scheduler: str | None = None,
-    validation_fraction: float = 0.05,
-    seed: int = 0,
-    spacing_mm: float = 1.5,
+    validation_fraction: Fraction = 0.05,
+    seed: Seed = 0,
+    spacing_mm: Positive = 1.5,
     body_above_hu: float = -500,
 ) -> str:
     """Prepares a corpus for pre-training from an archive of CTs; finished volumes are kept.
@@ -48,9 +49,7 @@ def prepare(
     Raises:
         InputError: an argument cannot be used.
     """
-    settings = check_settings(
-        source, destination, workers, validation_fraction, spacing_mm, body_above_hu
-    )
+    settings = check_settings(source, destination, spacing_mm, body_above_hu)
     patient_table = read_patients(patients) if patients else {}
     folders = [folder for folder in list_files.list_folders(Path(source)) if folder[1]]
     if not folders:

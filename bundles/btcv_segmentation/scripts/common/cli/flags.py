@@ -17,6 +17,7 @@ RENAMED = {
     "feature_size": "network_def::encoder::embed_dim",
     "division": "splitting",
     "cases": "labelled_data",
+    "cache_rate": "cache_gb",
 }
 # and those that no config has on top any more
 MOVED = (

@@ -1,6 +1,7 @@
 # generated from common/segmentation/pairing.py, do not edit: `make copies`
 """Pairs images with their labels, and checks that both lie on one grid."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -83,16 +84,18 @@ def paired(image_folder: Path, label_folder: Path) -> tuple[list[dict], list[str
     return pairs, problems
 
 
-def check_grids(image_path: str, label_path: str, channels: int = 1) -> None:
+def check_grids(
+    image_path: str, label_path: str, channels: int = 1, channel_names: Sequence[str] = ()
+) -> None:
     """Checks that both headers are usable and describe one grid.
 
     Args:
-        channels: channels of the image; more than one are the fourth axis of its file.
+        channels, channel_names: of the image, see `nifti.check_header`.
 
     Raises:
         InputError: a header is unusable, or the grids differ in shape or affine.
     """
-    image = nib.load(check_header(image_path, channels))
+    image = nib.load(check_header(image_path, channels, channel_names))
     label = nib.load(check_header(label_path))
     have_one_shape = image.shape[:3] == label.shape[:3]
     if not have_one_shape or not np.allclose(image.affine, label.affine, atol=1e-2):

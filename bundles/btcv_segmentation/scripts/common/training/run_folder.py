@@ -19,7 +19,9 @@ from ..errors import InputError
 logger = logging.getLogger(__name__)
 
 # Keys in which the commands of one run may differ: they change how fast, not what is learnt.
-INDIFFERENT = {"_desc_", "resume", "num_workers", "cache_rate", "pin_memory"}
+INDIFFERENT = {"_desc_", "resume", "num_workers", "pin_memory"} | {
+    *("cache_rate", "cache_gb", "cache_dir")
+}
 _locks = []  # open files; a lock is given back when its process ends, however it ends
 
 

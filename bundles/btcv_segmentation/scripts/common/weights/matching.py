@@ -73,7 +73,7 @@ def describe_extra(name: str, network_tensors: State) -> str:
     return ""
 
 
-def describe_mismatch(tensors: State, expected: State) -> str:
+def describe_tensor_mismatch(tensors: State, expected: State) -> str:
     """Describes how two state dicts differ; empty when both agree."""
     missing = [name for name in expected if name not in tensors]
     extra = [name for name in tensors if name not in expected]

@@ -6,6 +6,7 @@ from .image_reader import ImageReader, Spacingd
 from .loaders import ResumableDataLoader, ValidationDataLoader
 from .nifti import VolumeReader, VolumeWriter
 from .seeded_dataset import SeededCacheDataset
+from .volume_cache import VolumeCache
 
 __all__ = [
     "ImageReader",
@@ -13,6 +14,7 @@ __all__ = [
     "SeededCacheDataset",
     "Spacingd",
     "ValidationDataLoader",
+    "VolumeCache",
     "VolumeReader",
     "VolumeWriter",
     "dataset_root",

@@ -4,6 +4,7 @@
 import logging
 import warnings
 import zlib
+from collections.abc import Sequence
 
 import nibabel as nib
 import numpy as np
@@ -23,8 +24,13 @@ NIFTI_ENDINGS = (".nii", ".nii.gz")
 AIR_BELOW_HU = -300.0  # every CT shows some air or lung; images without are probably not in HU
 
 
-def check_header(path: str, channels: int = 1) -> str:
+def check_header(path: str, channels: int = 1, channel_names: Sequence[str] = ()) -> str:
     """Checks the header of a 3D volume (4D when `channels` > 1), and returns the path.
+
+    Args:
+        path: of a NIfTI file.
+        channels: channels of an image; more than one are the fourth axis of its file.
+        channel_names: what each channel shows, for the sentence: `("T2", "ADC")`.
 
     Raises:
         InputError: the file is unreadable, of another shape, or without a usable affine.
@@ -39,6 +45,12 @@ def check_header(path: str, channels: int = 1) -> str:
     n_channels = shape[3] if len(shape) == 4 else 1
     if len(shape) not in (3, 4) or n_channels != channels or min(shape) < 1:
         expected = "a 3D volume" if channels == 1 else f"4D with {channels} channels last"
+        if channel_names and len(shape) in (3, 4):
+            plural = "" if n_channels == 1 else "s"
+            raise InputError(
+                f"{path} has {n_channels} channel{plural} (shape {shape}), and {channels} are "
+                f"needed along its fourth axis: {', '.join(channel_names)}; add or remove channels."
+            )
         raise InputError(f"{path} has shape {shape}, expected {expected}; convert or remove it.")
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
         raise InputError(f"{path} has a singular affine; repair its header or remove it.")
@@ -52,15 +64,18 @@ class VolumeReader(NibabelReader):
         modality: "CT" warns about an image that does not look like Hounsfield units; "label" and
             "MRI" have no such scale.
         channels: of an image; more than one are the fourth axis of its file.
+        channel_names: what each channel shows, for the sentence about an image that lacks one.
 
     Raises:
         InputError: see `check_header`; the voxels are truncated, unreadable, or none is finite. A
             few voxels that are not finite become the smallest finite value, with a warning.
     """
 
-    def __init__(self, modality: str = "CT", channels: int = 1) -> None:
+    def __init__(
+        self, modality: str = "CT", channels: int = 1, channel_names: Sequence[str] = ()
+    ) -> None:
         super().__init__()
-        self.modality, self.channels = modality, channels
+        self.modality, self.channels, self.channel_names = modality, channels, channel_names
 
     def read(self, data, **kwargs) -> tuple[str, ...]:
         """Returns the paths alone: on an error here `LoadImaged` would try other readers."""
@@ -68,7 +83,7 @@ class VolumeReader(NibabelReader):
 
     def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict]:
         """Checks the headers, then reads voxels and metadata."""
-        paths = [check_header(path, self.channels) for path in img]
+        paths = [check_header(path, self.channels, self.channel_names) for path in img]
         return super().get_data(super().read(paths))
 
     def _get_array_data(self, img, filename) -> np.ndarray:

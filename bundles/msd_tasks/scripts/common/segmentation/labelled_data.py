@@ -2,6 +2,7 @@
 """Selects the labelled images that train, validate and evaluate a network."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..data.datalist import SECTIONS, read_datalist
@@ -13,7 +14,10 @@ logger = logging.getLogger(__name__)
 
 
 def read_labelled_data(
-    dataset_dir: str, datalist: str | None, channels: int = 1
+    dataset_dir: str,
+    datalist: str | None,
+    channels: int = 1,
+    channel_names: Sequence[str] = (),
 ) -> dict[str, list[dict]]:
     """Reads pairs `{"image": path, "label": path}` by section: `training`, `validation`, `test`.
 
@@ -24,7 +28,7 @@ def read_labelled_data(
             which the datalist's paths are relative.
         datalist: Decathlon JSON; its sections stay as they are, without images of `test` that have
             no label.
-        channels: channels of an image; more than one are the fourth axis of its file.
+        channels, channel_names: of an image, see `nifti.check_header`.
 
     Raises:
         InputError: an image without its label or the other way round; unusable files; grids that
@@ -41,7 +45,8 @@ def read_labelled_data(
     if not any(sections.values()):
         raise InputError(f"datalist {datalist} lists no labelled image; add some.")
     return {
-        name: [_check_pair(item, channels) for item in items] for name, items in sections.items()
+        name: [_check_pair(item, channels, channel_names) for item in items]
+        for name, items in sections.items()
     }
 
 
@@ -81,9 +86,9 @@ def select(
     return [{"image": item["image"], "label": item["label"]} for item in selected]
 
 
-def _check_pair(item: dict, channels: int) -> dict:
+def _check_pair(item: dict, channels: int, channel_names: Sequence[str]) -> dict:
     """Checks that both headers are usable and have one grid, and returns the pair."""
     if "label" not in item:
         raise InputError(f"{item['image']} has no label in the datalist; add or remove it.")
-    check_grids(item["image"], item["label"], channels)
+    check_grids(item["image"], item["label"], channels, channel_names)
     return {key: item[key] for key in ("image", "label", *SPLIT_KEYS) if key in item}

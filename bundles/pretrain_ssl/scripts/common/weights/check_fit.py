@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from . import matching, preprocessing_note
-from .architecture import describe_mismatch, read_architecture
+from .architecture import describe_architecture_mismatch, read_architecture
 from .layouts import Weights
 
 Tensors = Mapping[str, Tensor]
@@ -17,28 +17,40 @@ Tensors = Mapping[str, Tensor]
 def check_network(
     weights: Weights, network_tensors: Tensors, trained_with: Mapping[str, Any] | None, remedy: str
 ) -> None:
-    """Refuses weights of another network or of another preprocessing.
+    """Refuses weights of another task, of another network or of another preprocessing.
 
     Args:
         weights: the file's.
         network_tensors: the network's state dict; the file must have each of its tensors.
-        trained_with: spacing and intensity range of this run; None compares none.
+        trained_with: spacing, intensity range and task of this run; None compares none.
         remedy: how to get weights; closes the sentence.
 
     Raises:
         InputError: a tensor is missing, unknown or of another shape, or the file's note has another
-            spacing or intensity range.
+            task, labels, spacing or intensity range.
     """
+    other_task = preprocessing_note.describe_other_task(
+        weights.trained_with or {}, trained_with or {}
+    )
+    if other_task:
+        raise InputError(
+            f"{weights.path} was trained {other_task}; give the config of its task, or other "
+            "weights by --ckpt_path."
+        )
     path, of_network = weights.path, read_architecture(network_tensors)
-    mismatch = describe_mismatch(read_architecture(weights.tensors), of_network, is_whole=True)
+    mismatch = describe_architecture_mismatch(
+        read_architecture(weights.tensors), of_network, is_whole=True
+    )
     if mismatch:
         raise InputError(f"{path} {mismatch}")
     file_tensors = matching.with_positions(weights.tensors, network_tensors)
-    problem = matching.describe_mismatch(file_tensors, network_tensors)
+    problem = matching.describe_tensor_mismatch(file_tensors, network_tensors)
     if problem:
         raise InputError(f"{path} does not fit this network: {problem}; {remedy}")
     if trained_with and weights.trained_with:
-        mismatch = preprocessing_note.describe_mismatch(weights.trained_with, trained_with)
+        mismatch = preprocessing_note.describe_preprocessing_mismatch(
+            weights.trained_with, trained_with
+        )
         if mismatch:
             raise InputError(
                 f"{path} was trained with {mismatch}; give the settings of its training, or other "
@@ -62,7 +74,7 @@ def check_encoder(
         InputError: as above.
     """
     of_file, of_network = read_architecture(file_tensors), read_architecture(network_tensors)
-    mismatch = describe_mismatch(of_file, of_network, is_whole=False)
+    mismatch = describe_architecture_mismatch(of_file, of_network, is_whole=False)
     is_other_size = of_file.feature_size not in (None, of_network.feature_size)
     if mismatch and (not allow_partial or is_other_size):
         raise InputError(f"{path} {mismatch}")
@@ -71,7 +83,7 @@ def check_encoder(
     fitting = matching.select_fitting(file_tensors, expected)
     if allow_partial and not matching.learnt_names(fitting):
         raise InputError(f"{path} has no tensor that fits this network's encoder; give another.")
-    problem = matching.describe_mismatch(encoder, expected)
+    problem = matching.describe_tensor_mismatch(encoder, expected)
     if problem and (not allow_partial or matching.moved_positions(encoder, expected)):
         raise InputError(
             f"{path} does not hold this network's encoder: {problem}; "

@@ -74,8 +74,6 @@ def _apply(criteria: dict[str, "pd.Series"], series: "pd.DataFrame") -> "pd.Data
 
 def _keep_longest(series: "pd.DataFrame", count: int) -> "pd.DataFrame":
     """Keeps at most `count` series of each study: those of most slices."""
-    if count < 1:
-        raise InputError(f"--series_per_study takes a number from 1, not {count}.")
     ordered = series.sort_values(
         ["instanceCount", "SeriesInstanceUID"], ascending=[False, True], kind="stable"
     )

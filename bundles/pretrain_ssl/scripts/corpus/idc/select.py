@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...common.atomic_write import write_text
+from ...common.cli.kinds import Count, Positive, Seed
 from ...common.errors import InputError
 from . import summary
 from .criteria import filter_series
@@ -46,12 +47,12 @@ def select(
     collections: list[str] | None = None,
     exclude: list[str] | None = None,
     licences: str | None = None,
-    min_slices: int | None = None,
-    max_slices: int | None = None,
-    series_per_study: int | None = None,
-    max_series: int | None = None,
-    max_gb: float | None = None,
-    seed: int = 0,
+    min_slices: Count | None = None,
+    max_slices: Count | None = None,
+    series_per_study: Count | None = None,
+    max_series: Count | None = None,
+    max_gb: Positive | None = None,
+    seed: Seed = 0,
 ) -> str:
     """Writes a manifest of CT series of Imaging Data Commons for `idc download`.
 

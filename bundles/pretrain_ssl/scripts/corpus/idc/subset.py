@@ -25,14 +25,10 @@ def sample(
         seed: of the order.
 
     Raises:
-        InputError: a limit is below one series; the seed is negative.
+        InputError: a limit is below one series.
     """
     if max_series is None and max_gb is None:
         return series
-    if max_series is not None and max_series < 1:
-        raise InputError(f"--max_series takes a number from 1, not {max_series}.")
-    if seed < 0:
-        raise InputError(f"--seed takes a number from 0, not {seed}.")
     series = _order(series, seed)
     if max_gb is not None:
         gb = series["series_size_MB"] / 1000

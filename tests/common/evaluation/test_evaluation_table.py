@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.engines import IterationEvents
 
-from common.evaluation import metrics_handler
+from common.evaluation import evaluation_table
 
 LABELS = {"0": "background", "1": "spleen", "2": "liver", "3": "aorta"}
 AXES_MM = np.eye(3)
@@ -23,7 +23,7 @@ NONE = np.zeros(8, dtype=bool)
 
 @pytest.fixture
 def table(tmp_path):
-    return metrics_handler.EvaluationTable(str(tmp_path), LABELS)
+    return evaluation_table.EvaluationTable(str(tmp_path), LABELS)
 
 
 def labels(*counts: int) -> np.ndarray:
@@ -74,12 +74,12 @@ def item(prediction, reference, affine, name="a") -> dict:
     ids=["identical", "disjoint", "half", "one voxel of four", "empty", "everything"],
 )
 def test_dice_is_twice_the_overlap_over_both_sizes(prediction, expected):
-    assert metrics_handler.dice(prediction, LEFT) == pytest.approx(expected)
+    assert evaluation_table.dice(prediction, LEFT) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("prediction", [NONE, LEFT])
 def test_dice_is_undefined_without_a_reference(prediction):
-    assert isnan(metrics_handler.dice(prediction, NONE))
+    assert isnan(evaluation_table.dice(prediction, NONE))
 
 
 def test_each_organ_of_a_case_gets_a_row(table):
@@ -95,7 +95,7 @@ def test_each_organ_of_a_case_gets_a_row(table):
 
 def test_channels_are_the_numbers_in_ascending_order(tmp_path):
     own = {"0": "background", "200": "tumour", "7": "spleen", "30": "liver"}
-    table = metrics_handler.EvaluationTable(str(tmp_path), own)
+    table = evaluation_table.EvaluationTable(str(tmp_path), own)
     table.add("a", labels(1, 2, 3), labels(1, 2, 3), np.diag([10, 10, 10]))
     found = [(row["label"], row["name"], row["volume_ml"]) for row in table.rows]
     assert found == [(7, "spleen", 1.0), (30, "liver", 2.0), (200, "tumour", 3.0)]
@@ -108,7 +108,7 @@ def test_channels_are_the_numbers_in_ascending_order(tmp_path):
 )
 def test_labels_that_make_no_table_are_refused(refusal, tmp_path, own):
     with refusal("need 0, the background"):
-        metrics_handler.EvaluationTable(str(tmp_path), own)
+        evaluation_table.EvaluationTable(str(tmp_path), own)
 
 
 def test_volumes_are_in_millilitres(table):
@@ -165,13 +165,13 @@ def test_distances_far_beyond_both_organs_boxes_are_found(table):
 )
 def test_figures_of_empty_masks(prediction, reference, expected):
     masks = [each.reshape(2, 2, 2) for each in (prediction, reference)]
-    found = metrics_handler.organ_metrics(*masks, (1, 1, 1), (1, 2))
+    found = evaluation_table.organ_metrics(*masks, (1, 1, 1), (1, 2))
     assert list(found) == ["dice", "nsd_1mm", "nsd_2mm", "hd95_mm"]
     assert list(found.values()) == pytest.approx(expected, nan_ok=True)
 
 
 def test_columns_follow_the_tolerances(tmp_path):
-    table = metrics_handler.EvaluationTable(str(tmp_path), LABELS, tolerances_mm=[3, 0.5, 3])
+    table = evaluation_table.EvaluationTable(str(tmp_path), LABELS, tolerances_mm=[3, 0.5, 3])
     table.add("a", labels(4), labels(4), AXES_MM)
     assert list(table.rows[0])[3:7] == ["dice", "nsd_0.5mm", "nsd_3mm", "hd95_mm"]
 
@@ -179,7 +179,7 @@ def test_columns_follow_the_tolerances(tmp_path):
 @pytest.mark.parametrize("tolerances", [[0], [1, -2], ["2"], [True], [float("nan")], "1,2", None])
 def test_tolerances_that_are_no_numbers_above_0_are_refused(refusal, tmp_path, tolerances):
     with refusal("--tolerances_mm has .*it takes numbers above 0"):
-        metrics_handler.EvaluationTable(str(tmp_path), LABELS, tolerances)
+        evaluation_table.EvaluationTable(str(tmp_path), LABELS, tolerances)
 
 
 def test_cases_of_one_name_in_two_folders_are_two_cases(table):
@@ -198,7 +198,7 @@ def test_a_case_that_fails_at_its_last_organ_leaves_no_row(table, monkeypatch):
     def fail(*masks):
         raise MemoryError
 
-    monkeypatch.setattr(metrics_handler, "surfaces", fail)
+    monkeypatch.setattr(evaluation_table, "surfaces", fail)
     with pytest.raises(MemoryError):
         table.add("a", labels(0, 0, 2), labels(0, 0, 2), AXES_MM)
     assert table.rows == []
@@ -232,17 +232,17 @@ def test_several_processes_write_one_table_as_one_process_does(table, tmp_path, 
     whole = evaluate(table, cases)
     parts = []
     for part in ([cases[0], cases[2]], [cases[1], cases[0]]):
-        handler = metrics_handler.EvaluationTable(str(tmp_path / "two"), LABELS)
+        handler = evaluation_table.EvaluationTable(str(tmp_path / "two"), LABELS)
         for item in part:
             engine = Engine(lambda engine, batch: None)
             engine.state.output = [item]
             handler.model_completed(engine)
         parts.append(handler.rows)
-    monkeypatch.setattr(metrics_handler, "gather", lambda rows: parts)
-    monkeypatch.setattr(metrics_handler, "is_main_process", lambda: False)
+    monkeypatch.setattr(evaluation_table, "gather", lambda rows: parts)
+    monkeypatch.setattr(evaluation_table, "is_main_process", lambda: False)
     handler.completed(engine)
     assert not (tmp_path / "two").exists()  # only the first process writes
-    monkeypatch.setattr(metrics_handler, "is_main_process", lambda: True)
+    monkeypatch.setattr(evaluation_table, "is_main_process", lambda: True)
     handler.completed(engine)
     with (tmp_path / "two/metrics.csv").open(newline="") as file:
         assert list(csv.reader(file)) == whole

@@ -1,4 +1,4 @@
-# generated from common/evaluation/metrics_handler.py, do not edit: `make copies`
+# generated from common/evaluation/evaluation_table.py, do not edit: `make copies`
 """Computes metrics of each case and organ on the image's own grid, and writes their table."""
 
 from collections.abc import Sequence

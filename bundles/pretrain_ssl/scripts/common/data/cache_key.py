@@ -1,0 +1,89 @@
+# generated from common/data/cache_key.py, do not edit: `make copies`
+"""Computes names for cached volumes: equal for equal files and equal transforms alone."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import monai
+import numpy as np
+import torch
+from monai.transforms import Compose, Transform
+from monai.transforms.traits import RandomizableTrait
+
+RANDOM_STATE = "R"  # attribute of MONAI's transforms: what has been drawn changes no cached volume
+
+
+def key_of_files(item: Mapping[str, Any]) -> bytes:
+    """Computes the key of an item's files from their path, size and time of change.
+
+    Args:
+        item: `{"image": path, "label": path}`.
+    """
+    facts = [(name, *_facts_of(path)) for name, path in sorted(item.items())]
+    return _digest(repr(facts))
+
+
+def key_of_transforms(transform: Compose) -> str:
+    """Computes the key of the deterministic transforms, those before the first random one.
+
+    Class, arguments and the code of functions count, at any depth, and the version of MONAI.
+    """
+    first = transform.get_index_of_first(
+        lambda each: isinstance(each, RandomizableTrait) or not isinstance(each, Transform)
+    )
+    transforms = transform.flatten().transforms[:first]
+    return _digest(repr([monai.__version__, *map(_describe, transforms)])).decode()
+
+
+def _facts_of(path: Any) -> tuple:
+    status = os.stat(path)
+    return str(Path(path).resolve()), status.st_size, status.st_mtime_ns
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).hexdigest()[:24].encode()
+
+
+def _globals_of(function: FunctionType) -> dict[str, Any]:
+    """Returns the global values that a function uses.
+
+    A config's `@name` in a lambda is an item of a global dictionary, of which that item counts.
+    """
+    code, names = function.__code__, function.__globals__
+    values = {name: names[name] for name in code.co_names if name in names}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            values[name] = {key: value[key] for key in code.co_consts if key in value}
+        elif isinstance(value, ModuleType):
+            values[name] = value.__name__
+    return values
+
+
+def _describe(value: Any) -> Any:
+    """Describes a value by plain data that have the same text in every process."""
+    if isinstance(value, FunctionType):
+        closure = [cell.cell_contents for cell in value.__closure__ or ()]
+        return _describe([value.__code__, value.__defaults__, closure, _globals_of(value)])
+    if isinstance(value, CodeType):  # its own text has an address
+        return value.co_code, value.co_names, [_describe(each) for each in value.co_consts]
+    if isinstance(value, partial):
+        return _describe([value.func, value.args, value.keywords])
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        return np.asarray(value).tolist()
+    if isinstance(value, Mapping):
+        return [(_describe(key), _describe(each)) for key, each in value.items()]
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_describe(each) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(str, value))
+    if isinstance(value, type):
+        return value.__module__, value.__qualname__
+    if hasattr(value, "__dict__"):
+        attributes = {k: v for k, v in vars(value).items() if k != RANDOM_STATE}
+        return _describe(type(value)), _describe(attributes)
+    return str(value)
