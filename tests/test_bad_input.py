@@ -4,13 +4,14 @@ Most runs are of `run_here`, and one of a Python of its own shows that this ends
 """
 
 import gzip
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_runs import copy_bundle, last_line, run, run_here
+from bundle_runs import copy_bundle, last_line, python_here, run, run_here
 from helpers import write_json, write_nifti
 
 HU = np.random.default_rng(0).integers(-1000, 400, (64, 64, 40)).astype(np.int16)
@@ -32,6 +33,11 @@ def refuses(bundle: Path, configs: str, *flags, by=run_here) -> str:
     sentence = last_line(done.stderr)
     assert sentence.startswith("error: ")
     return sentence
+
+
+def python_here_of(arguments: list, bundle: Path, configs: str, check: bool):
+    """A command of `python -m scripts`, for `refuses`."""
+    return python_here(bundle, *arguments, check=check)
 
 
 def test_missing_folder(bundles, tmp_path):
@@ -87,6 +93,51 @@ def test_foreign_checkpoint(bundles, tmp_path, phantoms):
     torch.save({"backbone.layers1.0.blocks.0.norm1.weight": torch.ones(12)}, foreign)
     sentence = refuses(bundles["btcv_segmentation"], "train demo", *data, "--pretrained", foreign)
     assert "foreign.pt has no encoder of a Swin UNETR" in sentence and "docs/weights.md" in sentence
+
+
+def test_weights_of_a_failed_training(bundles, tmp_path, phantoms, pretrained):
+    """70 of 70 tensors fit; the training would save NaN, the inference background alone."""
+    path, broken = pretrained / "models/model.pt", tmp_path / "nan.pt"
+    tensors = torch.load(path, weights_only=True)
+    name = next(name for name in tensors if name.endswith("norm1.weight"))
+    tensors[name][0] = float("nan")
+    torch.save(tensors, broken)
+    convert = ["-m", "scripts", "weights", "convert", broken, tmp_path / "out.pt"]
+    data = ["--dataset_dir", phantoms / "btcv"]
+    for bundle, configs, *flags in [
+        ("btcv_segmentation", "train demo", *data, "--pretrained", broken),
+        ("btcv_segmentation", "inference demo", *data, "--ckpt_path", broken),
+        ("pretrain_ssl", "export_encoder", "--ckpt_path", broken),
+        ("btcv_segmentation", "convert"),
+    ]:
+        by = partial(python_here_of, convert) if configs == "convert" else run_here
+        sentence = refuses(bundles[bundle], configs, *flags, by=by)
+        assert f"nan.pt is of a training that failed: its {name} holds NaN or infinity" in sentence
+    assert not (tmp_path / "out.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("bundle", "configs", "flag"),
+    [
+        (bundle, configs, flag)
+        for bundle in ("pretrain_ssl", "btcv_segmentation")
+        for configs, flag in [
+            ("train demo", "--model_path"),
+            ("train demo", "--output_dir"),
+            ("inference demo", "--output_dir"),
+            ("train demo evaluate", "--evaluation_dir"),
+            ("export_encoder", "--encoder_path"),
+        ]
+        if (bundle, configs) != ("btcv_segmentation", "export_encoder")
+    ],
+)
+def test_a_target_that_cannot_be_written_is_refused_before_anything_is_read(
+    bundles, tmp_path, bundle, configs, flag
+):
+    (tmp_path / "taken").write_text("a file")
+    data = [] if configs == "export_encoder" else ["--dataset_dir", tmp_path / "not_yet_looked_at"]
+    sentence = refuses(bundles[bundle], configs, *data, flag, tmp_path / "taken/x")
+    assert "taken/x cannot be written (Not a directory); give another place." in sentence
 
 
 @pytest.mark.parametrize("by", [run, run_here])

@@ -6,6 +6,7 @@ What is killed is a real command; what goes on after it, or is left in peace, is
 import csv
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from bundle_runs import (
     run_here,
     torchrun,
 )
+from helpers import BUNDLES
 
 SMALL = {
     "pretrain_ssl": ["--iterations", 12, "--iterations_per_epoch", 4, "--batch_size", 2],
@@ -182,12 +184,25 @@ def test_finished_runs_say_so_and_what_cannot_go_on_is_refused(phantoms, tmp_pat
     assert (bundle / "runs/demo-2/metrics.csv").is_file()
 
 
+def documented_launchers() -> list[str]:
+    """torchrun's own words in the commands of the pre-training's page that restart, on one node."""
+    page = (BUNDLES / "pretrain_ssl/docs/training.md").read_text()
+    pattern = rf"^{'='.join(*OWN_STORE.items())} torchrun (.*--max-restarts.*?) -m monai"
+    return re.findall(pattern, page, re.M)
+
+
+def test_documented_restarts_name_no_rendezvous_that_cannot_restart():
+    assert len(documented_launchers()) == 2
+    assert all("--master" not in words for words in documented_launchers())
+
+
 @pytest.mark.slow  # fast: what a restart means (test_run_folder), two that go on (test_btcv_runs)
-def test_torchrun_starts_a_killed_rank_again(phantoms, tmp_path):
+@pytest.mark.parametrize("words", [*documented_launchers(), "--standalone --max-restarts=3"])
+def test_torchrun_starts_a_killed_rank_again(phantoms, tmp_path, words):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     configs, given = "train demo multi_gpu_train", flags("pretrain_ssl", phantoms)
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    arguments = [*launcher, "--max-restarts=1", *run_arguments(configs), *given]
+    launcher = ["-m", "torch.distributed.run", *words.split(), "--nproc_per_node=2"]
+    arguments = [*launcher, *run_arguments(configs), *given]
     process = start(bundle, *arguments, **OWN_STORE, OMP_NUM_THREADS="1")
     wait_for(bundle, 2, process)
     children = subprocess.run(

@@ -1,5 +1,13 @@
 """Files that are never half-written."""
 
+import os
+import resource
+import signal
+import socket
+import subprocess
+import time
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -29,7 +37,67 @@ def test_failed_replacing_leaves_the_old_file_alone(tmp_path):
 def test_failed_saving_leaves_the_old_weights(tmp_path):
     path = tmp_path / "model.pt"
     atomic_write.save_atomically({"weight": torch.ones(2)}, path)
-    with pytest.raises(Exception, match="pickle"):
+    with pytest.raises(Exception, match="model.pt cannot be written|pickle"):
         atomic_write.save_atomically({"weight": torch.zeros(2), "bad": lambda: 0}, path)
     assert torch.equal(torch.load(path)["weight"], torch.ones(2))
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["models", "models/model.pt", "models/model.pt/a/b.pt"])
+def test_a_target_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path, refusal, name):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/model.pt").write_text("weights")
+    for options in ({"files": [tmp_path / name]}, {"folders": [tmp_path / name]}):
+        is_right = options == {"folders": [tmp_path / "models"]} or (
+            options == {"files": [tmp_path / "models/model.pt"]}
+        )
+        with nullcontext() if is_right else refusal(f"{name} cannot be written .*; give another"):
+            atomic_write.check_writable(**options)
+    assert [path.name for path in tmp_path.rglob("*")] == ["models", "model.pt"]
+    assert (tmp_path / "models/model.pt").read_text() == "weights"
+
+
+def test_trying_makes_no_folder(tmp_path):
+    atomic_write.check_writable(files=[tmp_path / "a/b/c.pt"], folders=[tmp_path / "d/e"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_the_system_cannot_be_written(refusal):
+    with refusal("/proc/here cannot be written .*; give another place"):
+        atomic_write.check_writable(folders=["/proc/here"])
+
+
+def test_leftovers_of_killed_processes_alone_are_removed(tmp_path, caplog):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    here, old = socket.gethostname(), time.time() - 7200
+    gone = [f".half_written_{here}_{ended.pid}_a.pt", f".half_written_{here}_{os.getpid()}_a.pt"]
+    gone += [".half_written_else_where_9_b_1.pt"]
+    kept = [f".half_written_{here}_{os.getppid()}_a.pt", ".half_written_elsewhere_7_a.pt"]
+    kept += [".half_written", ".host_12_a.pt", "half_written_x_1_a.pt", ".half_written_notes.txt"]
+    (tmp_path / "sub").mkdir()
+    for name in gone + kept:
+        (tmp_path / "sub" / name).touch()
+    for name in (gone[-1], *kept[2:]):
+        os.utime(tmp_path / "sub" / name, (old, old))
+    atomic_write.check_writable(folders=[tmp_path])
+    assert {path.name for path in (tmp_path / "sub").iterdir()} == {*kept}
+    assert caplog.text.count("half written by a process that was killed") == len(gone)
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence_and_the_old_one_stays(tmp_path, refusal):
+    path = tmp_path / "a/model.pt"
+    atomic_write.save_atomically({"weight": torch.ones(2)}, path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing fails instead of killing
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with refusal("model.pt cannot be written .File too large.; make room for it"):
+            atomic_write.save_atomically({"weight": torch.zeros(9999)}, path)
+        with refusal("model.pt cannot be written .File too large.; make room for it"):
+            atomic_write.write_text(path, "0" * 9999)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert torch.equal(torch.load(path)["weight"], torch.ones(2))
+    assert list(path.parent.iterdir()) == [path]

@@ -1,5 +1,10 @@
 """The one sentence that a user's mistake ends in."""
 
+import logging
+import sys
+
+import pytest
+from ignite.engine import Engine
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from common import errors
@@ -67,3 +72,42 @@ def test_torchrun_is_told_the_sentence_for_its_last_lines(capsys, tmp_path, monk
     shown(capsys, errors.InputError("a.nii is broken; replace it."))
     failure = ProcessFailure(local_rank=0, pid=1, exitcode=1, error_file=str(path))
     assert "traceback : a.nii is broken; replace it." in str(ChildFailedError("run", {0: failure}))
+
+
+KILLED = "a process that loads images was killed"
+ENDED = "another process of this run has ended"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("DataLoader worker (pid 12) is killed by signal: Killed. ", KILLED),
+        ("DataLoader worker (pid 12) is killed by signal: Bus error. It is possible that", KILLED),
+        ("DataLoader worker (pid(s) 12, 13) exited unexpectedly", KILLED),
+        ("[gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:1421.", ENDED),
+        ("CUDA out of memory. Tried to allocate 2.00 GiB.", "the GPU has not enough memory"),
+        ("No CUDA GPUs are available", "PyTorch finds no CUDA device here"),
+        ("Found no NVIDIA driver on your system.", "PyTorch finds no CUDA device here"),
+    ],
+)
+def test_errors_of_pytorch_that_a_user_can_mend_are_one_sentence(capsys, text, words):
+    error = chained(RuntimeError("Failed to evaluate"), RuntimeError(text))
+    assert shown(capsys, error).startswith(f"error: {words}")
+    assert shown(capsys, error).count("\n") == 1
+
+
+def test_a_process_that_lost_another_does_not_tell_torchrun(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "error.json"))
+    shown(capsys, RuntimeError("Connection closed by peer [127.0.0.1]:1421"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_error_of_an_engine_is_shown_once(capsys, monkeypatch):
+    handler = logging.StreamHandler()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    monkeypatch.setattr(sys, "excepthook", None)
+    errors.show_errors_as_sentences()
+    with pytest.raises(ZeroDivisionError):
+        Engine(lambda *_: 1 / 0).run([1])
+    logging.getLogger("ignite.other").error("another line")
+    assert capsys.readouterr().err == "another line\n"

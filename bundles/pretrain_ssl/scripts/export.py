@@ -1,6 +1,9 @@
 """Exports the encoder of a pre-training to the file that a fine-tuning starts from."""
 
-from .common.atomic_write import save_atomically
+from pathlib import Path
+
+from .common.atomic_write import check_writable, save_atomically
+from .common.errors import InputError
 from .common.network.patch_merging import AUTO, check_kind
 from .common.weights.find_merging import decide, in_words
 from .common.weights.layouts import read_weights
@@ -20,8 +23,15 @@ def export_encoder(ckpt_path: str, encoder_path: str, merging: str = AUTO) -> No
         merging: how the checkpoint was trained, where it does not tell; see `patch_merging`.
 
     Raises:
-        InputError: see `layouts.read_weights` and `find_merging.decide`.
+        InputError: see `layouts.read_weights` and `find_merging.decide`; or `encoder_path` is the
+            checkpoint itself, or cannot be written.
     """
+    if Path(encoder_path).resolve() == Path(ckpt_path).resolve():
+        raise InputError(
+            f"{encoder_path} is the checkpoint to export from, which stays as it is; give another "
+            "--encoder_path."
+        )
+    check_writable(files=[encoder_path])
     remedy = "pre-train first (configs/train.json), or give a checkpoint by --ckpt_path."
     weights = read_weights(ckpt_path, remedy)
     encoder = encoder_of(weights.tensors)

@@ -12,7 +12,7 @@ from ignite.engine import Events
 from toy_training import Toy, weight
 
 from common import atomic_write
-from common.training import checkpoint_state
+from common.training import checkpoint_files, checkpoint_state, non_finite
 
 
 @pytest.fixture
@@ -127,15 +127,51 @@ def test_a_finished_run_says_so_and_changes_nothing(toy, tmp_path, caplog):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.pt")} == before
 
 
-def test_a_state_cut_short_is_named_and_the_one_before_it_serves(toy, refusal, tmp_path):
+@pytest.mark.parametrize("damage", ["cut", "empty", "NaN", "other"])
+def test_the_checkpoint_before_a_damaged_one_serves(toy, tmp_path, caplog, damage):
     with pytest.raises(KeyboardInterrupt):
         toy([0.5, 0.5]).train(killed_in=4, interval=1)
     last = tmp_path / "run/checkpoints/iteration_3.pt"
-    last.write_bytes(last.read_bytes()[:200])
-    with refusal("iteration_3.pt cannot be read.*goes on from .*iteration_2.pt"):
-        toy([0.5, 0.5]).train()
-    last.unlink()
+    state, content = torch.load(last, weights_only=True), last.read_bytes()
+    if damage in ("cut", "empty"):
+        last.write_bytes(content[: 200 if damage == "cut" else 0])
+    else:
+        state["network"]["weight"][0] = float("nan")
+        torch.save(state if damage == "NaN" else {"weight": torch.ones(1)}, last)
     assert toy([0.5, 0.5]).train(interval=1).trainer.state.iteration == 4
+    (line,) = [one.message for one in caplog.records if "serves instead" in one.message]
+    assert "iteration_3.pt" in line and "iteration_2.pt serves instead" in line
+    states = toy([]).states()
+    assert states == {"best.pt", "iteration_3.pt", "iteration_3.pt.damaged", "iteration_4.pt"}
+
+
+def test_the_only_checkpoint_when_damaged_is_named(toy, refusal, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        toy([0.5, 0.5]).train(killed_in=3)
+    (tmp_path / "run/checkpoints/iteration_2.pt").write_bytes(b"PK")
+    with refusal("iteration_2.pt cannot be read, it may have been cut short; delete it"):
+        toy([0.5, 0.5]).train()
+
+
+def test_files_of_the_user_beside_the_checkpoints_stay_and_are_not_read(toy, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        toy([0.5] * 4).train(killed_in=3)
+    folder = tmp_path / "run/checkpoints"
+    kept = [
+        "iteration_2_keep.pt",
+        "iteration_9 (copy).pt",
+        ".hidden",
+        "iteration_x.pt",
+        ".1_2_a.pt",
+    ]
+    for name in kept:
+        (folder / name).write_text("mine")
+    for name in (".ipynb_checkpoints", "iteration_7.pt"):
+        (folder / name).mkdir()
+    states = toy([0.5] * 3).train().states()
+    assert states >= {*kept, ".ipynb_checkpoints", "iteration_7.pt"}
+    assert "iteration_2.pt" not in states
+    assert all((folder / name).read_text() == "mine" for name in kept)
 
 
 def test_a_disk_that_fills_up_leaves_the_state_before_it(toy, refusal):
@@ -157,8 +193,145 @@ def test_a_disk_that_fills_up_leaves_the_state_before_it(toy, refusal):
     assert toy([0.5, 0.5]).train(interval=1).trainer.state.iteration == 4
 
 
-def test_what_a_killed_run_left_half_written_is_removed(toy, tmp_path):
+def test_what_a_killed_run_left_half_written_is_removed(toy, tmp_path, caplog):
     with pytest.raises(KeyboardInterrupt):
         toy([0.5, 0.5]).train(killed_in=3)
-    (tmp_path / "run/checkpoints/.1234_iteration_4.pt").write_text("half")
+    (tmp_path / "run/checkpoints/.half_written_elsewhere_12_iteration_4.pt").write_text("half")
     assert toy([0.5, 0.5]).train().states() == {"best.pt", "iteration_2.pt", "iteration_4.pt"}
+    assert "iteration_4.pt, half written by a process that was killed" in caplog.text
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_and_the_last_good_state_stays(toy, refusal, loss):
+    failing = toy([0.5, 0.5])
+    plain = failing.trainer.loss_function
+    factor = {4: loss}
+    failing.trainer.loss_function = lambda a, b: (
+        plain(a, b) * factor.get(failing.trainer.state.iteration, 1)
+    )
+    with refusal("the loss is NaN or infinite in iteration 4.*iteration_3.pt is the last good"):
+        failing.train(interval=1)
+    assert failing.states() == {"best.pt", "iteration_2.pt", "iteration_3.pt"}
+    assert toy([0.5, 0.5]).train(interval=1).trainer.state.iteration == 4
+
+
+def test_weights_that_are_not_finite_are_not_saved(toy, refusal):
+    failing = toy([0.5, 0.5])
+
+    def spoil(engine):
+        failing.network.weight.data.fill_(float("nan"))
+
+    failing.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=3), spoil)
+    with refusal("the weights weight are NaN or infinite in iteration 3.*iteration_2.pt is"):
+        failing.train(interval=1)
+    assert failing.states() == {"best.pt", "iteration_1.pt", "iteration_2.pt"}
+
+
+def test_a_loss_scale_lets_a_few_losses_overflow(toy, refusal):
+    for tries, message in ((20, None), (21, "the loss is NaN or infinite")):
+        check = non_finite.LossCheck()
+        engine = toy([0.5]).trainer
+        engine.scaler = torch.amp.GradScaler("cpu")
+        engine.state.output = {"loss": torch.tensor(float("inf"))}
+        assert [check.has_failed(engine) for _ in range(tries)][-1] == bool(message)
+
+
+@pytest.mark.parametrize("is_lower_better", [False, True])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_metric_that_is_not_finite_is_never_the_best(toy, tmp_path, is_lower_better, bad):
+    trained = toy([bad, 0.5, bad, 0.4], is_lower_better=is_lower_better).train()
+    best = 3 if is_lower_better else 1
+    assert trained.evaluator.state.best_metric_epoch == best + 1
+    assert weight(tmp_path / "models/model.pt") == trained.weights[best]
+
+
+def test_a_run_whose_metric_was_never_finite_deploys_its_final_weights(toy, tmp_path):
+    trained = toy([float("nan")] * 2).train()
+    assert weight(tmp_path / "models/model.pt") == trained.weights[1]
+
+
+def test_a_best_metric_of_nan_in_an_older_checkpoint_is_forgotten(toy, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        toy([0.5, 0.4]).train(killed_in=3)
+    path = tmp_path / "run/checkpoints/iteration_2.pt"
+    state = torch.load(path, weights_only=True)
+    state["validation"]["best_metric"] = float("nan")
+    torch.save(state, path)
+    rest = toy([0.4, 0.5])
+    rest.train()
+    assert rest.evaluator.state.best_metric_epoch == 2
+
+
+@pytest.mark.parametrize("write", range(1, 7))
+def test_a_run_killed_between_its_files_ends_as_an_uninterrupted_one(
+    toy, tmp_path, monkeypatch, write
+):
+    """Each of two epochs writes the checkpoint, the deployed model and best.pt."""
+    whole = toy([0.5, 0.9]).train()
+    model = weight(tmp_path / "models/model.pt")
+    for path in (tmp_path / "run/checkpoints").iterdir():
+        path.unlink()
+    (tmp_path / "models/model.pt").unlink()
+    plain, written = atomic_write.save_atomically, []
+
+    def save(content, path, *others):
+        written.append(path.name)
+        if len(written) == write:
+            raise KeyboardInterrupt
+        plain(content, path, *others)
+
+    monkeypatch.setattr(checkpoint_files, "save_atomically", save)
+    with pytest.raises(KeyboardInterrupt):
+        toy([0.5, 0.9]).train()
+    order = ["iteration_2.pt", "model.pt", "best.pt", "iteration_4.pt", "model.pt", "best.pt"]
+    assert written == order[:write]
+    rest = toy([0.5, 0.9])
+    for _ in range(0 if write == 1 else 1):
+        next(rest.figures)
+    rest.train()
+    assert weight(tmp_path / "models/model.pt") == model == whole.weights[1]
+    assert weight(tmp_path / "run/checkpoints/best.pt") == model
+    assert rest.states() == {"best.pt", "iteration_2.pt", "iteration_4.pt"}
+
+
+@pytest.mark.parametrize("target", ["run/checkpoints", "models", "models/model.pt"])
+def test_what_cannot_be_written_is_refused_before_the_first_batch(toy, refusal, tmp_path, target):
+    trained = toy([0.5])
+    if target.endswith(".pt"):
+        (tmp_path / target).mkdir(parents=True)
+    else:
+        (tmp_path / target).parent.mkdir(exist_ok=True)
+        (tmp_path / target).write_text("a file, not a folder")
+    with refusal(f"{target}.* cannot be written"):
+        trained.train()
+    assert trained.trainer.state.iteration == 0
+
+
+def replaced(trained: Toy, folder, sizes: list[int], name="image_{}") -> Toy:
+    """The toy with files of these sizes as its images' sources."""
+    folder.mkdir(exist_ok=True)
+    for item, (n, size) in zip(trained.trainer.data_loader.dataset.data, enumerate(sizes)):
+        (folder / name.format(n)).write_bytes(b"0" * size)
+        item["source"] = str(folder / name.format(n))
+    return trained
+
+
+def test_a_moved_data_set_goes_on_and_replaced_images_are_refused(toy, refusal, tmp_path, caplog):
+    with pytest.raises(KeyboardInterrupt):
+        replaced(toy([0.5] * 4), tmp_path / "a", [1, 2, 3, 4]).train(killed_in=4, interval=1)
+    for settings in ({"sizes": [1, 2, 3, 5]}, {"sizes": [1, 2, 3, 4], "name": "other_{}"}):
+        with refusal("the training images are others.*iteration_3.pt was trained on; give back"):
+            replaced(toy([0.5] * 4), tmp_path / "a", **settings).train()
+    rest = replaced(toy([0.5] * 3), tmp_path / "b", [1, 2, 3, 4]).train()
+    assert rest.trainer.state.iteration == 6
+
+
+def test_a_checkpoint_without_a_digest_goes_on_with_a_line(toy, tmp_path, caplog):
+    with pytest.raises(KeyboardInterrupt):
+        toy([0.5] * 2).train(killed_in=3)
+    path = tmp_path / "run/checkpoints/iteration_2.pt"
+    state = torch.load(path, weights_only=True)
+    del state["data"]
+    torch.save(state, path)
+    assert toy([0.5] * 2).train().trainer.state.iteration == 4
+    assert "does not tell which images it was trained on" in caplog.text

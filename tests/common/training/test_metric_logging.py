@@ -1,5 +1,7 @@
 """Curves and progress, with a toy trainer whose validation figures are given."""
 
+import shutil
+
 import pytest
 from ignite.engine import Engine, Events
 from toy_training import Toy
@@ -86,3 +88,38 @@ def test_one_bar_tells_loss_and_crops_per_second(toy, capsys):
     assert "32.0/32.0" in shown and "crop" in shown and "loss" in shown
     assert "validation figure 0.250" in shown
     assert "validation figure 0.500" in shown.split("\r")[-1]  # the bar's last word is the latest
+
+
+@pytest.mark.parametrize("end", [b"\0" * 30, b"3,train/lo", b"\xff\xfe\n", b"2,train/loss,\0\0\n"])
+def test_a_damaged_end_of_metrics_is_left_out_with_a_line(toy, tmp_path, caplog, end):
+    with pytest.raises(KeyboardInterrupt):
+        toy([0.25, 0.5]).train(killed_in=3)
+    rows, path = toy([]).rows(), tmp_path / "run/metrics.csv"
+    path.write_bytes(path.read_bytes() + end)
+    rest = toy([0.5]).train()
+    assert rest.rows()[: len(rows)] == rows
+    assert "metrics.csv: left out 1 rows that are damaged" in caplog.text
+
+
+def test_metrics_that_cannot_be_written_are_one_sentence(toy, tmp_path, refusal):
+    def remove(_):
+        (tmp_path / "run/metrics.csv").unlink()
+        (tmp_path / "run/metrics.csv").mkdir()
+
+    trained = toy([0.25])
+    trained.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=1), remove)
+    with refusal("metrics.csv cannot be written .*the same command goes on from the last"):
+        trained.train()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_tensorboard_folder_that_is_deleted_while_training_is_made_again(toy, tmp_path, caplog):
+    trained = toy([0.25, 0.5])
+    trained.trainer.add_event_handler(
+        Events.ITERATION_COMPLETED(once=1), lambda _: shutil.rmtree(tmp_path / "run/tensorboard")
+    )
+    assert trained.train().trainer.state.iteration == 4
+    assert "tensorboard was deleted; its curves begin anew at iteration 2" in caplog.text
+    assert any(
+        b"validation" in file.read_bytes() for file in (tmp_path / "run/tensorboard").iterdir()
+    )

@@ -13,6 +13,8 @@ import torch
 from common.weights import checkpoint_file
 
 TENSORS = {"swinViT.a": torch.ones(5000)}
+PAGE = b"\n<!DOCTYPE html><html>Sign in</html>"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
 
 
 def cut(path: Path) -> None:
@@ -38,7 +40,9 @@ def write(kind: str, path: Path) -> None:
     elif kind == "pickle":
         path.write_bytes(pickle.dumps({"a": 1}))
     else:
-        path.write_bytes({"empty": b"", "text": b"<html>Not found</html>"}[kind])
+        path.write_bytes(
+            {"empty": b"", "text": b"Not found", "page": PAGE, "pointer": POINTER}[kind]
+        )
 
 
 AGAIN = "is cut short or damaged; copy or download it again"
@@ -59,6 +63,8 @@ CODE = "and loading that could run code, so it is not loaded; if you trust its s
         ("pickle", "is no checkpoint of PyTorch; get one"),
         ("empty", "is no checkpoint of PyTorch; get one"),
         ("text", "is no checkpoint of PyTorch; get one"),
+        ("page", "is a web page, not the weights; download the file itself, or get one"),
+        ("pointer", "is a pointer of git-lfs, not the weights; fetch them by `git lfs pull`"),
     ],
 )
 def test_sentence_of_each_file_that_does_not_load(refusal, tmp_path, kind, words):
@@ -98,3 +104,21 @@ def test_an_unknown_container_is_named(refusal, tmp_path):
 def test_a_missing_file_is_named_with_the_remedy(refusal, tmp_path):
     with refusal(r"none\.pt do not exist; get one\."):
         checkpoint_file.read_state_dict(str(tmp_path / "none.pt"), "get one.")
+
+
+def test_a_folder_is_no_file_of_weights(refusal, tmp_path):
+    with refusal("is a folder, not a file of weights; get one"):
+        checkpoint_file.read_state_dict(str(tmp_path), "get one.")
+
+
+@pytest.mark.parametrize("container", [None, "network"])
+@pytest.mark.parametrize("number", ["nan", "inf"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_are_not_finite_are_refused_by_name(
+    refusal, tmp_path, container, number, dtype
+):
+    tensors = {**TENSORS, "n": torch.ones(2, dtype=int), "b": torch.ones(3, 3, dtype=dtype)}
+    tensors["b"][1, 2] = float(number)
+    torch.save({container: tensors} if container else tensors, tmp_path / "a.pt")
+    with refusal(r"a\.pt.* is of a training that failed: its b holds NaN or infinity; get one"):
+        checkpoint_file.read_state_dict(str(tmp_path / "a.pt"), "get one.")
