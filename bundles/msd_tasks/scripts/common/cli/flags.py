@@ -2,13 +2,12 @@
 """Checks the flags of `monai.bundle run`: a mistake is told in one sentence with its remedy."""
 
 import json
-import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 from .. import BUNDLE
-from ..errors import InputError, show_sentence, suggest
+from ..errors import InputError, show_errors_as_sentences, suggest
 from .command_line import Layer, flags, layers, merged_config, started_from_shell
 from .knobs import check_values
 
@@ -50,7 +49,7 @@ def check_flags(bundle_root: str = ".") -> None:
         )
     if not started_from_shell():
         return
-    sys.excepthook = show_sentence
+    show_errors_as_sentences()
     sources = layers()
     config = merged_config(sources)
     _check_names(sources, config)
