@@ -12,6 +12,8 @@ from monai.utils import ensure_tuple
 
 from ..atomic_write import replacing
 from ..errors import InputError
+from .nifti_affine import affine_mm
+from .nifti_header import open_nifti, output_header, warn_of
 
 logger = logging.getLogger(__name__)
 
@@ -20,40 +22,8 @@ warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
 logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
+MAX_LABEL_ERROR = 1e-3  # of a label's number; more is no rounding
 AIR_BELOW_HU = -300.0  # every CT shows some air or lung; images without are probably not in HU
-
-
-def check_header(path: str, channels: int = 1, channel_names: Sequence[str] = ()) -> str:
-    """Checks the header of a 3D volume (4D when `channels` > 1), and returns the path.
-
-    Args:
-        path: of a NIfTI file.
-        channels: channels of an image; more than one are the fourth axis of its file.
-        channel_names: what each channel shows, for the sentence: `("T2", "ADC")`.
-
-    Raises:
-        InputError: the file is unreadable, of another shape, or without a usable affine.
-    """
-    try:
-        header = nib.load(path)
-        shape, affine = header.shape, header.affine
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; remove it from the datalist.") from error
-    except Exception as error:  # nibabel raises a different kind for each way of being broken
-        raise InputError(f"{path} cannot be read as an image; replace or remove it.") from error
-    n_channels = shape[3] if len(shape) == 4 else 1
-    if len(shape) not in (3, 4) or n_channels != channels or min(shape) < 1:
-        expected = "a 3D volume" if channels == 1 else f"4D with {channels} channels last"
-        if channel_names and len(shape) in (3, 4):
-            plural = "" if n_channels == 1 else "s"
-            raise InputError(
-                f"{path} has {n_channels} channel{plural} (shape {shape}), and {channels} are "
-                f"needed along its fourth axis: {', '.join(channel_names)}; add or remove channels."
-            )
-        raise InputError(f"{path} has shape {shape}, expected {expected}; convert or remove it.")
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        raise InputError(f"{path} has a singular affine; repair its header or remove it.")
-    return path
 
 
 class VolumeReader(NibabelReader):
@@ -66,7 +36,7 @@ class VolumeReader(NibabelReader):
         channel_names: what each channel shows, for the sentence about an image that lacks one.
 
     Raises:
-        InputError: see `check_header`; the voxels are truncated, unreadable, or none is finite. A
+        InputError: see `open_nifti`; the voxels are truncated, unreadable, or none is finite. A
             few voxels that are not finite become the smallest finite value, with a warning.
     """
 
@@ -82,8 +52,14 @@ class VolumeReader(NibabelReader):
 
     def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict]:
         """Checks the headers, then reads voxels and metadata."""
-        paths = [check_header(path, self.channels, self.channel_names) for path in img]
-        return super().get_data(super().read(paths))
+        volumes = [open_nifti(path, self.channels, self.channel_names) for path in img]
+        for path, volume in zip(img, volumes):
+            warn_of(path, volume.notes)
+        self.filenames = img
+        return super().get_data([volume.image for volume in volumes])
+
+    def _get_affine(self, img) -> np.ndarray:
+        return affine_mm(img.header)
 
     def _get_array_data(self, img, filename) -> np.ndarray:
         is_scaled = (img.dataobj.slope, img.dataobj.inter) != (1, 0)
@@ -94,36 +70,59 @@ class VolumeReader(NibabelReader):
                 f"{filename} is cut short or damaged; replace or remove it."
             ) from error
         if data.dtype.kind == "f":
+            data = data.astype(np.float32, copy=False) if data.itemsize > 8 else data
             data = self._replace_not_finite(data, filename)
+            data = self._round(data, filename) if self.modality == "label" else data
         if self.modality == "CT" and data.min() > AIR_BELOW_HU:
             warnings.warn(
                 f"{filename}: values from {data.min():g} to {data.max():g} do not look like "
                 "Hounsfield units (air is near -1000); check its rescale slope and intercept.",
-                stacklevel=2,
+                stacklevel=1,
             )
         return data
 
     @staticmethod
-    def _replace_not_finite(data: np.ndarray, filename: str) -> np.ndarray:
+    def _round(values: np.ndarray, filename: str) -> np.ndarray:
+        """Rounds labels near whole numbers, as resampling leaves them, with a warning."""
+        rounded = np.rint(values)
+        distance = np.abs(values - rounded)
+        is_near = distance <= MAX_LABEL_ERROR
+        if distance[is_near].any():
+            furthest = distance[is_near].max()
+            text = f"{filename}: labels up to {furthest:.2g} off a whole number are rounded"
+            warnings.warn(text, stacklevel=1)
+        return np.where(is_near, rounded, values)
+
+    def _replace_not_finite(self, data: np.ndarray, filename: str) -> np.ndarray:
         """Replaces NaN and infinity by the smallest finite value, with a warning."""
         is_finite = np.isfinite(data)
         if is_finite.all():
             return data
+        if self.modality == "label":
+            raise InputError(f"{filename} holds NaN, which no label has; mend the file.")
         if not is_finite.any():
             raise InputError(f"{filename} holds no finite voxel (all NaN); replace or remove it.")
-        warnings.warn(f"{filename}: {np.sum(~is_finite)} voxels are not finite", stacklevel=3)
+        warnings.warn(f"{filename}: {np.sum(~is_finite)} voxels are not finite", stacklevel=1)
         return np.where(is_finite, data, data[is_finite].min())
 
 
 class VolumeWriter(NibabelWriter):
     """Writes NIfTI files for `SaveImaged`: complete or not at all, should the process be killed."""
 
+    def set_data_array(self, *args, squeeze_end_dims: bool = True, **kwargs) -> None:
+        """Takes a volume; one slice (X, Y, 1) stays 3D, of which MONAI makes a 2D file."""
+        super().set_data_array(*args, squeeze_end_dims=False, **kwargs)
+        if squeeze_end_dims and self.data_obj.ndim == 4 and self.data_obj.shape[3] == 1:
+            self.data_obj = self.data_obj[..., 0]
+
     def set_metadata(self, meta_dict=None, resample: bool = False, **options) -> None:
         """Takes the affine as it is: the data have been resampled to the image's grid before.
 
         MONAI's own method resamples even then, and fails on axes that are permuted.
         """
-        _, self.affine, _ = self.get_meta_info(meta_dict)
+        _, affine, _ = self.get_meta_info(meta_dict)
+        self.affine = np.asarray(affine, dtype=np.float64)
+        self.meta = meta_dict or {}
 
     def write(self, filename, verbose: bool = False, **kwargs) -> None:
         """Writes under a temporary name, then renames the file; `verbose` logs the file's name.
@@ -143,5 +142,8 @@ class VolumeWriter(NibabelWriter):
             logger.info(f"written: {filename}")
 
     def save(self, path, **kwargs) -> None:
-        """Writes the file under the given name."""
-        super().write(path, verbose=False, **kwargs)
+        """Writes the file under a name, with the header of the image where the grid is the same."""
+        values = np.asarray(self.data_obj).astype(self.output_dtype, copy=False)
+        header = output_header(self.meta, self.affine, values.shape)
+        header.set_data_dtype(values.dtype)
+        nib.save(nib.Nifti1Image(values, header.get_best_affine(), header), path)

@@ -10,12 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 from helpers import write_nifti
-from monai.data import Dataset, MetaTensor
-from monai.transforms import LoadImaged
+from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
+from monai.transforms import LoadImaged, SaveImage
 from torch._utils import ExceptionWrapper
 
 from common import errors
-from common.data import nifti
+from common.data import nifti, nifti_header
+from common.inference import ProbabilityWriter
 
 CT = np.linspace(-1000, 500, 4 * 5 * 6).reshape(4, 5, 6).astype(np.float32)
 
@@ -56,63 +57,6 @@ def written(array: np.ndarray):
     writer.set_data_array(array, channel_dim=None)
     writer.set_metadata({"affine": np.diag([2.0, 3.0, 4.0, 1.0])}, resample=False)
     return writer
-
-
-@pytest.mark.parametrize("shape, channels", [((4, 5, 6), 1), ((4, 5, 6, 1), 1), ((4, 5, 6, 4), 4)])
-def test_usable_shapes_are_accepted(tmp_path, shape, channels):
-    path = write_nifti(tmp_path / "a.nii.gz", np.zeros(shape, np.int16))
-    assert nifti.check_header(path, channels) == path
-
-
-@pytest.mark.parametrize(
-    "shape, channels",
-    [((4, 5), 1), ((4, 5, 6, 2), 1), ((4, 5, 6), 4), ((4, 5, 6, 2), 4), ((4, 5, 6, 1, 3), 1)],
-)
-def test_other_shapes_are_refused_with_the_expected_one(refusal, tmp_path, shape, channels):
-    path = write_nifti(tmp_path / "a.nii.gz", np.zeros(shape, np.int16))
-    expected = "a 3D volume" if channels == 1 else "4D with 4 channels"
-    with refusal(rf"a\.nii\.gz has shape .*expected {expected}"):
-        nifti.check_header(path, channels)
-
-
-@pytest.mark.parametrize(("shape", "count"), [((4, 5, 6), 1), ((4, 5, 6, 3), 3)])
-def test_channels_that_an_image_needs_are_named(refusal, tmp_path, shape, count):
-    path = write_nifti(tmp_path / "a.nii.gz", np.zeros(shape, np.int16))
-    needed = "and 2 are needed along its fourth axis: T2, ADC; add or remove"
-    with refusal(rf"a\.nii\.gz has {count} channels? \(shape .*\), {needed}"):
-        nifti.check_header(path, 2, ("T2", "ADC"))
-
-
-@pytest.mark.parametrize("affine", [np.diag([1.0, 0, 1, 1]), np.diag([1.0, np.nan, 1, 1])])
-def test_unusable_affine_is_refused(refusal, tmp_path, affine):
-    image = nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), np.eye(4))
-    image.header.set_sform(affine, code=1)
-    image.header.set_qform(np.eye(4), code=0)
-    path = tmp_path / "a.nii.gz"
-    path.write_bytes(gzip.compress(image.header.binaryblock + bytes(4 + 2 * 4 * 5 * 6)))
-    with refusal(r"a\.nii\.gz has a singular affine"):
-        nifti.check_header(str(path))
-
-
-def test_thin_slices_are_no_singular_affine(tmp_path):
-    path = write_nifti(tmp_path / "a.nii.gz", CT, spacing_mm=(0.1, 0.1, 0.1))
-    assert nifti.check_header(path) == path
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"this is text", gzip.compress(b"this is text")],
-    ids=["empty", "text", "gzipped text"],  # a gzip holds the time: no name for parallel workers
-)
-def test_file_that_is_no_image_is_refused(refusal, tmp_path, content):
-    (tmp_path / "a.nii.gz").write_bytes(content)
-    with refusal(r"a\.nii\.gz cannot be read as an image"):
-        nifti.check_header(str(tmp_path / "a.nii.gz"))
-
-
-def test_missing_image_is_refused(refusal, tmp_path):
-    with refusal(r"a\.nii\.gz does not exist"):
-        nifti.check_header(str(tmp_path / "a.nii.gz"))
 
 
 def test_hounsfield_units_are_read_without_a_warning(tmp_path):
@@ -167,7 +111,7 @@ def test_all_nan_is_refused(refusal, tmp_path):
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii"])
 def test_truncated_file_is_named(refusal, tmp_path, name):
     path = truncated(tmp_path / name)
-    assert nifti.check_header(str(path)) == str(path)  # the header alone does not show it
+    assert nifti_header.check_header(str(path)) == str(path)  # the header alone does not show it
     with refusal(f"{path} is cut short or damaged"):
         load(path)
 
@@ -217,3 +161,95 @@ def test_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
         written(np.zeros((3, 4, 5))).write(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_labels_near_whole_numbers_are_rounded_with_a_warning(tmp_path):
+    values = np.array([0, 0.9999999, 2.0000002, 12.9991, -0.0002, 3]).reshape(1, 2, 3)
+    path = write_nifti(tmp_path / "a.nii.gz", values.astype(np.float32))
+    with pytest.warns(UserWarning, match=rf"{path}: labels up to 0.0009 off a whole number"):
+        label = load(path, "label")
+    assert label.flatten().tolist() == [0, 1, 2, 13, 0, 3]
+
+
+def test_labels_between_whole_numbers_stay_and_those_near_are_not_listed(tmp_path):
+    path = write_nifti(tmp_path / "a.nii.gz", np.array([[[0.9999999, 1.5]]], np.float32))
+    with pytest.warns(UserWarning, match="are rounded"):
+        assert load(path, "label").flatten().tolist() == [1, 1.5]
+
+
+def test_label_of_nan_is_refused(refusal, tmp_path):
+    path = write_nifti(tmp_path / "a.nii.gz", np.array([[[0, 1, np.nan]]], np.float32))
+    with refusal(f"{path} holds NaN, which no label has"):
+        load(path, "label")
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", ">i2", ">u2", "u4", "i8", "u8", ">f8", "f4"])
+@pytest.mark.parametrize("klass", [nib.Nifti1Image, nib.Nifti2Image])
+def test_every_real_type_and_byte_order_is_read(tmp_path, dtype, klass):
+    values = np.arange(24).reshape(2, 3, 4)
+    header = klass.header_class(endianness=">" if dtype[0] == ">" else "<")
+    header.set_data_dtype(np.dtype(dtype))
+    nib.save(klass(values.astype(dtype), np.eye(4), header), tmp_path / "a.nii")
+    assert np.array_equal(load(tmp_path / "a.nii", "label")[:], values)
+
+
+def test_pair_of_header_and_image_is_read(tmp_path):
+    nib.save(nib.Nifti1Pair(CT, np.eye(4)), tmp_path / "a.img")
+    assert np.array_equal(load(tmp_path / "a.hdr"), CT)
+
+
+# outputs
+
+
+def forms_differ() -> nib.Nifti1Header:
+    header = nib.Nifti1Header()
+    header.set_data_shape((4, 5, 6))
+    header.set_sform(np.array([[-1, 0.2, 0, 5], [0, 2, 0, 6], [0, 0, 3, 7], [0, 0, 0, 1]]), code=4)
+    header.set_qform(np.diag([1.0, 2, 3, 1]), code=1)
+    return header
+
+
+def no_codes() -> nib.Nifti1Header:
+    header = nib.Nifti1Header()
+    header.set_data_shape((4, 5, 6))
+    header["pixdim"][1:4] = 1, 2, 3
+    return header
+
+
+def in_metres() -> nib.Nifti1Header:
+    header = nib.Nifti1Header()
+    header.set_data_shape((4, 5, 1))
+    header.set_xyzt_units("meter", "sec")
+    header.set_qform(np.diag([-0.001, 0.002, 0.003, 1]), code=2)
+    return header
+
+
+@pytest.mark.parametrize("klass", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("make", [forms_differ, no_codes, in_metres])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_output_on_the_image_s_grid_has_its_forms_codes_and_units(tmp_path, make, klass):
+    header = make()
+    nib.save(klass(np.zeros(header.get_data_shape(), np.int16), None, header), tmp_path / "a.nii")
+    image = next(iter(DataLoader(Dataset([load(tmp_path / "a.nii")]), batch_size=1)))
+    saver = SaveImage(tmp_path, writer=nifti.VolumeWriter, separate_folder=False, print_log=False)
+    saver(decollate_batch(image)[0][None])
+    probabilities = ProbabilityWriter()
+    probabilities.set_data_array(np.zeros((3, *header.get_data_shape()), np.uint8), 0)
+    probabilities.set_metadata(decollate_batch(image)[0].meta)
+    probabilities.write(tmp_path / "a_prob.nii.gz")
+    for name in ("a_trans.nii.gz", "a_prob.nii.gz"):
+        written = nib.load(tmp_path / name)
+        assert written.shape[:3] == header.get_data_shape()
+        assert written.ndim == 3 + (name == "a_prob.nii.gz")
+        for field in (*nifti_header.GEOMETRY, "pixdim"):
+            np.testing.assert_allclose(written.header[field].flat[:4], header[field].flat[:4])
+        assert written.header.get_xyzt_units()[0] == header.get_xyzt_units()[0]
+
+
+def test_output_on_another_grid_has_its_own_header(tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), None, no_codes()), tmp_path / "a.nii")
+    with pytest.warns(UserWarning, match="no orientation in its header"):
+        meta = load(tmp_path / "a.nii").meta
+    header = nifti_header.output_header(meta, np.diag([3.0, 2, 2, 1]), (4, 5, 6))
+    assert np.array_equal(header.get_best_affine(), np.diag([3.0, 2, 2, 1]))
+    assert header["sform_code"] == header["qform_code"] == 1

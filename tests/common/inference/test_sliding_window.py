@@ -6,7 +6,7 @@ from monai.data import MetaTensor
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
-from common.inference import sliding_window
+from common.inference import ensemble, sliding_window
 
 WINDOW = (32, 32, 32)
 
@@ -63,9 +63,20 @@ def test_air_may_have_any_value_in_any_channel():
     torch.testing.assert_close(scores[body], expected[body], rtol=1e-5, atol=1e-5)
 
 
-def test_a_volume_of_air_alone_is_background(network):
-    scores = sliding_window.BodyWindowInferer(WINDOW)(torch.zeros(1, 1, 40, 40, 40), network)
-    assert scores.shape == (1, 5, 40, 40, 40)
+@pytest.mark.parametrize("shape", [(40, 40, 40), (20, 40, 1)])
+def test_a_volume_that_does_not_vary_is_background_with_a_warning(shape):
+    def organ_everywhere(batch):
+        return torch.tensor([0.0, 99, 0]).view(1, 3, 1, 1, 1).expand(len(batch), 3, *WINDOW)
+
+    image = MetaTensor(torch.full((1, 1, *shape), 0.3), meta={"filename_or_obj": ["a/ct.nii.gz"]})
+    for inferer in (
+        sliding_window.BodyWindowInferer(WINDOW),
+        ensemble.EnsembleInferer(sliding_window.BodyWindowInferer(WINDOW), flip_axes=[0]),
+    ):
+        with pytest.warns(UserWarning, match="^a/ct.nii.gz: no window varies .* background$"):
+            scores = inferer(image, organ_everywhere)
+        assert scores.shape == (1, 3, *shape)
+        assert scores.as_tensor().softmax(1)[:, 0].min() > 0.99
 
 
 def test_each_volume_of_a_batch_and_its_metadata(network):

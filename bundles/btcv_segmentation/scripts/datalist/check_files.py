@@ -8,9 +8,10 @@ import nibabel as nib
 import numpy as np
 from tqdm import tqdm
 
-from ..common.data.nifti import VolumeReader, check_header
+from ..common.data.nifti import VolumeReader
+from ..common.data.nifti_header import check_header, open_nifti
 from ..common.errors import InputError
-from ..common.segmentation.label_transforms import in_words, unknown_values
+from ..common.segmentation.label_transforms import describe_unknown, in_words, unknown_values
 from ..common.segmentation.pairing import check_grids
 
 SAMPLE = 10_000  # labelled voxels of each image whose intensities are kept
@@ -47,7 +48,8 @@ def check_pairs(pairs: list[dict], labels: Mapping[str, str] | None) -> CheckRes
         except InputError as problem:
             result.problems.append(str(problem))
             continue
-        image, label = (_read_voxels(pair[kind], result.problems) for kind in ("image", "label"))
+        image = _read_voxels(pair["image"], result.problems)
+        label = _read_voxels(pair["label"], result.problems, "label")
         if image is not None and label is not None:
             _check_pair(pair, image, label, labels, result)
     return result
@@ -66,9 +68,12 @@ def check_images(paths: list[Path]) -> list[str]:
     return problems
 
 
-def _read_voxels(path: str, problems: list[str]) -> np.ndarray | None:
-    """Reads the voxels of a file; returns None and appends a problem where reading fails."""
-    reader = VolumeReader(modality="label")  # without a warning about values that are not HU
+def _read_voxels(path: str, problems: list[str], modality: str = "any") -> np.ndarray | None:
+    """Reads the voxels of a file; returns None and appends a problem where reading fails.
+
+    Images are read without the warning about values that are not HU.
+    """
+    reader = VolumeReader(modality)
     try:
         return np.asarray(reader.get_data(reader.read(path))[0])
     except InputError as problem:
@@ -83,18 +88,25 @@ def _check_pair(
     values = np.unique(label)
     if labels is None:
         wrong = [float(v) for v in values if v != np.round(v) or not 0 <= v <= 255]
-        rule = "which are no whole numbers from 0 to 255"
+        rule = "which are no whole numbers from 0 to 255; mend the file."
+        sentence = f"{pair['label']} holds {in_words(wrong)}, {rule}"
     else:
-        wrong, rule = unknown_values(values, labels), f"and labels are 0 to {len(labels) - 1}"
+        wrong = unknown_values(values, labels)
+        sentence = describe_unknown(pair["label"], wrong, labels)
     if wrong:
-        result.problems.append(f"{pair['label']} holds {in_words(wrong)}, {rule}; mend the file.")
+        result.problems.append(sentence)
     elif not values.any():
         result.problems.append(f"{pair['label']} labels nothing; label it or remove the pair.")
     else:
         result.numbers[pair["image"]] = {int(value) for value in values if value}
-        upright = nib.as_closest_canonical(nib.load(pair["image"]))
-        result.spacings_mm.append(tuple(map(float, upright.header.get_zooms()[:3])))
+        result.spacings_mm.append(_spacing_mm(open_nifti(pair["image"]).affine))
         labelled = image.reshape(label.shape)[label > 0]
         count = min(SAMPLE, len(labelled))
         sample = np.random.default_rng(0).choice(labelled, count, replace=False)
         result.intensities.append(sample)
+
+
+def _spacing_mm(affine: np.ndarray) -> tuple[float, ...]:
+    """Returns the spacing left to right, back to front, feet to head."""
+    axes = np.argsort(nib.io_orientation(affine)[:, 0])
+    return tuple(np.linalg.norm(affine[:3, :3], axis=0)[axes].tolist())

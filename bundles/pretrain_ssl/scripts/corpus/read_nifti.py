@@ -3,10 +3,11 @@
 import zlib
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from ..common.data.dicom.volume import RejectedError, Volume, first_line
+from ..common.data.nifti_affine import HeaderError
+from ..common.data.nifti_header import open_nifti
 
 MOST_NOT_FINITE = 0.01  # of the voxels; more is damage, not a blemish
 
@@ -15,38 +16,24 @@ def read_nifti(path: Path) -> Volume:
     """Reads the volume of a file.
 
     Raises:
-        RejectedError: the file is unreadable, of another shape, without a usable affine, or its
-            voxels are largely not finite.
+        RejectedError: the header is unusable, see `open_nifti`; the voxels are unreadable, or
+            largely not finite.
     """
     try:
-        image = nib.load(path)
-        affine, shape, kind = image.affine, image.shape, image.get_data_dtype()
-    except Exception as error:  # nibabel raises a different kind for each way of being broken
-        raise RejectedError("damaged file", first_line(error)) from error
-    repairs = []
-    if len(shape) < 3 or len(shape) > 4 or (kind.names or kind.kind == "c"):
-        raise RejectedError("not a volume", f"shape {shape}, {kind}")
-    if len(shape) == 4 and shape[3] != 1:
-        raise RejectedError("several volumes in one", f"4D with {shape[3]} volumes")
-    if len(shape) == 4:
+        nifti = open_nifti(str(path))
+    except HeaderError as error:
+        raise RejectedError(error.kind, error.problem) from error
+    image, repairs = nifti.image, list(nifti.notes)
+    if len(image.shape) == 4:
         repairs.append("4D with one volume")
-    check_affine(affine)
     try:
         values = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise RejectedError("damaged file", first_line(error)) from error
-    values = values.reshape(shape[:3])
+    values = values.reshape(image.shape[:3])
     if values.dtype.kind == "f":
         values = _replace_not_finite(values.astype(np.float32, copy=False), repairs)
-    if not (image.header["sform_code"] or image.header["qform_code"]):
-        repairs.append("no orientation in its header: taken as nibabel takes it")
-    return Volume(values, affine, repairs)
-
-
-def check_affine(affine: np.ndarray) -> None:
-    """Raises RejectedError for an affine that is not finite or flattens the volume."""
-    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-6:
-        raise RejectedError("singular affine")
+    return Volume(values, nifti.affine, repairs)
 
 
 def _replace_not_finite(values: np.ndarray, repairs: list[str]) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from monai.data import partition_dataset
 
 from ..common.data.datalist import find_images, read_datalist
-from ..common.data.nifti import check_header
+from ..common.data.nifti_header import check_header
 from ..common.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from pathlib import Path
 from monai.data import load_decathlon_datalist
 
 from ..errors import InputError
-from .nifti import NIFTI_ENDINGS, check_header
+from .nifti import NIFTI_ENDINGS
+from .nifti_header import check_header
 
 SECTIONS = ("training", "validation", "test")  # of a datalist
 

@@ -104,7 +104,11 @@ class EnsembleInferer(Inferer):
                 torch.clear_autocast_cache()  # it holds the last member's weights in half precision
             for flip in self.flips:
                 axes = [2 + axis for axis in flip]
-                scores = self.inferer(volume.flip(axes), network, *args, **kwargs)
+                flipped = volume.flip(axes)
+                if isinstance(inputs, MetaTensor):  # warnings name the file
+                    flipped = MetaTensor(flipped, meta=inputs.meta)
+                scores = self.inferer(flipped, network, *args, **kwargs)
+                scores = scores.as_tensor() if isinstance(scores, MetaTensor) else scores
                 mean = _add_probabilities(mean, scores, axes)
         for plane in _planes(mean):
             plane.div_(count).clamp_(min=torch.finfo(plane.dtype).tiny).log_()

@@ -1,13 +1,13 @@
 # generated from common/inference/probability_writer.py, do not edit: `make copies`
 """Writes the probabilities of all classes to a file that any viewer opens."""
 
-import nibabel as nib
 import numpy as np
 import torch
 from nibabel.openers import ImageOpener
 from torch import Tensor
 
 from ..data.nifti import VolumeWriter
+from ..data.nifti_header import output_header
 
 STEPS = 255  # of a rounded probability; the file's header says so, and readers scale back
 
@@ -21,12 +21,8 @@ class ProbabilityWriter(VolumeWriter):
 
     def save(self, path, **kwargs) -> None:
         """Writes the file `path`; see above."""
-        header = nib.Nifti1Header()
+        header = output_header(self.meta, self.affine, self.data_obj.shape)
         header.set_data_dtype(np.uint8)
-        header.set_data_shape(self.data_obj.shape)
-        header.set_sform(self.affine, code=1)
-        header.set_qform(self.affine, code=1)
-        header.set_xyzt_units("mm")
         header.set_slope_inter(1 / STEPS, 0)
         header["vox_offset"] = 352
         header["magic"] = b"n+1"

@@ -49,9 +49,35 @@ def unknown_values(values: np.ndarray, labels: Mapping[str, str]) -> list[float]
 
 
 def in_words(values: Sequence[float]) -> str:
-    """Lists values as `3, 4.5`; of many the first five and the number of the others."""
+    """Lists values as `3, 4.5`; of many the first five and the number of the others.
+
+    A value near a whole number gets the digits that tell it from that number: `0.99999999`.
+    """
     more = f" and {len(values) - 5} more" if len(values) > 5 else ""
-    return ", ".join(f"{value:g}" for value in values[:5]) + more
+    return ", ".join(_digits(value) for value in values[:5]) + more
+
+
+def _digits(value: float) -> str:
+    """Writes a value in six digits, or in all where six would make it a whole number."""
+    text = f"{value:g}"
+    return repr(float(value)) if float(text) != value and float(text).is_integer() else text
+
+
+def describe_unknown(path: str, values: Sequence[float], labels: Mapping[str, str]) -> str:
+    """Describes the values of a label file that no label has, in one sentence.
+
+    Args:
+        path: of the file.
+        values: see `unknown_values`.
+        labels: see `numbers_and_names`.
+    """
+    numbers = [number for number, _ in numbers_and_names(labels)]
+    is_row = numbers == list(range(len(numbers)))
+    known = f"0 to {numbers[-1]}" if is_row else ", ".join(map(str, numbers))
+    return (
+        f"{path} holds {in_words(values)}, which no label has: labels are {known}; mend the file, "
+        "or add to `labels` what is missing."
+    )
 
 
 class LabelsToChannelsd(MapTransform):
@@ -83,10 +109,7 @@ class LabelsToChannelsd(MapTransform):
 
     def _refuse(self, values: MetaTensor) -> None:
         unknown = unknown_values(values.cpu().numpy(), self.labels)
-        raise InputError(
-            f"{values.meta['filename_or_obj']} holds {in_words(unknown)}, which no label has; add "
-            "to `labels` what is missing, or mend the file."
-        )
+        raise InputError(describe_unknown(values.meta["filename_or_obj"], unknown, self.labels))
 
 
 class ChannelsToLabelsd(MapTransform):

@@ -4,10 +4,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
-from ..data.nifti import NIFTI_ENDINGS, check_header
+from ..data.nifti import NIFTI_ENDINGS
+from ..data.nifti_header import open_nifti, warn_of
 from ..errors import InputError
 
 # Where known archives keep images and labels, relative to `dataset_dir`: BTCV's own, then MSD's.
@@ -90,17 +90,20 @@ def check_grids(
     """Checks that both headers are usable and describe one grid.
 
     Args:
-        channels, channel_names: of the image, see `nifti.check_header`.
+        channels, channel_names: of the image, see `nifti_header.open_nifti`.
 
     Raises:
         InputError: a header is unusable, or the grids differ in shape or affine.
     """
-    image = nib.load(check_header(image_path, channels, channel_names))
-    label = nib.load(check_header(label_path))
-    have_one_shape = image.shape[:3] == label.shape[:3]
+    image = open_nifti(image_path, channels, channel_names)
+    label = open_nifti(label_path)
+    warn_of(image_path, image.notes)
+    warn_of(label_path, label.notes)
+    shape, label_shape = image.image.shape[:3], label.image.shape
+    have_one_shape = shape == label_shape[:3]
     if not have_one_shape or not np.allclose(image.affine, label.affine, atol=1e-2):
         difference = "voxels" if not have_one_shape else "affine"
         raise InputError(
-            f"{label_path} {label.shape} is not on the grid of {image_path} {image.shape[:3]}, "
+            f"{label_path} {label_shape} is not on the grid of {image_path} {shape}, "
             f"their {difference} differ; resample or remove the pair."
         )

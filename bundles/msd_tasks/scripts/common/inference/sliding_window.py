@@ -1,6 +1,7 @@
 # generated from common/inference/sliding_window.py, do not edit: `make copies`
-"""Slides a window over whole volumes, and skips windows that hold only air."""
+"""Slides a window over whole volumes, and skips windows in which no channel varies."""
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -10,15 +11,16 @@ from monai.inferers import Inferer
 from torch import Tensor
 from torch.nn.functional import pad
 
-AIR_SCORE = 10.0  # of background where no window was computed: softmax gives it 0.999 or more
+BACKGROUND_SCORE = 10.0  # of background without a window: softmax gives it 0.999 or more
 
 
 class BodyWindowInferer(Inferer):
     """Slides windows as MONAI's `SlidingWindowInferer`, skipping those without variation.
 
     Air clipped to the lower end of the intensity range, or set to zero, has one value throughout. A
-    window of air alone is background and never reaches the network. Every other voxel sees the
-    same windows with the same weights as in MONAI's inferer, and gets the same scores.
+    window in which no channel varies is background, whatever the value. Every other voxel sees the
+    same windows with the same weights as in MONAI's inferer, and gets the same scores. A volume in
+    which no window varies is background, with a warning.
 
     Args:
         roi_size: edges of the window in voxels, such as (96, 96, 96).
@@ -45,7 +47,10 @@ class BodyWindowInferer(Inferer):
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
         """Computes scores (B, classes, X, Y, Z), float32, no graph, of inputs (B, C, X, Y, Z)."""
         volumes = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        scores = [self.blend(volume[None], network, *args, **kwargs) for volume in volumes]
+        scores = []
+        for index, volume in enumerate(volumes):
+            name = _name(inputs, index)
+            scores.append(self.blend(volume[None], network, *args, volume_name=name, **kwargs))
         scores = scores[0] if len(scores) == 1 else torch.cat(scores)
         if isinstance(inputs, MetaTensor):
             return MetaTensor(
@@ -53,14 +58,30 @@ class BodyWindowInferer(Inferer):
             )
         return scores
 
-    def blend(self, volume: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
+    def blend(
+        self,
+        volume: Tensor,
+        network: Callable[..., Tensor],
+        *args,
+        volume_name: str = "a volume",
+        **kwargs,
+    ) -> Tensor:
         """Computes the scores of one volume: (1, C, X, Y, Z) to (1, classes, X, Y, Z)."""
         shape = volume.shape[2:]
         before = [max(0, roi - size) // 2 for roi, size in zip(self.roi_size, shape)]
         after = [max(0, roi - size - b) for roi, size, b in zip(self.roi_size, shape, before)]
         margins = [margin for pair in zip(reversed(before), reversed(after)) for margin in pair]
+        varies = (volume.amin((0, 2, 3, 4)) != volume.amax((0, 2, 3, 4))).any()  # before padding
         volume = pad(volume, margins) if any(margins) else volume
-        windows = self.windows(volume)
+        inside = tuple(slice(b, b + size) for b, size in zip(before, shape))
+        windows = self.windows(volume) if varies else []
+        if not windows:
+            warnings.warn(
+                f"{volume_name}: no window varies after intensity scaling (a blank image, or "
+                "intensities beyond the range); all of it is labelled background",
+                stacklevel=1,
+            )
+            return self.background(volume, network, *args, **kwargs)[(..., *inside)]
         weight = compute_importance_map(self.roi_size, mode=self.mode, device=volume.device)
         scores = total = weight_of_total = None
         for start in range(0, len(windows), self.sw_batch_size):
@@ -74,7 +95,6 @@ class BodyWindowInferer(Inferer):
                 scores[(0, slice(None), *window)] += (output * weight).to(scores.device)
                 total[window] += weight_of_total
         _divide(scores[0], total)
-        inside = tuple(slice(b, b + size) for b, size in zip(before, shape))
         return scores[(..., *inside)]
 
     def steps(self, volume: Tensor) -> tuple[int, ...]:
@@ -85,17 +105,20 @@ class BodyWindowInferer(Inferer):
         )
 
     def windows(self, volume: Tensor) -> list[tuple[slice, ...]]:
-        """Lists the windows in which any channel of (1, C, X, Y, Z) varies.
-
-        Where none varies the first window stays: the network's output tells the number of classes.
-        """
+        """Lists the windows in which any channel of (1, C, X, Y, Z) varies."""
         windows = dense_patch_slices(volume.shape[2:], self.roi_size, self.steps(volume))
         varies = []
         for window in windows:
             values = volume[(0, slice(None), *window)].flatten(1)
             varies.append((values != values[:, :1]).any())
-        kept = [window for window, keep in zip(windows, torch.stack(varies).tolist()) if keep]
-        return kept or windows[:1]
+        return [window for window, keep in zip(windows, torch.stack(varies).tolist()) if keep]
+
+    def background(self, volume: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
+        """Makes scores of background alone; one forward tells the number of classes."""
+        first = volume[(..., *(slice(0, roi) for roi in self.roi_size))]
+        scores, _ = self.buffers(network(first, *args, **kwargs), volume)
+        scores[:, 0] = BACKGROUND_SCORE
+        return scores
 
     def buffers(self, outputs: Tensor, volume: Tensor) -> tuple[Tensor, Tensor]:
         """Makes zeroed sums of weighted scores (1, classes, X, Y, Z) and of weights (X, Y, Z)."""
@@ -108,8 +131,16 @@ class BodyWindowInferer(Inferer):
         )
 
 
+def _name(inputs: Tensor, index: int) -> str:
+    """Names a volume of a batch by its file, or by its number."""
+    names = inputs.meta.get("filename_or_obj") if isinstance(inputs, MetaTensor) else None
+    if names is None:
+        return f"volume {index + 1}"
+    return names if isinstance(names, str) else str(names[index])
+
+
 def _divide(scores: Tensor, total: Tensor) -> None:
-    """Divides sums (classes, X, Y, Z) by weights (X, Y, Z) in place; air becomes background."""
+    """Divides sums (classes, X, Y, Z) by weights (X, Y, Z) in place; the rest is background."""
     for plane, weight in zip(scores.unbind(1), total):
         plane /= weight.clamp(min=torch.finfo(weight.dtype).tiny)
-        plane[0][weight == 0] = AIR_SCORE
+        plane[0][weight == 0] = BACKGROUND_SCORE

@@ -28,7 +28,7 @@ def read_labelled_data(
             which the datalist's paths are relative.
         datalist: Decathlon JSON; its sections stay as they are, without images of `test` that have
             no label.
-        channels, channel_names: of an image, see `nifti.check_header`.
+        channels, channel_names: of an image, see `nifti_header.open_nifti`.
 
     Raises:
         InputError: an image without its label or the other way round; unusable files; grids that
