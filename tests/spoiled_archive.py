@@ -214,7 +214,7 @@ def _dicoms(folder: Path) -> None:
     shuffled = random.Random(0).sample(range(100), 24)
     names = {"name": lambda n: f"IM{shuffled[n]}"}
     write_series(folder / "no_extension/deep/er", body(seed=21), **names)
-    _without_preamble(write_series(folder / "old_export", body(seed=22)))
+    without_preamble(write_series(folder / "old_export", body(seed=22)))
     syntaxes = {
         "jpeg_2000": JPEG2000Lossless,
         "jpeg_lossless": JPEGLosslessSV1,
@@ -311,7 +311,7 @@ def _series_of(path: Path) -> dict[str, str]:
     return {name: header[name].value for name in ("SeriesInstanceUID", "StudyInstanceUID")}
 
 
-def _without_preamble(paths: list[Path]) -> None:
+def without_preamble(paths: list[Path]) -> None:
     """As exports of the nineties are: no preamble, no file meta information."""
     for path in paths:
         dataset = pydicom.dcmread(path)
