@@ -68,10 +68,11 @@ def check_slices(slices: list[dict], heights: np.ndarray) -> list[str]:
         raise RejectedError(
             "slices that contradict each other", "InstanceNumber repeats at other positions"
         )
-    missing = find_missing(slices)
+    missing, in_order = find_missing(slices), follows(numbers, heights)
     if not missing:
-        return []
-    if not follows(numbers, heights):
+        believed = "InstanceNumber does not follow the positions: the UIDs are believed"
+        return [] if in_order else [believed]
+    if not in_order:
         detail = f"{missing}, and InstanceNumber does not follow the positions"
         raise RejectedError("no identity", detail)
     return [f"{missing}: its folder and InstanceNumber are taken for one series"]
