@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from .headers import TAGS
 from .volume import MIN_SLICES, RejectedError, check_slices
 
 GAP_TOLERANCE_MM = 0.15  # positions may be written with one decimal
@@ -22,13 +23,19 @@ def normalize(vector: np.ndarray) -> np.ndarray:
 
 def has_geometry(item: dict) -> bool:
     """Tells whether position, orientation and spacing are present, finite and not degenerate."""
-    lengths = {"position": 3, "orientation": 6, "pixel_spacing": 2}
-    if any(len(item[name] or []) != length for name, length in lengths.items()):
-        return False
-    numbers = np.concatenate([item[name] for name in lengths])
+    return find_bad_geometry(item) is None
+
+
+def find_bad_geometry(item: dict) -> str | None:
+    """Returns the tag that is absent, not finite or degenerate; None if the geometry is whole."""
+    for name, length in (("position", 3), ("orientation", 6), ("pixel_spacing", 2)):
+        numbers = item[name] or []
+        if len(numbers) != length or not np.isfinite(numbers).all():
+            return TAGS[name]
     normal = np.cross(*np.reshape(item["orientation"], (2, 3)))
-    is_flat = np.linalg.norm(normal) < 0.9
-    return bool(np.isfinite(numbers).all() and min(item["pixel_spacing"]) > 0 and not is_flat)
+    if np.linalg.norm(normal) < 0.9:
+        return TAGS["orientation"]
+    return None if min(item["pixel_spacing"]) > 0 else TAGS["pixel_spacing"]
 
 
 def shared_value(slices: list[dict], name: str) -> np.ndarray:

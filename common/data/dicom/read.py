@@ -93,8 +93,9 @@ def _check_images(slices: list[dict], least: int) -> None:
             raise RejectedError("pictures instead of HU", f"{item['photometric']}")
     if any(headers.is_multi_frame(item) for item in slices):
         raise RejectedError("multi-frame DICOM", "convert it to single frames or to NIfTI")
-    if any(not geometry.has_geometry(item) for item in slices):
-        raise RejectedError("no position in the patient")
+    for item in slices:
+        if tag := geometry.find_bad_geometry(item):
+            raise RejectedError("no position in the patient", f"{tag} is absent or unusable")
     check_slices(len(slices), least)
 
 
@@ -124,7 +125,8 @@ def read_pixels(item: dict, paddings: Padding) -> np.ndarray:
         detail = f"{Path(item['path']).name}: {error}".splitlines()[0]
         raise RejectedError("damaged slice", detail) from error
     if stored.shape != (item["rows"], item["columns"]):
-        raise RejectedError("damaged slice", f"its image has the shape {stored.shape}")
+        detail = f"{Path(item['path']).name}: its image has the shape {stored.shape}"
+        raise RejectedError("damaged slice", detail)
     slope, intercept = item["slope"], item["intercept"]
     if slope.is_integer() and intercept.is_integer():
         values = stored.astype(np.int32) * int(slope) + int(intercept)
