@@ -130,7 +130,7 @@ def test_compressed_series_keep_their_voxels(table_rows, tmp_path, corpus_module
         paths = write_series(tmp_path / name, body(seed=seed))
         names = [path.name for path in paths]
         scan = prepare_volume.scan(str(tmp_path / "corpus"), settings, name, names)
-        (image,) = corpus_module("prepare").group_images([scan])
+        (image,) = corpus_module("prepare").group_images([scan], "", settings)
         record = prepare_volume.prepare(str(tmp_path / "corpus"), settings, image)
         assert record["id"] == table_rows[f"dicom/{name}"][0]["id"]
 

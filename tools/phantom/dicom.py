@@ -38,7 +38,8 @@ def write_series(
         dataset = _slice(plane, spacing_mm)
         dataset.ImagePositionPatient = [0, 0, float(number * spacing_mm[2])]
         dataset.ImageOrientationPatient = [1, 0, 0, 0, float(np.cos(angle)), float(np.sin(angle))]
-        for tag, value in ({"PatientID": "patient"} | uids | tags).items():
+        defaults = {"PatientID": "patient", "InstanceNumber": number + 1} | uids
+        for tag, value in (defaults | tags).items():
             setattr(dataset, tag, value)
             if value is None:
                 delattr(dataset, tag)

@@ -17,6 +17,7 @@ from monai.transforms import LoadImage, Spacingd
 
 from common import data
 from common.data import image_reader
+from common.data.dicom import folder_series, series_names
 from tools.phantom.dicom import write_series
 
 HU = np.maximum(body((30, 28, 12), seed=3), -1024)
@@ -48,7 +49,7 @@ def test_series_that_lie_together_are_told_apart(tmp_path):
     flipped = HU[::-1].copy()
     for uid, hu in (("1.2.3", HU), ("1.2.4", flipped)):
         write_series(tmp_path, hu, SPACING_MM, name=f"{uid}_{{}}".format, SeriesInstanceUID=uid)
-    assert image_reader.find_series(str(tmp_path)) == [
+    assert series_names.find_series(str(tmp_path)) == [
         str(tmp_path / "1.2.3"),
         str(tmp_path / "1.2.4"),
     ]
@@ -63,9 +64,9 @@ def test_overviews_and_other_modalities_are_left_out(tmp_path):
     scout = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     write_series(tmp_path, HU[..., :1], name="scout{}".format, ImageType=scout)
     write_series(tmp_path, HU, name="mr{}".format, Modality="MR")
-    assert list(image_reader.series_in(str(tmp_path))) == [str(tmp_path)]
+    assert list(folder_series.series_in(str(tmp_path))) == [str(tmp_path)]
     write_series(tmp_path / "mr", HU, Modality="MR")
-    assert image_reader.find_series(str(tmp_path)) == [str(tmp_path)]
+    assert series_names.find_series(str(tmp_path)) == [str(tmp_path)]
 
 
 def test_a_gap_is_refused_not_closed(tmp_path, refusal):
@@ -86,7 +87,7 @@ def test_a_damaged_file_among_several_series_is_named(tmp_path, caplog):
     for uid in ("1.2.3", "1.2.4"):
         write_series(tmp_path, HU, SPACING_MM, name=f"{uid}_{{}}".format, SeriesInstanceUID=uid)
     (tmp_path / "cut.dcm").write_bytes(bytes(128) + b"DICM")
-    assert len(image_reader.series_in(str(tmp_path))) == 2
+    assert len(folder_series.series_in(str(tmp_path))) == 2
     assert f"{tmp_path}/cut.dcm (damaged file) is left out" in caplog.text
 
 
@@ -116,7 +117,7 @@ def test_without_its_packages_nifti_is_read_and_the_remedy_is_named(
     np.testing.assert_array_equal(image.numpy(), HU)
     remedy = f"{package} is not installed, and DICOM files need it: `pip install pydicom"
     with refusal(remedy):
-        reader.find_series(str(tmp_path))
+        sys.modules["common.data.dicom.series_names"].find_series(str(tmp_path))
     with refusal(remedy):
         reader.ImageReader().get_data((str(tmp_path / "series"),))
 

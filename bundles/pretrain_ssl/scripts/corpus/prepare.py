@@ -1,6 +1,8 @@
 """Prepares a corpus: scans an archive, prepares its volumes, and writes the tables."""
 
+import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,8 +12,9 @@ from tqdm import tqdm
 
 from ..common.atomic_write import write_text
 from ..common.cli.kinds import Count, Fraction, Positive, Seed
+from ..common.data.dicom import spread
 from ..common.errors import InputError
-from . import dask_cluster, list_files, prepare_volume, report_page, tables
+from . import dask_cluster, list_files, prepare_volume, records, report_page, tables
 from .destination import check_settings, keep_settings, lock, read_patients, remove_leftovers
 from .records import Settings
 
@@ -60,8 +63,9 @@ def prepare(
         remove_leftovers(Path(destination))
         with dask_cluster.connect(workers or os.cpu_count(), scheduler) as client:
             scans = _scan_folders(client, destination, settings, folders)
-            records = _prepare_volumes(client, destination, settings, group_images(scans))
-        table = tables.collect(records, scans, patient_table)
+            images = group_images(scans, destination, settings)
+            volumes = _prepare_volumes(client, destination, settings, images)
+        table = tables.collect(volumes, scans, patient_table)
         tables.write(Path(destination), table, validation_fraction, seed)
         write_text(Path(destination, "report.html"), report_page.render(Path(destination), table))
     return summarize(table)
@@ -119,23 +123,37 @@ def summarize(table: tables.Table) -> str:
     )
 
 
-def group_images(scans: Iterable[dict]) -> list[dict]:
+def group_images(scans: Iterable[dict], destination: str, settings: Settings) -> list[dict]:
     """Groups the files of scanned folders into images: DICOM series and NIfTI files.
 
     Args:
         scans: of `prepare_volume.scan`. The slices of a series may lie in several folders.
+        destination: the corpus' folder.
+        settings: see `Settings`.
 
     Returns:
-        Of every image its `name`, the number of its `files`, and the `key` and `folders` of a
-        series or the `path` of a NIfTI file, relative to the source.
+        Of every image its `name`, the number of its `files`, and the `key`, `folders` and `repairs`
+        of a series or the `path` of a NIfTI file, relative to the source.
     """
-    series, niftis = {}, []
+    counts, niftis = defaultdict(dict), []
     for scan in scans:
         for key, count in scan["series"].items():
-            image = series.setdefault(key, {"key": key, "name": key, "folders": [], "files": 0})
-            image["folders"].append(scan["folder"])
-            image["files"] += count
+            counts[key][scan["folder"]] = count
         for name, count in scan["niftis"].items():
             path = os.path.join(scan["folder"], name)
             niftis.append({"path": path, "name": path, "files": count})
-    return [*series.values(), *niftis]
+    series = []
+    for key, count_by_folder in counts.items():
+        folders = list(count_by_folder)
+        obstacle = None
+        if len(folders) > 1:
+            obstacle = spread.find_obstacle(
+                records.list_series_files(destination, settings, folder, key) for folder in folders
+            )
+        repairs = [f"not put together with {len(folders) - 1} other folders of its UID: {obstacle}"]
+        for group in [[folder] for folder in folders] if obstacle else [folders]:
+            files = sum(count_by_folder[folder] for folder in group)
+            name = json.dumps([key, group])
+            image = {"key": key, "name": name, "folders": group, "files": files}
+            series.append({**image, "repairs": repairs if obstacle else []})
+    return [*series, *niftis]

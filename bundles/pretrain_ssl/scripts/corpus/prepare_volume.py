@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..common.atomic_write import replacing, write_text
-from ..common.data.dicom import find_series, read
+from ..common.data.dicom import find_series, headers, read
 from ..common.data.dicom.volume import RejectedError, Volume
 from ..common.errors import InputError
 from . import list_files, quality_checks, read_nifti, records, resample
@@ -34,7 +34,7 @@ def scan(destination: str, settings: Settings, folder: str, names: list[str] | s
     """
     path = records.record_path(destination, "scan", folder)
     source = Path(settings.source)
-    signature = list_files.hash_files(source / folder, names)
+    signature = f"{headers.VERSION} {list_files.hash_files(source / folder, names)}"
     record = records.read_record(path, signature)
     if record is None:
         record = {
@@ -63,7 +63,7 @@ def prepare(destination: str, settings: Settings, image: dict) -> dict:
     """
     torch.set_num_threads(1)  # Dask counts on one
     files = records.list_image_files(destination, settings, image)
-    signature = records.hash_image(settings, files)
+    signature = records.hash_image(settings, image, files)
     path = records.record_path(destination, "volumes", image["name"])
     record = records.read_record(path, signature)
     if record and ("id" not in record or records.is_complete(destination, record)):
@@ -107,6 +107,7 @@ def _prepare_volume(settings: Settings, image: dict, files: list[dict]) -> tuple
         volume = read_nifti.read_nifti(Path(files[0]["path"]))
     else:
         volume = read.read_series([item for item in files if not item["is_copy"]])
+        volume.repairs += image["repairs"]
     quality_checks.check_size(volume)
     quality_checks.check_hu(volume, settings.body_above_hu)
     orientation = "".join(nib.aff2axcodes(volume.affine))

@@ -7,10 +7,10 @@ or not at all, and after the volume that it describes.
 import hashlib
 import json
 import math
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..common.data.dicom.copies import mark_copies
 from . import list_files
 
 
@@ -76,26 +76,26 @@ def list_image_files(destination: str, settings: Settings, image: dict) -> list[
     """
     if "path" in image:
         return [{"name": image["path"], "path": str(Path(settings.source, image["path"]))}]
+    files = [
+        item
+        for folder in image["folders"]
+        for item in list_series_files(destination, settings, folder, image["key"])
+    ]
+    return mark_copies(files)
+
+
+def list_series_files(destination: str, settings: Settings, folder: str, key: str) -> list[dict]:
+    """Lists the headers of a series' slices in one scanned folder, each with its `path`."""
+    record = json.loads(record_path(destination, "scan", folder).read_text())
     files = []
-    for folder in image["folders"]:
-        record = json.loads(record_path(destination, "scan", folder).read_text())
-        for item in record["series"][image["key"]]:
-            name = str(Path(folder, item["name"]))
-            files.append({**item, "name": name, "path": str(Path(settings.source, name))})
-    counts = Counter()
-    # of copies the largest is kept: one that was cut short is smaller
-    for item in sorted(files, key=lambda file: (-_size(file), file["name"])):
-        instance = item.get("instance") or item["name"]
-        item["is_copy"] = bool(counts[instance])
-        counts[instance] += 1
+    for item in record["series"][key]:
+        name = str(Path(folder, item["name"]))
+        files.append({**item, "name": name, "path": str(Path(settings.source, name))})
     return files
 
 
-def _size(file: dict) -> int:
-    return list_files.size_and_time(Path(file["path"]))[0]
-
-
-def hash_image(settings: Settings, files: list[dict]) -> str:
-    """Hashes the settings, and the names, sizes and times of an image's files."""
+def hash_image(settings: Settings, image: dict, files: list[dict]) -> str:
+    """Hashes the settings, an image's repairs, and its files' names, sizes and times."""
     stamps = [[item["name"], *list_files.size_and_time(Path(item["path"]))] for item in files]
-    return hashlib.sha256(json.dumps([settings.preprocessing(), stamps]).encode()).hexdigest()
+    content = [settings.preprocessing(), stamps, *image.get("repairs", [])]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

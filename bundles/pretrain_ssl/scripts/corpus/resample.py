@@ -7,7 +7,7 @@ from monai.data import MetaTensor
 from monai.transforms import CropForeground, Spacing, SpatialResample
 
 from ..common.data.dicom.geometry import TILT_FROM_DEGREES
-from ..common.data.dicom.read import AIR_HU
+from ..common.data.dicom.padding import AIR_HU
 from ..common.data.dicom.volume import Volume
 
 INT16 = np.iinfo(np.int16)

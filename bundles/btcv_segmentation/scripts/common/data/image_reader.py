@@ -1,8 +1,6 @@
 # generated from common/data/image_reader.py, do not edit: `make copies`
 """Reads images of every format: NIfTI files, and CT series of DICOM files."""
 
-import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +8,15 @@ from monai.transforms import Spacingd as MonaiSpacingd
 from monai.utils import MetaKeys, SpaceKeys
 
 from ..errors import InputError
+from .dicom.file_kind import is_dicom
+from .dicom.series_names import read_named_series
 from .nifti import NIFTI_ENDINGS, VolumeReader
-
-# At import, not at the first series: a server may have taken `scripts` off the path by then.
-try:
-    from .dicom import headers
-    from .dicom.find_series import scan_folder
-    from .dicom.read import read_series
-    from .dicom.volume import RejectedError
-
-    MISSING_PACKAGE = None
-except ModuleNotFoundError as error:  # only users of DICOM need these packages
-    MISSING_PACKAGE = error.name
-
-logger = logging.getLogger(__name__)
-
-MIN_SLICES = 2  # with fewer, nothing tells how far apart they are
 
 
 class ImageReader(VolumeReader):
     """Reads NIfTI files and DICOM series for `LoadImaged`, on the grid of the file or series.
 
-    A path is that of a file, that of a folder with one series, or a name of `series_in`.
+    A path is that of a file, that of a folder with one series, or a name of `find_series`.
 
     MONAI's `PydicomReader` takes all files of a folder for one series, in the order of their
     instance numbers: that reader mixes series, leaves out slices without a number, and closes gaps.
@@ -51,7 +36,7 @@ class ImageReader(VolumeReader):
             return super().get_data(img)
         if self.modality != "CT" or self.channels != 1:
             raise InputError(f"{path} is DICOM, which is read for CT alone; convert it to NIfTI.")
-        values, affine = _read(series_in(str(folder)), str(path))
+        values, affine = read_named_series(str(path))
         meta = {
             MetaKeys.AFFINE: affine,
             MetaKeys.ORIGINAL_AFFINE: affine.copy(),
@@ -60,84 +45,6 @@ class ImageReader(VolumeReader):
             MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
         }
         return values, meta
-
-
-def find_series(dataset_dir: str) -> list[str]:
-    """Finds the CT series in a folder and its sub-folders: names of `series_in`, sorted.
-
-    Hidden folders are left out.
-
-    Raises:
-        InputError: there are DICOM files, and the packages that read DICOM are not installed.
-    """
-    series_names = []
-    for folder, folders, names in os.walk(dataset_dir):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if any(is_dicom(Path(folder, name)) for name in names):
-            series = series_in(folder)
-            series_names += series
-            if not series:
-                logger.info(f"{folder} holds DICOM files, but no CT series; it is left out")
-    return sorted(series_names)
-
-
-def series_in(folder: str) -> dict[str, list[dict]]:
-    """Finds the CT series among a folder's own files, sub-folders left out.
-
-    A single series has the folder's name, several are named `<folder>/<series' UID>`. Overviews to
-    plan a scan and objects that are no CT (reports, segmentations, MRI) are left out. A damaged
-    file beside several series may belong to any of the series: the log names the file.
-
-    Returns:
-        By name the slices' headers, see `headers.read`.
-
-    Raises:
-        InputError: the packages that read DICOM are not installed.
-    """
-    _check_installed()
-    scan = scan_folder(Path(folder), "", sorted(os.listdir(folder)))
-    for name, kind, _ in scan["rejected"]:
-        if kind in ("damaged file", "empty file"):
-            logger.warning(f"{Path(folder, name)} ({kind}) is left out: its series is not known")
-    series: dict[str, list[dict]] = {}
-    for slices in scan["series"].values():
-        header = next(item for item in slices if "broken" not in item)
-        if header["modality"] != "CT" or headers.is_localizer(header):
-            continue
-        name = str(Path(folder, header["uid"] or "series"))
-        while name in series:  # parts of one series that do not lie on one grid
-            name += "_2"
-        series[name] = [{**item, "path": str(Path(folder, item["name"]))} for item in slices]
-    return {folder: next(iter(series.values()))} if len(series) == 1 else series
-
-
-def is_dicom(path: Path) -> bool:
-    """Tells whether a file begins as DICOM files do."""
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
-
-
-def _read(series: dict[str, list[dict]], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Reads HU (X, Y, Z) and affine of one of a folder's series."""
-    if name not in series:
-        others = f"it holds {len(series)}: {', '.join(series)}" if series else "there is none"
-        raise InputError(f"{name} is not one CT series of DICOM files; {others}.")
-    try:
-        volume = read_series(series[name], MIN_SLICES)
-    except RejectedError as reason:
-        raise InputError(f"{name} is no usable CT series ({reason}); mend or remove it.") from None
-    return volume.values, volume.affine
-
-
-def _check_installed() -> None:
-    if MISSING_PACKAGE:
-        raise InputError(
-            f"{MISSING_PACKAGE} is not installed, and DICOM files need it: `pip install pydicom "
-            "python-gdcm`, or convert the series to NIfTI."
-        )
 
 
 class Spacingd(MonaiSpacingd):

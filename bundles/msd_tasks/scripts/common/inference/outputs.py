@@ -7,7 +7,7 @@ from pathlib import Path
 from monai.data import FolderLayoutBase
 
 from ..data.datalist import SECTIONS, dataset_root, find_images, read_datalist
-from ..data.image_reader import find_series
+from ..data.dicom.series_names import find_series
 from ..data.nifti import NIFTI_ENDINGS
 from ..errors import InputError
 

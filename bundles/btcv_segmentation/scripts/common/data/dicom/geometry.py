@@ -5,11 +5,15 @@ from collections import Counter
 
 import numpy as np
 
+from .headers import TAGS
 from .volume import MIN_SLICES, RejectedError, check_slices
 
 GAP_TOLERANCE_MM = 0.15  # positions may be written with one decimal
 GAP_TOLERANCE = 0.05  # of the gap
 LINE_TOLERANCE_MM = 1.0  # of a slice beside the line through the others
+# of cosines and spacing, as in dicom2nifti's `validate_orientation`: a quarter of a pixel at
+# the rim of 512 pixels
+SAME_GRID = 1e-3
 TILT_FROM_DEGREES = 0.1  # a third of a millimetre in 200
 
 
@@ -20,13 +24,48 @@ def normalize(vector: np.ndarray) -> np.ndarray:
 
 def has_geometry(item: dict) -> bool:
     """Tells whether position, orientation and spacing are present, finite and not degenerate."""
-    lengths = {"position": 3, "orientation": 6, "pixel_spacing": 2}
-    if any(len(item[name] or []) != length for name, length in lengths.items()):
-        return False
-    numbers = np.concatenate([item[name] for name in lengths])
+    return find_bad_geometry(item) is None
+
+
+def find_bad_geometry(item: dict) -> str | None:
+    """Returns the tag that is absent, not finite or degenerate; None if the geometry is whole."""
+    for name, length in (("position", 3), ("orientation", 6), ("pixel_spacing", 2)):
+        numbers = item[name] or []
+        if len(numbers) != length or not np.isfinite(numbers).all():
+            return TAGS[name]
     normal = np.cross(*np.reshape(item["orientation"], (2, 3)))
-    is_flat = np.linalg.norm(normal) < 0.9
-    return bool(np.isfinite(numbers).all() and min(item["pixel_spacing"]) > 0 and not is_flat)
+    if np.linalg.norm(normal) < 0.9:
+        return TAGS["orientation"]
+    return None if min(item["pixel_spacing"]) > 0 else TAGS["pixel_spacing"]
+
+
+def shared_value(slices: list[dict], name: str) -> np.ndarray:
+    """Returns the slices' median of the numbers of a tag, which rounding does not move."""
+    return np.median([item[name] for item in slices], axis=0)
+
+
+def plane_normal(slices: list[dict]) -> np.ndarray:
+    """Returns the normal of the slices' plane, (3,), of length 1."""
+    return normalize(np.cross(*shared_value(slices, "orientation").reshape(2, 3)))
+
+
+def find_uneven_grid(slices: list[dict]) -> str | None:
+    """Returns in words how orientation or pixel spacing differ by more than rounding, or None."""
+    turned = _spread(slices, "orientation").max()
+    if turned > SAME_GRID:
+        return f"ImageOrientationPatient differs by up to {turned:.2g}"
+    stretched = (_spread(slices, "pixel_spacing") / shared_value(slices, "pixel_spacing")).max()
+    return f"PixelSpacing differs by up to {stretched:.2%}" if stretched > SAME_GRID else None
+
+
+def has_rounding(slices: list[dict]) -> bool:
+    """Tells whether orientation or pixel spacing are not the same in all slices."""
+    return any(_spread(slices, name).any() for name in ("orientation", "pixel_spacing"))
+
+
+def _spread(slices: list[dict], name: str) -> np.ndarray:
+    """Returns the largest difference between the slices of each number of a tag."""
+    return np.ptp([item[name] for item in slices], axis=0)
 
 
 def drop_repeats(images: list[np.ndarray], heights: np.ndarray) -> tuple[np.ndarray, list[str]]:

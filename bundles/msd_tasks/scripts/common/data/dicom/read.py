@@ -12,39 +12,46 @@ import numpy as np
 import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from . import geometry, headers
+from . import geometry, headers, identity
+from .copies import mark_copies
+from .padding import Padding
 from .volume import MIN_SLICES, RejectedError, Volume, check_slices
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-AIR_HU = -1024
 
 
 def read_series(slices: list[dict], least: int = MIN_SLICES) -> Volume:
     """Reads the volume of a series.
 
     Args:
-        slices: as `headers.read` gives them, each with its `path`; every instance once.
+        slices: as `headers.read` gives them, each with its `path`.
         least: slices that a volume needs.
 
     Raises:
         RejectedError: the series is no CT, or a volume of its slices would be a guess.
     """
     check_series(slices, least)
-    if slices[0]["frames"]:
-        raise RejectedError("multi-frame DICOM", "convert it to single frames or to NIfTI")
+    marked = mark_copies(slices)
+    slices = [item for item in marked if not item["is_copy"]]
+    n_copies = len(marked) - len(slices)
+    repairs = [f"copies of files left out: {n_copies}"] if n_copies else []
+    if geometry.has_rounding(slices):
+        repairs.append("orientation or spacing differ by rounding: their median is taken")
     positions = np.array([item["position"] for item in slices])
-    rows, columns = np.array(slices[0]["orientation"]).reshape(2, 3)
-    normal = geometry.normalize(np.cross(rows, columns))
+    normal = geometry.plane_normal(slices)
+    repairs += identity.check_slices(slices, positions @ normal)
     order = np.argsort(positions @ normal, kind="stable")
-    images = [read_pixels(slices[number]) for number in order]
-    indices, repairs = geometry.drop_repeats(images, positions[order] @ normal)
+    paddings = Padding()
+    images = [read_pixels(slices[number], paddings) for number in order]
+    indices, repeats = geometry.drop_repeats(images, positions[order] @ normal)
     images, positions = [images[index] for index in indices], positions[order][indices]
     step = geometry.compute_step(positions, normal, least)
-    row_mm, column_mm = slices[0]["pixel_spacing"]
+    rows, columns = geometry.shared_value(slices, "orientation").reshape(2, 3)
+    row_mm, column_mm = geometry.shared_value(slices, "pixel_spacing")
     affine = np.eye(4)
     affine[:3] = np.column_stack([rows * column_mm, columns * row_mm, step, positions[0]])
     values = np.stack(images).transpose(2, 1, 0)  # (Z, rows, columns) to (X, Y, Z)
-    return Volume(values, LPS_TO_RAS @ affine, repairs)
+    return Volume(values, LPS_TO_RAS @ affine, [*repairs, *repeats, *paddings.repairs()])
 
 
 def check_series(slices: list[dict], least: int = MIN_SLICES) -> None:
@@ -64,22 +71,41 @@ def check_series(slices: list[dict], least: int = MIN_SLICES) -> None:
         raise RejectedError(
             "damaged slice", f"{len(broken)} of {len(slices)}: {broken[0]['broken']}"
         )
-    if first["rows"] is None or first["columns"] is None:
-        raise RejectedError("not CT", "an object without an image")
-    if first["samples"] != 1 or first["photometric"] != "MONOCHROME2":
-        raise RejectedError("pictures instead of HU", f"{first['photometric']}")
-    if not first["frames"] and any(not geometry.has_geometry(item) for item in whole):
-        raise RejectedError("no position in the patient")
-    if not first["frames"]:
-        check_slices(len(slices), least)
+    if len(whole) > 1 and len({item["uid"] for item in whole}) == len(whole):
+        detail = f"each of {len(whole)} slices has a SeriesInstanceUID of its own"
+        raise RejectedError("no identity", detail)
+    _check_images(whole, least)
+    if contradiction := identity.find_contradiction(whole):
+        raise RejectedError("slices that contradict each other", contradiction)
+    if uneven := geometry.find_uneven_grid(whole):
+        raise RejectedError("slices that contradict each other", uneven)
     if any(item["slope"] is None or item["intercept"] is None for item in whole):
         raise RejectedError("no rescale tags", "slope and intercept are needed for HU")
     if any(item["slope"] == 0 for item in whole):
         raise RejectedError("wrong rescale tags", "the slope is 0")
 
 
-def read_pixels(item: dict) -> np.ndarray:
+def _check_images(slices: list[dict], least: int) -> None:
+    """Raises RejectedError unless each file is one slice of grey levels with its geometry."""
+    if any(item["rows"] is None or item["columns"] is None for item in slices):
+        raise RejectedError("not CT", "an object without an image")
+    for item in slices:
+        if item["samples"] != 1 or item["photometric"] != "MONOCHROME2":
+            raise RejectedError("pictures instead of HU", f"{item['photometric']}")
+    if any(headers.is_multi_frame(item) for item in slices):
+        raise RejectedError("multi-frame DICOM", "convert it to single frames or to NIfTI")
+    for item in slices:
+        if tag := geometry.find_bad_geometry(item):
+            raise RejectedError("no position in the patient", f"{tag} is absent or unusable")
+    check_slices(len(slices), least)
+
+
+def read_pixels(item: dict, paddings: Padding) -> np.ndarray:
     """Reads a slice in HU.
+
+    Args:
+        item: the slice's header and `path`.
+        paddings: sets the padding to air, and counts.
 
     Returns:
         (rows, columns), of the smallest type that holds the HU without rounding.
@@ -100,13 +126,13 @@ def read_pixels(item: dict) -> np.ndarray:
         detail = f"{Path(item['path']).name}: {error}".splitlines()[0]
         raise RejectedError("damaged slice", detail) from error
     if stored.shape != (item["rows"], item["columns"]):
-        raise RejectedError("damaged slice", f"its image has the shape {stored.shape}")
+        detail = f"{Path(item['path']).name}: its image has the shape {stored.shape}"
+        raise RejectedError("damaged slice", detail)
     slope, intercept = item["slope"], item["intercept"]
     if slope.is_integer() and intercept.is_integer():
         values = stored.astype(np.int32) * int(slope) + int(intercept)
     else:
         values = (stored * np.float64(slope) + intercept).astype(np.float32)
-    if item["padding"] is not None:
-        values[stored == item["padding"]] = AIR_HU
+    paddings.set_to_air(values, stored, item)
     is_short = values.dtype == np.int32 and np.abs(values).max() <= np.iinfo(np.int16).max
     return values.astype(np.int16) if is_short else values

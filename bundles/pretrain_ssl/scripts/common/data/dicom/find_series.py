@@ -6,11 +6,7 @@ from pathlib import Path
 
 from ..nifti import NIFTI_ENDINGS
 from . import headers
-
-DICOM_SUFFIXES = ("", ".dcm", ".dicom", ".ima")
-PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".dcm.gz")
-OTHER_FORMATS = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc")
-HEAD = 352  # bytes: a NIfTI header with its magic number; DICOM's stands at byte 128
+from .file_kind import DICOM_SUFFIXES, REASONS, detect_kind
 
 
 def scan_folder(source: Path, folder: str, names: list[str] | str) -> dict:
@@ -58,8 +54,9 @@ def scan_folder(source: Path, folder: str, names: list[str] | str) -> dict:
             broken.append([name, *REASONS[kind]])
         else:
             scan["rejected"].append([name, *REASONS[kind]])
+    slices = _gather_single_slices(slices)
     _assign_broken_files(broken, slices, scan)
-    scan["series"] = dict(slices)
+    scan["series"] = slices
     return scan
 
 
@@ -82,34 +79,20 @@ def _assign_broken_files(
             scan["rejected"].append([name, kind, detail])
 
 
-REASONS = {
-    "empty": ("empty file", ""),
-    "lost": ("link that leads nowhere", ""),
-    "packed": ("packed files", "unpack them"),
-    "format": ("format that is not read", "convert it to NIfTI"),
-    "unreadable": ("file that cannot be opened", ""),
-}
+def _gather_single_slices(slices: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """Gathers CT slices that each have a series' UID of their own, so that they get one sentence.
 
-
-def detect_kind(path: Path) -> str:
-    """Detects a file's kind: `nifti`, `dicom`, `other` (no image), or a key of `REASONS`."""
-    name = path.name.lower()
-    if name == "dicomdir" or name.startswith("."):
-        return "other"  # macOS' hidden doubles of files carry their names, endings included
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except FileNotFoundError:
-        return "lost"
-    except OSError:
-        return "lost" if path.is_symlink() and not path.exists() else "unreadable"
-    if not head:
-        is_image = name.endswith(NIFTI_ENDINGS) or path.suffix.lower() in DICOM_SUFFIXES
-        return "empty" if is_image else "other"
-    if name.endswith(NIFTI_ENDINGS) or (name.endswith(".hdr") and head[344:347] == b"ni1"):
-        return "nifti"
-    if head[128:132] == b"DICM" or headers.starts_without_preamble(head):
-        return "dicom"
-    if name.endswith(PACKED):
-        return "packed"
-    return "format" if name.endswith(OTHER_FORMATS) else "other"
+    Nothing but the folder says that such slices belong together: the series is rejected.
+    """
+    single = {
+        key: items
+        for key, items in slices.items()
+        if len(items) == 1
+        and items[0]["modality"] == "CT"
+        and not (headers.is_localizer(items[0]) or headers.is_multi_frame(items[0]))
+    }
+    if len(single) < 2:
+        return dict(slices)
+    gathered = [item for items in single.values() for item in items]
+    others = {key: items for key, items in slices.items() if key not in single}
+    return {**others, headers.SINGLE_SLICES: gathered}

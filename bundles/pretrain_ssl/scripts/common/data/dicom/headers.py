@@ -1,9 +1,10 @@
 # generated from common/data/dicom/headers.py, do not edit: `make copies`
-"""Reads headers of DICOM files, and tells which slices belong to one series.
+"""Reads headers of DICOM files, and sorts slices by their series.
 
 Terms and units as in DICOM PS3.3, C.7.6.2 (image plane) and C.8.2.1 (CT image).
 """
 
+import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -14,9 +15,17 @@ from .volume import first_line
 
 TAGS = {
     "patient": "PatientID",
+    "person": "PatientName",
+    "birth_date": "PatientBirthDate",
+    "sex": "PatientSex",
     "study": "StudyInstanceUID",
+    "study_date": "StudyDate",
     "uid": "SeriesInstanceUID",
+    "series_number": "SeriesNumber",
+    "frame": "FrameOfReferenceUID",
+    "manufacturer": "Manufacturer",
     "instance": "SOPInstanceUID",
+    "number": "InstanceNumber",
     "modality": "Modality",
     "image_type": "ImageType",
     "rows": "Rows",
@@ -29,22 +38,18 @@ TAGS = {
     "pixel_spacing": "PixelSpacing",
     "slope": "RescaleSlope",
     "intercept": "RescaleIntercept",
+    "signed": "PixelRepresentation",  # without this tag pydicom takes a negative padding for large
     "padding": "PixelPaddingValue",
 }
 NUMBERS = {"position", "orientation", "pixel_spacing"}
-SAME_DIRECTION = 2  # decimals of a direction's cosines: half a degree
+INTEGERS = {"rows", "columns", "samples", "frames", "number", "signed", "padding"}
+HASHED = {"person", "birth_date"}  # compared, never shown: no name is kept beside a corpus
+VERSION = 2  # of the values that `read` returns
+SINGLE_SLICES = "slices with a series' UID each"  # the key of such slices in a folder
 
 
 class BrokenError(Exception):
     """Reports a file that should be DICOM and cannot be read."""
-
-
-def starts_without_preamble(head: bytes) -> bool:
-    """Tells whether a file begins, as old exports do, with an element of group 0002 or 0008."""
-    group, element = (int.from_bytes(head[i : i + 2], "little") for i in (0, 2))
-    value_kind = head[4:6]
-    is_explicit = value_kind.isalpha() and value_kind.isupper()
-    return group in (0x0002, 0x0008) and element < 0x20 and (is_explicit or head[6:8] == b"\0\0")
 
 
 def read(path: Path) -> dict | None:
@@ -72,31 +77,33 @@ def read(path: Path) -> dict | None:
 
 def _to_json_value(name: str, value):
     """Converts a DICOM value to a JSON value; an absent or empty one becomes None."""
-    if value is None or value == "" or (hasattr(value, "__len__") and not len(value)):
+    if value is None or not str(value).strip() or (hasattr(value, "__len__") and not len(value)):
         return None
     if name in NUMBERS:
         return [float(number) for number in value]
     if name in ("slope", "intercept"):
         return float(value)
-    if name in ("rows", "columns", "samples", "frames", "padding"):
+    if name in INTEGERS:
         return int(value)
-    return str(value) if isinstance(value, str) else "\\".join(map(str, value))
+    if name in HASHED:
+        return hashlib.sha256(str(value).encode(errors="surrogateescape")).hexdigest()[:16]
+    return str(value).strip() if isinstance(value, (str, int)) else "\\".join(map(str, value))
 
 
 def series_key(header: dict) -> str:
-    """Returns the header values that all slices of one volume share, as text that sorts.
+    """Returns the header values by which a folder's slices are sorted into series, as text.
 
-    Beside the series' UID these are the patient (careless exports reuse UIDs), the size, the
-    orientation and the kind of picture: a localizer may share its series' UID.
+    These are the series' UID, and the kind of picture: a localizer may share its series' UID.
+    Whether the slices of a key agree in all else is for `identity.check_slices`.
     """
-    directions = header["orientation"]
-    if directions:
-        directions = [round(cosine, SAME_DIRECTION) + 0.0 for cosine in directions]
-    names = ("patient", "study", "uid", "modality", "rows", "columns", "pixel_spacing", "samples")
-    shared = [header[name] for name in names]
-    return json.dumps([*shared, directions, is_localizer(header)])
+    return json.dumps([header["uid"], header["modality"], is_localizer(header)])
 
 
 def is_localizer(header: dict) -> bool:
     """Tells whether a picture is an overview to plan the scan on (scout, topogram)."""
     return "LOCALIZER" in (header["image_type"] or "").upper()
+
+
+def is_multi_frame(header: dict) -> bool:
+    """Tells whether a file holds several slices; some exports write that there is 1."""
+    return (header["frames"] or 1) > 1
