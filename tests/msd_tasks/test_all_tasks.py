@@ -1,6 +1,7 @@
 """All ten tasks on phantoms in their layouts: train two steps, evaluate, segment."""
 
 import csv
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ from monai.bundle import ConfigParser
 
 from tools import phantom
 
+REAL_MR = Path(os.environ.get("REAL_DATA_DIR", ""), "real_mr_3mm.nii.gz")
 TASKS = sorted(path.stem for path in (BUNDLES / "msd_tasks/configs/tasks").glob("*.json"))
 SHORT = ["--epochs", 1, "--val_interval", 1, "--train::trainer::epoch_length", 2]
 # thin slices and tiny volumes stay so; the others are of the demo's 4 mm
@@ -45,3 +47,16 @@ def test_a_task_trains_evaluates_and_segments(task, tmp_path):
     assert labels.shape == image.shape[:3]
     assert np.allclose(labels.affine, image.affine, atol=1e-5)
     assert labels.get_data_dtype() == np.uint8 and np.asarray(labels.dataobj).max() <= len(names)
+
+
+@pytest.mark.skipif(not REAL_MR.is_file(), reason="REAL_DATA_DIR has no real_mr_3mm.nii.gz")
+@pytest.mark.parametrize("task", ["Task02_Heart", "Task04_Hippocampus"])
+def test_a_real_mr_is_segmented_on_its_own_grid(task, weights_of, tmp_path):
+    bundle = copy_bundle("msd_tasks", tmp_path)
+    flags = ["--dataset_dir", REAL_MR, "--ckpt_path", weights_of(task)]
+    done = run_here(bundle, f"inference tasks/{task} demo", *flags)
+    image, (path,) = nib.load(REAL_MR), (bundle / "predictions").iterdir()
+    labels = nib.load(path)
+    assert labels.shape == image.shape[:3]
+    assert np.allclose(labels.affine, image.affine, atol=1e-4)
+    assert "Hounsfield" not in done.stdout + done.stderr
