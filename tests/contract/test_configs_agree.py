@@ -86,6 +86,43 @@ def test_a_task_is_one_short_file_of_flat_knobs_and_two_lists(path):
     assert None not in task.values() and not re.search(r"_disabled_|null", path.read_text())
 
 
+@pytest.mark.parametrize("path", TASKS, ids=lambda path: path.stem)
+def test_lists_of_a_task_fit_its_labels_and_channels(path):
+    """And it sets every knob that it needs: the base of an overlay has another task's."""
+    task = json.loads(path.read_text())
+    assert len(task.get("channel_names", range(task["channels"]))) == task["channels"]
+    assert len(task.get("class_ratios", task["labels"])) == len(task["labels"])
+    assert ("class_ratios" in task) == (path.parents[2].name == "msd_tasks")
+    assert task["patch_size"][0] == task["patch_size"][1]  # turns by 90° exchange both axes
+    assert ("channel_names" in task) == (task["channels"] > 1)
+
+
+def test_the_page_of_the_ten_tasks_has_the_numbers_of_their_configs():
+    text = (BUNDLES / "msd_tasks/docs/tasks.md").read_text()
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines()]
+    for path in (BUNDLES / "msd_tasks/configs/tasks").glob("*.json"):
+        task = json.loads(path.read_text())
+        data, crops = [r for r in rows if r and path.stem == "Task" + r[0].replace(" ", "_")][:2]
+        labels = ", ".join(f"{n} {name}" for n, name in task["labels"].items() if n != "0")
+        spacing = ", ".join(f"{mm:g}" for mm in task["spacing_mm"])
+        assert (data[2], data[4]) == (labels, spacing)
+        assert task["tolerances_mm"] == sorted({1, 2, int(data[6])})
+        per_step = task["crops_per_volume"] * task.get("batch_size", 1)
+        assert crops[3] == "×".join(map(str, task["patch_size"])) and crops[5] == str(per_step)
+        assert crops[6] == ", ".join(map(str, task["class_ratios"]))
+        size_mm = [n * mm for n, mm in zip(task["patch_size"], task["spacing_mm"], strict=True)]
+        assert crops[4] == ", ".join(f"{mm:.0f}" for mm in size_mm)
+        assert (data[1].partition(":")[0], data[5] == "z-score") == (
+            task["modality"],
+            task["modality"] == "MRI",
+        )
+        scaled = task["intensity_transforms"]
+        if task["modality"] == "CT":
+            low, high, mean, sd = re.findall(r"-?[\d.]+", data[5])
+            assert [scaled[0]["a_min"], scaled[0]["a_max"]] == [float(low), float(high)]
+            assert [scaled[1]["subtrahend"], scaled[1]["divisor"]] == [float(mean), float(sd)]
+
+
 def test_tasks_of_the_readmes_are_there():
     text = (BUNDLES / "msd_tasks/docs/README.md").read_text()
     named = set(re.findall(r"configs/tasks/(\w+)\.json", text))

@@ -1,18 +1,13 @@
 """`msd_tasks` as a user runs it: the default task, and one of four MRI channels."""
 
-import importlib
 import json
 import re
-from collections.abc import Callable
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from bundle_runs import copy_bundle, last_line, python, run, run_here, torchrun
-from helpers import config_files
-from monai.bundle import ConfigParser
 
 SHORT = ["--epochs", 1, "--val_interval", 1]
 TASKS = {
@@ -66,23 +61,6 @@ def test_a_four_channel_task_takes_a_one_channel_encoder_only_on_request(
     assert "encoder 70 of 70 tensors" in done.stdout
     assert "the one input channel repeated" in done.stdout
     assert "intensity -1000 to 1000, here normalised by each image" in done.stdout
-
-
-@pytest.fixture
-def weights_of(load_scripts, tmp_path) -> Callable[[str], Path]:
-    """`weights_of("Task09_Spleen")`: a file of the demo's network with that task's note."""
-    scripts = load_scripts("msd_tasks")
-    weights = importlib.import_module(f"{scripts.__name__}.common.weights")
-
-    def save(task: str) -> Path:
-        files = config_files("msd_tasks", "inference", f"tasks/{task}", "demo")
-        parser = ConfigParser(ConfigParser.load_config_files(files))
-        network = parser.get_parsed_content("network_def")
-        weights.attach_metadata(network, parser.get_parsed_content("trained_with"))
-        torch.save(network.state_dict(), tmp_path / f"{task}.pt")
-        return tmp_path / f"{task}.pt"
-
-    return save
 
 
 @pytest.mark.parametrize("configs", ["inference {} demo", "train {} demo evaluate"])

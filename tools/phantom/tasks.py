@@ -66,6 +66,8 @@ class Task:
     centre_mm: tuple[float, float, float] = (0, 0, 0)  # in the body frame
     lesion: Lesion | None = None
     digits: int = 3
+    slice_ratio: tuple[float, float] = (1, 1.6)  # thickness of a slice, in voxels of its plane
+    coarsest_mm: float = 10.0  # in-plane spacing, where the archive's is fine
     head: bool = False
     stripped: bool = False  # of skull and scalp, as BRATS is
 
@@ -109,6 +111,8 @@ TASKS: dict[str, Task] = {
         channels=("T1w",),
         size_mm=(36, 60, 44),
         centre_mm=(28, -14, -20),
+        slice_ratio=(1, 1),
+        coarsest_mm=1.0,
         head=True,
     ),
     "Task05_Prostate": Task(
@@ -118,6 +122,8 @@ TASKS: dict[str, Task] = {
         channels=("T2", "ADC"),
         size_mm=(170, 170, 80),
         centre_mm=(0, 5, -250),
+        slice_ratio=(5.2, 6.4),
+        coarsest_mm=0.9,
         digits=2,
     ),
     "Task06_Lung": Task(

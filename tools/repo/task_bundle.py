@@ -106,7 +106,7 @@ def readme(task: dict) -> str:
         "labels": ", ".join(f"{number} {words}" for number, words in task["labels"].items()),
         "spacing": " x ".join(f"{mm:g}" for mm in task["spacing_mm"]),
         "patch": " x ".join(map(str, task["patch_size"])),
-        "tolerance": f"{task['tolerances_mm'][-1]:g}",
+        "tolerances": ", ".join(f"{mm:g}" for mm in task["tolerances_mm"]),
         "start": start,
         "pretrained": flag,
     }

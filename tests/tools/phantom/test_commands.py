@@ -133,6 +133,22 @@ def test_msd_task(tmp_path, task):
     assert len(files(folder)) == 6  # two pairs, one test image, dataset.json
 
 
+@pytest.mark.parametrize(
+    ("task", "least", "most", "ratio"),
+    [
+        ("Task04_Hippocampus", (28, 45, 33), (44, 73, 54), (1, 1)),
+        ("Task05_Prostate", (160, 160, 11), (230, 230, 21), (5.2, 6.4)),
+    ],
+)
+def test_tiny_volumes_and_thin_slices_are_as_in_the_archive(tmp_path, task, least, most, ratio):
+    phantom.msd(str(tmp_path), task=task, count=3, test_count=0)
+    for path in (tmp_path / task / "imagesTr").iterdir():
+        image = nib.as_closest_canonical(nib.load(path))
+        assert all(np.less_equal(least, image.shape[:3]) & np.less_equal(image.shape[:3], most))
+        x, y, z = image.header.get_zooms()[:3]
+        assert x == y and ratio[0] - 1e-3 <= z / x <= ratio[1] + 1e-3
+
+
 def test_msd_names_its_files_as_the_archive_does():
     names = {task: phantom.case_name(spec, 4) for task, spec in phantom.TASKS.items()}
     assert names["Task09_Spleen"] == "spleen_4.nii.gz"

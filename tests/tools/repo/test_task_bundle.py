@@ -62,6 +62,7 @@ def test_files_are_complete_and_of_this_task_alone(task, bundles):
     common = BUNDLES / "msd_tasks/scripts/common"
     copies = {path.relative_to(common.parents[1]).as_posix() for path in common.rglob("*.py")}
     assert files >= copies and not [name for name in files if "__pycache__" in name]
+    assert (bundle / "configs/train.json").read_text().count("\n") <= 265  # as the bundles' own
     others = set(TASKS) - {task}
     for name in (name for name in files if name.startswith(("configs/", "docs/"))):
         text = (bundle / name).read_text()
