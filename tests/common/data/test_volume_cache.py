@@ -122,6 +122,6 @@ def test_a_write_that_fails_ends_in_a_sentence(data, tmp_path, monkeypatch, refu
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(volume_cache, "save_atomically", fail)
+    monkeypatch.setattr(torch, "save", fail)
     with refusal("cannot be written .No space left on device.; make room"):
         dataset[0, 0]
