@@ -63,7 +63,8 @@ def check_flags(bundle_root: str = ".") -> None:
 def _check_names(sources: list[Layer], config: dict) -> None:
     """Raises an `InputError` for a key of an earlier version, or a flag that no config declares."""
     for name in config:
-        if name not in (*RENAMED, *MOVED):
+        is_renamed = name in RENAMED and is_declared(RENAMED[name], config)
+        if name not in MOVED and not is_renamed:
             continue
         rest = {key: node for key, node in config.items() if key != name}
         place = "its knobs by themselves" if name == "task" else place_of(name, rest)

@@ -3,6 +3,7 @@
 
 import difflib
 import json
+import logging
 import os
 import re
 import sys
@@ -10,6 +11,26 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+
+OTHER_PROCESS = "another process of this run has ended; its own lines say why."
+EXPLAINED = (
+    (re.compile(r"Connection (closed|reset) by peer|ncclRemoteError"), OTHER_PROCESS),
+    (
+        re.compile(r"DataLoader worker \(pid.*\) (is killed by signal|exited unexpectedly)"),
+        "a process that loads images was killed, mostly because memory ran out; give fewer "
+        "--num_workers, keep fewer images in memory (--cache_gb or --cache_rate), and give a "
+        "container more shared memory (--shm-size), then the same command goes on.",
+    ),
+    (
+        re.compile(r"OutOfMemoryError: CUDA|CUDA out of memory"),
+        "the GPU has not enough memory; give a smaller --batch_size, --sw_batch_size or "
+        "--patch_size, or end what else runs on it.",
+    ),
+    (
+        re.compile(r"No CUDA GPUs are available|not compiled with CUDA|Found no NVIDIA driver"),
+        "PyTorch finds no CUDA device here; leave out --device, or give --device cpu.",
+    ),
+)
 
 
 class InputError(ValueError):
@@ -55,12 +76,38 @@ def show_sentence(
         error: the exception.
         trace: its traceback.
     """
-    sentence = sentence_of(error)
+    sentence = sentence_of(error) or _explain(error)
     if sentence is None or _debugging():
         sys.__excepthook__(kind, error, trace)
     if sentence is not None:
         print(f"error: {sentence}", file=sys.stderr)
-        _tell_torchrun(sentence)
+        if sentence != OTHER_PROCESS:  # that one tells
+            _tell_torchrun(sentence)
+
+
+def show_errors_as_sentences() -> None:
+    """Lets this process end by `show_sentence`, and keeps ignite from logging the same before.
+
+    Ignite logs the whole text of an exception once for every engine in which it runs.
+    """
+    sys.excepthook = show_sentence
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_shown_at_the_end)
+
+
+def _is_shown_at_the_end(record: logging.LogRecord) -> bool:
+    is_of_engine = record.levelno == logging.ERROR and "is terminating due to" in str(record.msg)
+    return _debugging() or not is_of_engine
+
+
+def _explain(error: BaseException | None) -> str | None:
+    """Explains an error of PyTorch that a user can mend; None for any other."""
+    while error is not None:
+        for pattern, sentence in EXPLAINED:
+            if pattern.search(f"{type(error).__name__}: {error}"):
+                return sentence
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _tell_torchrun(sentence: str) -> None:

@@ -1,6 +1,7 @@
 # generated from common/training/checkpoint_state.py, do not edit: `make copies`
 """Collects the state that the next iteration of a training depends on, and restores it."""
 
+import logging
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,9 @@ from ignite.engine import Engine
 from ..errors import InputError
 from ..network.patch_merging import merging_of
 from ..weights.preprocessing_note import merging_in
+from .data_digest import digest_data
+
+logger = logging.getLogger(__name__)
 
 
 def keep_state(engine: Engine, name: str, part: Any) -> None:
@@ -87,6 +91,34 @@ def restore(
             setattr(target.state, key, value)
 
 
+def digests(engine: Engine, evaluator: Engine) -> dict[str, str | None]:
+    """Returns digests of the lists of images, of training and validation; see `digest_data`."""
+    engines = {"training": engine, "validation": evaluator}
+    return {name: digest_data(one.data_loader) for name, one in engines.items()}
+
+
+def check_data(state: Mapping[str, Any], data: Mapping[str, str | None], path: str | Path) -> None:
+    """Refuses to go on with other images, though they are as many.
+
+    Args:
+        state: of the checkpoint.
+        data: `digests` of this run.
+        path: of the checkpoint, for the sentence.
+
+    Raises:
+        InputError: a list of images is not that of the run.
+    """
+    if "data" not in state:
+        logger.warning(f"{path} does not tell which images it was trained on; none are compared")
+        return
+    for name, digest in state["data"].items():
+        if digest is not None and data.get(name) is not None and digest != data[name]:
+            raise InputError(
+                f"the {name} images are others, in name, size or order, than those that {path} "
+                "was trained on; give back the earlier ones, or another --run_name to begin anew."
+            )
+
+
 def _check_merging(state: Mapping[str, torch.Tensor], network: torch.nn.Module) -> None:
     """Refuse to go on by another patch merging, which changes the function and no tensor."""
     before, now = merging_in(state), merging_of(network)
@@ -95,24 +127,6 @@ def _check_merging(state: Mapping[str, torch.Tensor], network: torch.nn.Module) 
             f"the run was begun with patch merging {before}, and this command has {now}, from "
             "--merging or --pretrained; give what it was begun with, or another --run_name."
         )
-
-
-def read_state(path: Path, previous: Path | str) -> dict[str, Any]:
-    """Reads a checkpoint.
-
-    Args:
-        previous: what a run would go on from without this file; for the sentence.
-
-    Raises:
-        InputError: it is cut short or otherwise broken.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a different kind for each way of being broken
-        raise InputError(
-            f"{path} cannot be read, it may have been cut short; delete it, then the same command "
-            f"goes on from {previous}."
-        ) from error
 
 
 def random_state() -> dict[str, Any]:

@@ -2,6 +2,9 @@
 """Writes the curves of a training."""
 
 import csv
+import logging
+import os
+import re
 from collections.abc import Callable, Mapping
 from io import StringIO
 from pathlib import Path
@@ -12,14 +15,34 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from ..atomic_write import write_text
+from ..atomic_write import explained, write_text
 from ..runtime.distributed import is_main_process, world_size
 from ..runtime.progress import ProgressBar, scalars
+
+logger = logging.getLogger(__name__)
+
+GO_ON = "make room for it, then the same command goes on from the last checkpoint"
+ROW = re.compile(r"\d+,[^,\0]+,[^,\s\0]+\r?\n")  # iteration, name, value
 
 
 def loss_of(output: Mapping | list) -> dict[str, Tensor]:
     """The loss alone, from a trainer's output, decollated or not."""
     return {"loss": (output[0] if isinstance(output, list) else output)["loss"]}
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """Reads the rows of a `metrics.csv`, without its header; none where there is no file.
+
+    A power cut can leave NUL bytes or a part of a row at the end. Such rows are left out, with a
+    line in the log.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().decode(errors="replace").splitlines(keepends=True)[1:]
+    rows = [row for row in csv.reader(line for line in lines if ROW.fullmatch(line))]
+    if len(rows) < len(lines):
+        logger.warning(f"{path}: left out {len(lines) - len(rows)} rows that are damaged")
+    return rows
 
 
 class MetricLogger:
@@ -66,12 +89,9 @@ class MetricLogger:
         if not self.is_main:
             return
         iteration, path = engine.state.iteration, self.folder / "metrics.csv"
-        rows = [["iteration", "name", "value"]]
-        if path.exists():
-            with path.open(newline="") as file:
-                rows += [row for row in list(csv.reader(file))[1:] if int(row[0]) <= iteration]
+        rows = [row for row in read_rows(path) if int(row[0]) <= iteration]
         text = StringIO()
-        csv.writer(text).writerows(rows)
+        csv.writer(text).writerows([["iteration", "name", "value"], *rows])
         write_text(path, text.getvalue())
         self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=iteration + 1)
 
@@ -109,9 +129,21 @@ class MetricLogger:
     def write(self, engine: Engine, figures: Mapping[str, float]) -> None:
         if not self.is_main:
             return
-        iteration = engine.state.iteration
-        with (self.folder / "metrics.csv").open("a", newline="") as file:
-            rows = [(iteration, name, f"{value:.6g}") for name, value in figures.items()]
-            csv.writer(file).writerows(rows)
-        for name, value in figures.items():
-            self.writer.add_scalar(name, value, iteration)
+        iteration, path = engine.state.iteration, self.folder / "metrics.csv"
+        rows = [(iteration, name, f"{value:.6g}") for name, value in figures.items()]
+        with explained(path, GO_ON):
+            with path.open("a", newline="") as file:
+                csv.writer(file).writerows(rows)
+                file.flush()
+                os.fsync(file.fileno())  # on the disk before the state that follows
+        self.keep_tensorboard(iteration)
+        with explained(self.folder / "tensorboard", GO_ON):
+            for name, value in figures.items():
+                self.writer.add_scalar(name, value, iteration)
+
+    def keep_tensorboard(self, iteration: int) -> None:
+        """Begins TensorBoard's files anew where their folder was deleted during the training."""
+        folder = self.folder / "tensorboard"
+        if not folder.is_dir():
+            logger.warning(f"{folder} was deleted; its curves begin anew at iteration {iteration}")
+            self.writer = SummaryWriter(str(folder))

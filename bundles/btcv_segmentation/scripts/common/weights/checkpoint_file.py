@@ -3,6 +3,7 @@
 
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def read_state_dict(path: str, remedy: str) -> dict[str, Tensor]:
         remedy: how to get weights; closes the sentence where the file has none.
 
     Raises:
-        InputError: the file is missing, cut short, no checkpoint, or loads by running code alone.
+        InputError: the file is missing, cut short, no checkpoint, loads by running code alone, or
+            holds NaN or infinity.
     """
     content = read_file(path, remedy)
     container = next((key for key in CONTAINERS if _has_container(content, key)), None)
@@ -48,7 +50,18 @@ def read_state_dict(path: str, remedy: str) -> dict[str, Tensor]:
             f"{where} is not a state dict: its {others[0]} is no tensor, and none of "
             f"{', '.join(CONTAINERS)} holds one; {remedy}"
         )
+    name = find_non_finite(state_dict)
+    if name:
+        raise InputError(
+            f"{where} is of a training that failed: its {name} holds NaN or infinity; {remedy}"
+        )
     return state_dict
+
+
+def find_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """Names the first tensor that holds NaN or infinity; None where all numbers are finite."""
+    floating = ((name, value) for name, value in tensors.items() if value.is_floating_point())
+    return next((name for name, value in floating if not value.isfinite().all()), None)
 
 
 def read_file(path: str, remedy: str) -> Any:
@@ -57,6 +70,8 @@ def read_file(path: str, remedy: str) -> Any:
     Raises:
         InputError: see `read_state_dict`.
     """
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder, not a file of weights; {remedy}")
     if not Path(path).is_file():
         raise InputError(f"weights {path} do not exist; {remedy}")
     try:
@@ -73,7 +88,8 @@ def _has_container(content: Any, container: str) -> bool:
 def _explain_failure(path: str, error: str, remedy: str) -> str:
     """Tells why a file does not load, and the remedy."""
     with open(path, "rb") as file:
-        first_bytes = file.read(len(LEGACY))
+        start = file.read(200)
+    first_bytes = start[: len(LEGACY)]
     damaged = "is cut short or damaged; copy or download it again."
     global_name = re.search(r"GLOBAL (\S+)", error)
     if global_name:
@@ -89,4 +105,8 @@ def _explain_failure(path: str, error: str, remedy: str) -> str:
         return "is a TorchScript program, not weights; give the model.pt that it was made from."
     if any(name.endswith("/data.pkl") for name in members):
         return damaged
+    if start.startswith(b"version https://git-lfs"):
+        return "is a pointer of git-lfs, not the weights; fetch them by `git lfs pull`."
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return f"is a web page, not the weights; download the file itself, or {remedy}"
     return f"is no checkpoint of PyTorch; {remedy}"

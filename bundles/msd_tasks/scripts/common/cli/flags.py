@@ -2,13 +2,12 @@
 """Checks the flags of `monai.bundle run`: a mistake is told in one sentence with its remedy."""
 
 import json
-import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 from .. import BUNDLE
-from ..errors import InputError, show_sentence, suggest
+from ..errors import InputError, show_errors_as_sentences, suggest
 from .command_line import Layer, flags, layers, merged_config, started_from_shell
 from .knobs import check_values
 
@@ -50,7 +49,7 @@ def check_flags(bundle_root: str = ".") -> None:
         )
     if not started_from_shell():
         return
-    sys.excepthook = show_sentence
+    show_errors_as_sentences()
     sources = layers()
     config = merged_config(sources)
     _check_names(sources, config)
@@ -65,7 +64,8 @@ def check_flags(bundle_root: str = ".") -> None:
 def _check_names(sources: list[Layer], config: dict) -> None:
     """Raises an `InputError` for a key of an earlier version, or a flag that no config declares."""
     for name in config:
-        if name not in (*RENAMED, *MOVED):
+        is_renamed = name in RENAMED and is_declared(RENAMED[name], config)
+        if name not in MOVED and not is_renamed:
             continue
         rest = {key: node for key, node in config.items() if key != name}
         place = "its knobs by themselves" if name == "task" else place_of(name, rest)

@@ -1,6 +1,7 @@
 # generated from common/runtime/__init__.py, do not edit: `make copies`
 """Runs a network on the device at hand: precision, memory, progress, processes."""
 
+from ..atomic_write import check_writable
 from .distributed import is_main_process, leave_sigterm_to_parent, seed_process
 from .evaluator import ContinueOnErrorEvaluator
 from .memory import PeakMemory, keep_freed_memory
@@ -12,6 +13,7 @@ __all__ = [
     "PeakMemory",
     "ProgressBar",
     "autocast_dtype",
+    "check_writable",
     "is_main_process",
     "keep_freed_memory",
     "leave_sigterm_to_parent",

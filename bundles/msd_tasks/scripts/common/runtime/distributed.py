@@ -72,9 +72,13 @@ class Processes:
     def are_told_to_stop(self) -> bool:
         """Whether SIGTERM has reached any of them: so all of them save and exit together."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        return self.any(self.is_told_to_stop)
+
+    def any(self, value: bool) -> bool:
+        """Tells whether the value is true in any of the processes; so all of them act alike."""
         if self.group is None:
-            return self.is_told_to_stop
-        flag = torch.tensor(int(self.is_told_to_stop))
+            return value
+        flag = torch.tensor(int(value))
         dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=self.group)
         return bool(flag)
 

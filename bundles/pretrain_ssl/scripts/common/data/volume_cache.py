@@ -49,13 +49,7 @@ class DiskCacheDataset(PersistentDataset):
             except (RuntimeError, EOFError, UnpicklingError, OSError):
                 logger.warning(f"{path} is damaged, and is made anew")
         item = self._pre_transform(dict(item_transformed))
-        try:
-            save_atomically(item, path)
-        except OSError as error:
-            raise InputError(
-                f"{path} cannot be written ({error.strerror or error}); make room, or name another "
-                "folder by --cache_dir."
-            ) from error
+        save_atomically(item, path, "make room, or name another folder by --cache_dir")
         return item
 
 

@@ -9,18 +9,28 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from ..atomic_write import save_atomically
-from ..errors import InputError
+from ..atomic_write import check_writable, remove_leftovers
 from ..network.patch_merging import merging_of
 from ..runtime.distributed import Processes, is_main_process
+from .checkpoint_files import (
+    checkpoint_path,
+    deploy,
+    is_deployed,
+    list_checkpoints,
+    read_last,
+    remove_old,
+    write_checkpoint,
+)
 from .checkpoint_state import (
+    check_data,
+    digests,
     further_parts,
     random_state,
-    read_state,
     restore,
     set_random_state,
     training_state,
 )
+from .non_finite import FiniteBest, LossCheck, check_network, failure, forget_non_finite
 from .run_folder import kept_config, note_merging
 
 logger = logging.getLogger(__name__)
@@ -30,6 +40,9 @@ STOPPED = 128 + signal.SIGTERM  # exit status of a process that was told to stop
 
 class CheckpointHandler:
     """Trainer's handler: goes on from the run's last state, and keeps states while it trains.
+
+    Before the first batch it tries whether all can be written. A training whose loss or weights are
+    no longer finite stops with an `InputError`, and the last good state stays.
 
     A state is saved every `interval` iterations, after every validation, at the end, and when
     SIGTERM asks the run to stop (then it exits with status 143). After a validation that was the
@@ -64,18 +77,24 @@ class CheckpointHandler:
         self.interval, self.is_main, self.n_saved = interval, is_main_process(), n_saved
         self.processes, self.was_finished = None, False
         self.saved_at = 0  # iteration of the last state
+        self.loss_check, self.data = LossCheck(), {}
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)
+        FiniteBest().attach(self.evaluator)
 
     def started(self, engine: Engine) -> None:
         self.processes = Processes()
         self.network = getattr(engine.network, "module", engine.network)  # not its DDP wrapper
         parts = {"optimizer": engine.optimizer, "lr_scheduler": self.lr_scheduler}
         self.others = parts | further_parts(engine)
-        saved = self.saved()
-        if saved:
-            self.load(engine, saved)
+        if self.is_main:
+            remove_leftovers(self.run_folder, is_locked=True)
+            check_writable(files=[self.model_path], folders=[self.folder])
+            self.data = digests(engine, self.evaluator)
+        last = read_last(self.folder, self.processes)
+        if last:
+            self.load(engine, *last)
         merging = merging_of(self.network)
         if self.is_main and merging:
             note_merging(self.run_folder, merging)
@@ -85,7 +104,10 @@ class CheckpointHandler:
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def iteration_completed(self, engine: Engine) -> None:
+        has_failed = self.loss_check.has_failed(engine)
         iteration, is_stopping = engine.state.iteration, self.processes.are_told_to_stop()
+        if self.processes.any(has_failed):
+            raise failure(engine, "the loss is NaN or infinite", self.last())
         if iteration % engine.state.epoch_length == 0:
             return  # the epoch's validation still belongs to this iteration
         if is_stopping or iteration % self.interval == 0:
@@ -107,64 +129,65 @@ class CheckpointHandler:
         if self.was_finished:
             return
         if self.evaluator.state.best_metric_epoch < 0:
-            logger.info("no validation has run: the final weights are saved as the best")
+            logger.info("no validation has given a metric: the final weights are saved as the best")
             self.save(engine, is_best=True)
         elif self.saved_at != engine.state.iteration:
             self.save(engine)
 
     def exit(self, engine: Engine) -> None:
-        logger.warning(f"asked to stop: saved in {self.path(engine)}; the same command goes on")
+        logger.warning(f"asked to stop: saved in {self.last()}; the same command goes on")
         raise SystemExit(STOPPED)
 
-    def path(self, engine: Engine) -> Path:
-        return self.folder / f"iteration_{engine.state.iteration}.pt"
-
-    def saved(self) -> list[Path]:
-        """The last states, oldest first."""
-        found = self.folder.glob("iteration_*.pt")
-        return sorted(found, key=lambda path: int(path.stem.split("_")[1]))
+    def last(self) -> Path | None:
+        """The last checkpoint, if there is one."""
+        return next(reversed(list_checkpoints(self.folder)), None)
 
     def save(self, engine: Engine, is_best: bool = False) -> None:
-        """Write the state; as the best and as the deployed model before as the last.
+        """Writes the checkpoint, and then, where it is the best, the deployed model and best.pt.
 
         Raises:
-            InputError: it cannot be written, because the disk is full for instance.
+            InputError: a file cannot be written, because the disk is full for instance; or the
+                weights are not finite.
         """
         random_states = self.processes.gather(random_state())
         self.saved_at = engine.state.iteration
+        check_network(engine, self.network.state_dict(), self.last())
         if not self.is_main:
             return
         state = training_state(engine, self.evaluator, self.network, self.others)
-        state |= {"random": random_states, "config": json.dumps(kept_config(self.run_folder))}
-        best = [(state, self.folder / "best.pt"), (state["network"], self.model_path)]
-        for content, path in [*(best if is_best else []), (state, self.path(engine))]:
-            try:
-                save_atomically(content, path)
-            except (OSError, RuntimeError) as error:
-                last = self.saved()[-1:] or ["the beginning"]
-                reason = error.__context__ or error  # what stopped PyTorch's writer
-                raise InputError(
-                    f"{path} cannot be written ({reason}); make room for it, then the same command "
-                    f"goes on from {last[0]}."
-                ) from error
-        for old in self.saved()[: -self.n_saved]:
-            old.unlink()
+        config = json.dumps(kept_config(self.run_folder))
+        state |= {"random": random_states, "config": config, "data": self.data}
+        write_checkpoint(state, checkpoint_path(self.folder, engine.state.iteration))
+        if is_best:
+            deploy(state, self.folder, self.model_path)
+        remove_old(self.folder, self.n_saved)
         if is_best:
             logger.info(f"best so far, epoch {engine.state.epoch}: {self.model_path}")
 
-    def load(self, engine: Engine, saved: list[Path]) -> None:
-        """Bring everything to where the last state was saved.
+    def load(self, engine: Engine, path: Path, state: dict[str, Any]) -> None:
+        """Brings everything to where a checkpoint was saved.
 
         Raises:
-            InputError: it cannot be read, or the run had other data.
+            InputError: the run had other data.
         """
-        state = read_state(saved[-1], saved[-2] if len(saved) > 1 else "the beginning")
+        if self.is_main:
+            check_data(state, self.data, path)
         restore(state, engine, self.evaluator, self.network, self.others)
+        forget_non_finite(self.evaluator)
         set_random_state(state["random"][self.processes.rank])
-        for leftover in self.folder.glob(".*") if self.is_main else ():
-            leftover.unlink()  # half-written when a run was killed
         self.was_finished = engine.state.epoch >= engine.state.max_epochs
+        if self.is_main and self.is_best(engine) and not is_deployed(state, self.folder):
+            deploy(state, self.folder, self.model_path)  # a run was killed before it could
         if self.was_finished:
             logger.info(f"{self.run_folder} is finished; --resume never trains anew beside it")
         else:
-            logger.info(f"goes on from {saved[-1]}")
+            logger.info(f"goes on from {path}")
+
+    def is_best(self, engine: Engine) -> bool:
+        """Tells whether the restored checkpoint is the best, or the last of a run without one."""
+        best = self.evaluator.state.best_metric_epoch
+        return (
+            self.was_finished
+            if best < 0
+            else best * engine.state.epoch_length == engine.state.iteration
+        )

@@ -12,15 +12,17 @@ from typing import Any
 
 import torch.distributed as dist
 
-from ..atomic_write import write_text
+from ..atomic_write import explained, write_text
 from ..cli.command_line import effective_config, flags, started_from_shell
 from ..errors import InputError
 
 logger = logging.getLogger(__name__)
 
 # Keys in which the commands of one run may differ: they change how fast, not what is learnt.
-INDIFFERENT = {"_desc_", "resume", "num_workers", "pin_memory"} | {
-    *("cache_rate", "cache_gb", "cache_dir")
+# The images themselves are compared by the checkpoint, so that a data set may be moved.
+INDIFFERENT = {
+    *("_desc_", "resume", "num_workers", "pin_memory", "dataset_dir", "datalist"),
+    *("cache_rate", "cache_gb", "cache_dir"),
 }
 _locks = []  # open files; a lock is given back when its process ends, however it ends
 
@@ -62,8 +64,9 @@ def _claimed(output_dir: str, goes_on: bool) -> Path:
     if goes_on and last is not None:
         _check_same(last, config)
         folder = last
-    folder.mkdir(parents=True, exist_ok=True)
-    _lock(folder)
+    with explained(folder, "give another --run_name or --output_dir"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _lock(folder)
     if folder != last:
         given = flags() if config else {}
         text = json.dumps({"config": config, "flags": given}, indent=2, default=str)

@@ -12,7 +12,7 @@ from monai.bundle import ConfigParser
 from monai.networks.nets import SwinUNETR
 
 from .. import BUNDLE
-from ..atomic_write import save_atomically
+from ..atomic_write import check_writable, save_atomically
 from ..errors import InputError
 from ..network.patch_merging import AUTO, CURRENT, check_kind
 from ..network.slice_order import MERGINGV2, in_current_order
@@ -66,6 +66,9 @@ def convert(file: str, out: str, merging: str = AUTO) -> str:
         InputError: see `layouts.read_weights`; `out` is the file itself or cannot be written; the
             file does not tell its patch merging, or tells another than `merging`.
     """
+    if Path(out).resolve() == Path(file).resolve():
+        raise InputError(f"{out} is the file to convert, which stays as it is; give another name.")
+    check_writable(files=[out])
     weights = read_weights(file, REMEDY)
     if merging == "mergingv2":
         decide(CURRENT, weights.evidence, file)
@@ -73,14 +76,9 @@ def convert(file: str, out: str, merging: str = AUTO) -> str:
         weights, kind = replace(weights, tensors=tensors), CURRENT
     else:
         kind = decide(check_kind(merging), weights.evidence, file)
-    if Path(out).resolve() == Path(file).resolve():
-        raise InputError(f"{out} is the file to convert, which stays as it is; give another name.")
     file_tensors, network = _add_positions(weights)
     kept = {name: file_tensors[name] for name in network if name in file_tensors}
-    try:
-        save_atomically(preprocessing_note.with_metadata(kept, weights.trained_with, kind), out)
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"{out} cannot be written ({error}); give another name.") from error
+    save_atomically(preprocessing_note.with_metadata(kept, weights.trained_with, kind), out)
     counts = [
         f"{part} {_count_tensors(part, file_tensors, network)}" for part in ("encoder", "decoder")
     ]
