@@ -173,10 +173,10 @@ def give_memory_back() -> None:
         libc.malloc_trim(0)
 
 
-def torchrun(bundle: Path, configs: str, *flags) -> subprocess.CompletedProcess:
+def torchrun(bundle: Path, configs: str, *flags, check: bool = True) -> subprocess.CompletedProcess:
     """The same by two processes, on a CPU by gloo."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    return python(bundle, *launcher, *run_arguments(configs), *flags, threads=1)
+    return python(bundle, *launcher, *run_arguments(configs), *flags, check=check, threads=1)
 
 
 def run_arguments(configs: str) -> list[str]:

@@ -4,6 +4,7 @@ Most runs are of `run_here`, and one of a Python of its own shows that this ends
 """
 
 import gzip
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_runs import copy_bundle, last_line, python_here, run, run_here
+from bundle_runs import copy_bundle, last_line, python_here, run, run_here, torchrun
 from helpers import write_json, write_nifti
 
 HU = np.random.default_rng(0).integers(-1000, 400, (64, 64, 40)).astype(np.int16)
@@ -183,6 +184,24 @@ def test_truncated_file(bundles, tmp_path):
     (tmp_path / "cut.nii.gz").write_bytes(packed[: len(packed) // 2])
     sentence = refuses(bundles["pretrain_ssl"], "train demo", "--dataset_dir", tmp_path)
     assert "cut.nii.gz is cut short or damaged; replace or remove it." in sentence
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_file_is_the_last_entry_of_the_report_of_torchrun(
+    bundles, tmp_path, phantoms, workers
+):
+    shutil.copytree(phantoms / "corpus", tmp_path / "corpus")
+    for path in (tmp_path / "corpus").rglob("*.nii.gz"):
+        path.write_bytes(path.read_bytes()[:3000])
+    flags = ["--dataset_dir", tmp_path / "corpus", "--iterations", 2, "--batch_size", 2]
+    flags += ["--output_dir", tmp_path / "run", "--cache_rate", 1 - workers]
+    flags += ["--num_workers", workers]
+    done = torchrun(bundles["pretrain_ssl"], "train demo multi_gpu_train", *flags, check=False)
+    assert done.returncode == 1
+    entries = [line for line in done.stderr.splitlines() if line.startswith("  traceback :")]
+    assert entries[-1].endswith("ct.nii.gz is cut short or damaged; replace or remove it.")
+    before = done.stderr.partition("Traceback")[0]  # torchrun's own
+    assert "error: " in before and "DataLoader worker" not in done.stdout + done.stderr
 
 
 def test_unreadable_file(bundles, tmp_path):

@@ -1,11 +1,15 @@
 """The one sentence that a user's mistake ends in."""
 
 import logging
+import os
+import signal
 import sys
 
 import pytest
+import torch
 from ignite.engine import Engine
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.utils.data import DataLoader, Dataset
 
 from common import errors
 
@@ -86,6 +90,7 @@ ENDED = "another process of this run has ended"
         ("DataLoader worker (pid(s) 12, 13) exited unexpectedly", KILLED),
         ("[gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:1421.", ENDED),
         ("CUDA out of memory. Tried to allocate 2.00 GiB.", "the GPU has not enough memory"),
+        ("Invalid device string: 'cuda:x'", "--device names no device of PyTorch"),
         ("No CUDA GPUs are available", "PyTorch finds no CUDA device here"),
         ("Found no NVIDIA driver on your system.", "PyTorch finds no CUDA device here"),
     ],
@@ -111,3 +116,30 @@ def test_the_error_of_an_engine_is_shown_once(capsys, monkeypatch):
         Engine(lambda *_: 1 / 0).run([1])
     logging.getLogger("ignite.other").error("another line")
     assert capsys.readouterr().err == "another line\n"
+
+
+class DyingImages(Dataset):
+    """Its reading ends the process, as the system does where memory runs out."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_the_system_kills_is_one_sentence(capsys):
+    with pytest.raises(RuntimeError) as raised:
+        list(DataLoader(DyingImages(), num_workers=1))
+    assert shown(capsys, raised.value).startswith(f"error: {KILLED}")
+
+
+def test_a_device_that_does_not_exist_is_one_sentence(capsys):
+    with pytest.raises(RuntimeError) as raised:
+        torch.device("gpu")
+    assert shown(capsys, raised.value).startswith("error: --device names no device of PyTorch")
+
+
+def test_a_stop_by_the_keyboard_is_one_line(capsys):
+    text = shown(capsys, KeyboardInterrupt())
+    assert text.startswith("error: stopped by the keyboard") and text.count("\n") == 1

@@ -105,3 +105,18 @@ def test_runs_from_python_are_always_new_and_have_no_flags(tmp_path, monkeypatch
     folders = [run_folder.open_run_folder(str(tmp_path / "a"), "auto") for _ in range(2)]
     assert [Path(folder).name for folder in folders] == ["a", "a-2"]
     assert json.loads((tmp_path / "a/config.json").read_text()) == {"config": {}, "flags": {}}
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(command, refusal, tmp_path):
+    (tmp_path / "a").write_text("a file")
+    with refusal("a cannot be written .File exists.; give another --run_name or --output_dir"):
+        command()
+
+
+@pytest.mark.parametrize("flag", ["--dataset_dir", "--datalist"])
+def test_the_place_of_the_data_set_may_differ(tmp_path, monkeypatch, flag):
+    config = write_json(tmp_path / "train.json", {"dataset_dir": "/a", "datalist": None})
+    for flags in ([], [flag, "/mnt/moved"]):
+        arguments = ["run", "--config_file", config, *flags]
+        monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", *arguments])
+        assert run_folder.open_run_folder(str(tmp_path / "run"), "auto") == str(tmp_path / "run")
