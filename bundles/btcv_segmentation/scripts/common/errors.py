@@ -12,6 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+STOPPED = (
+    "stopped by the keyboard; the same command begins again, a training from its last checkpoint."
+)
 OTHER_PROCESS = "another process of this run has ended; its own lines say why."
 EXPLAINED = (
     (re.compile(r"Connection (closed|reset) by peer|ncclRemoteError"), OTHER_PROCESS),
@@ -25,6 +28,10 @@ EXPLAINED = (
         re.compile(r"OutOfMemoryError: CUDA|CUDA out of memory"),
         "the GPU has not enough memory; give a smaller --batch_size, --sw_batch_size or "
         "--patch_size, or end what else runs on it.",
+    ),
+    (
+        re.compile(r"device type at start of device string|Invalid device string"),
+        "--device names no device of PyTorch; give cpu, cuda, or one of several such as cuda:1.",
     ),
     (
         re.compile(r"No CUDA GPUs are available|not compiled with CUDA|Found no NVIDIA driver"),
@@ -76,7 +83,8 @@ def show_sentence(
         error: the exception.
         trace: its traceback.
     """
-    sentence = sentence_of(error) or _explain(error)
+    is_stopped = issubclass(kind, KeyboardInterrupt)
+    sentence = STOPPED if is_stopped else sentence_of(error) or _explain(error)
     if sentence is None or _debugging():
         sys.__excepthook__(kind, error, trace)
     if sentence is not None:
