@@ -53,3 +53,17 @@ def test_own_labels_from_files_to_predictions(phantoms, tmp_path):
     made = [np.asanyarray(nib.load(path).dataobj) for path in (bundle / "predictions").iterdir()]
     found = set(np.unique(np.concatenate([labels.ravel() for labels in made])))
     assert len(made) == 5 and len(found) > 1 and found <= {0, *NUMBERS.values()}
+
+
+def test_a_blank_ct_is_background_and_a_guess_is_said(finetuned, tmp_path):
+    blank = nib.Nifti1Image(np.full((30, 28, 1), -1000, np.int16), None)
+    blank.header["pixdim"][1:4] = 5, 5, 5
+    (tmp_path / "i").mkdir()
+    nib.save(blank, tmp_path / "i/blank.nii.gz")
+    flags = ["--dataset_dir", tmp_path / "i", "--output_dir", tmp_path / "o"]
+    done = run_here(finetuned[0], "inference demo", *flags)
+    label = nib.load(tmp_path / "o/blank_seg.nii.gz")
+    assert label.shape == (30, 28, 1) and not np.asarray(label.dataobj).any()
+    assert label.header["sform_code"] == label.header["qform_code"] == 0
+    for words in ("no window varies", "no orientation in its header"):
+        assert f"{tmp_path}/i/blank.nii.gz: {words}" in done.stderr

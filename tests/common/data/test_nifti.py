@@ -253,3 +253,9 @@ def test_output_on_another_grid_has_its_own_header(tmp_path):
     header = nifti_header.output_header(meta, np.diag([3.0, 2, 2, 1]), (4, 5, 6))
     assert np.array_equal(header.get_best_affine(), np.diag([3.0, 2, 2, 1]))
     assert header["sform_code"] == header["qform_code"] == 1
+
+
+def test_negative_hu_stored_as_unsigned_are_reported(tmp_path):
+    path = write_nifti(tmp_path / "a.nii.gz", CT.astype(np.int16).astype(np.uint16))
+    with pytest.warns(UserWarning, match="values from .* to 65.* do not look like Hounsfield"):
+        load(path)

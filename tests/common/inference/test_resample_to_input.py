@@ -93,3 +93,17 @@ def test_a_voxel_half_way_belongs_to_the_more_certain_side():
     half = np.diag([0.5, 1, 1, 1])
     labels = resample_to_input.labels_on_grid(scores, half, (4, 1, 1), 1e9).flatten()
     assert labels.tolist() == [1, 1, 0, 0]  # places 0, 0.5, 1, and 1.5: half of 1 and half beyond
+
+
+@pytest.mark.parametrize("degrees", [0, 10])
+@pytest.mark.parametrize("slices", [1, 2, 5])
+def test_thick_slices_of_an_oblique_volume_are_all_labelled(degrees, slices):
+    affine = np.eye(4)
+    affine[:3, :3] = (turned(degrees) @ np.diag([0.8, 0.8, 10.0])).astype(np.float32)
+    image = MetaTensor(torch.zeros(1, 30, 31, slices), affine=torch.tensor(affine))
+    image.meta |= {"original_affine": affine, "spatial_shape": np.array(image.shape[1:])}
+    image = Spacingd("image", (1.5, 1.5, 2.0))({"image": image})["image"]
+    scores = torch.zeros(2, *image.shape[1:])
+    scores[1] = 1
+    labels = resample_to_input.ResampleToInputd("pred")({"image": image, "pred": scores})["pred"]
+    assert (labels == 1).all()

@@ -94,3 +94,7 @@ def test_weights_are_one_for_each_label_or_none(refusal):
     )
     with refusal("class_weights are 2, labels 4; give one for each, or null"):
         label_transforms.class_weights([1, 1], LABELS, "cpu")
+
+
+def test_values_near_a_label_show_the_digits_that_tell_them_apart():
+    assert label_transforms.in_words([0.9999999, 1.5, 300]) == "0.9999999, 1.5, 300"
