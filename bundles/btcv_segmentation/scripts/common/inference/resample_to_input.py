@@ -88,6 +88,8 @@ def labels_on_grid(
             values = scores.permute(0, *(1 + axes))
             for axis, (of_scores, place) in enumerate(zip(axes, places)):
                 place = place * to_network[of_scores, axis] + to_network[of_scores, 3]
+                margin = (abs(to_network[of_scores, axis]) - 1) / 2
+                place = to_edge(place, scores.shape[1 + of_scores], margin)
                 values = interpolate_along_axis(values, torch.from_numpy(place), 1 + axis)
         else:
             values = sample_grid(scores, to_network, places)
@@ -109,9 +111,26 @@ def sample_grid(scores: Tensor, to_network: np.ndarray, places: list[np.ndarray]
         (classes, X, Y, Z).
     """
     grid = np.stack([*np.meshgrid(*places, indexing="ij"), np.ones([len(p) for p in places])], -1)
-    at = torch.from_numpy(grid @ to_network[:3].T).to(scores)  # voxels
+    margin = (np.abs(to_network[:3, :3]).sum(1) - 1) / 2
+    at = to_edge(grid @ to_network[:3].T, np.array(scores.shape[1:]), margin)
+    at = torch.from_numpy(at).to(scores)  # voxels
     at = (2 * at + 1) / torch.tensor(scores.shape[1:]).to(scores) - 1  # edges at -1 and 1
     return grid_sample(scores[None], at.flip(-1)[None], align_corners=False)[0]
+
+
+def to_edge(places: np.ndarray, size: np.ndarray | int, margin: np.ndarray | float) -> np.ndarray:
+    """Moves places beyond the scores to their edge, where that is at most `margin` away.
+
+    MONAI's `Spacing` shifts the grid of an oblique volume by half the difference of the spacings:
+    without this the first of some thick slices would lie beyond the scores.
+
+    Args:
+        places: (…,) or (…, 3) in voxels of the scores.
+        size: of the scores.
+        margin: half the difference of the spacings, in voxels of the scores; below 0 none moves.
+    """
+    edge = np.clip(places, 0, size - 1)
+    return np.where(np.abs(places - edge) <= margin + 1e-3, edge, places)
 
 
 def interpolate_along_axis(values: Tensor, places: Tensor, axis: int) -> Tensor:

@@ -1,16 +1,19 @@
 # generated from common/data/nifti_header.py, do not edit: `make copies`
 """Opens NIfTI files: one check of their headers for every reader, and headers for outputs."""
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
-from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
 
 from .nifti_affine import HeaderError, affine_mm, check_affine
+
+# What nibabel mends it says without the file's name; `check_affine` says or refuses what matters.
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
 
 # The fields that say where voxels lie.
 GEOMETRY = ("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x")
@@ -67,8 +70,7 @@ def open_nifti(path: str, channels: int = 1, channel_names: Sequence[str] = ()) 
 def _load(path: str) -> tuple[nib.Nifti1Pair, nib.Nifti1Header]:
     """Loads a file: nibabel's image, and the header as it is, without nibabel's repairs."""
     try:
-        with LoggingOutputSuppressor():  # nibabel names no file; `check_affine` says what matters
-            image = nib.load(path)
+        image = nib.load(path)
         if not isinstance(image, nib.Nifti1Pair):
             kind = type(image).__name__
             raise HeaderError(path, "not NIfTI", f"is no NIfTI file but {kind}", "convert it")
@@ -138,10 +140,11 @@ def output_header(meta: Mapping, affine: np.ndarray, shape: tuple[int, ...]) -> 
     """
     header = nib.Nifti1Header()
     header.set_data_shape(shape)
-    if all(field in meta for field in (*GEOMETRY, "pixdim", "xyzt_units")):
+    # MONAI's Spacing changes `pixdim` to the network's
+    if all(field in meta for field in (*GEOMETRY, "original_pixdim", "xyzt_units")):
         for field in GEOMETRY:
             header[field] = np.asarray(meta[field]).squeeze()
-        header["pixdim"][:4] = np.asarray(meta["pixdim"]).squeeze()[:4]
+        header["pixdim"][:4] = np.asarray(meta["original_pixdim"]).squeeze()[:4]
         header["xyzt_units"] = int(meta["xyzt_units"]) & 7  # without that of time
         if np.allclose(affine_mm(header), affine, rtol=1e-5, atol=1e-3):
             return header
