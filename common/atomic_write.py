@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+END_LENGTH = 40  # characters; the ending is in it, by which libraries choose a format
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -16,8 +18,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # processes on several machines, each with this number, may share the folder
-    temporary = path.with_name(f".{socket.gethostname()}_{os.getpid()}_{path.name}")
+    # Processes on several machines, each with this number, may share the folder. Names have a
+    # limit: of a long one the end alone is kept.
+    temporary = path.with_name(f".{socket.gethostname()}_{os.getpid()}_{path.name[-END_LENGTH:]}")
     try:
         yield temporary
         os.replace(temporary, path)

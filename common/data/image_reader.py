@@ -1,7 +1,6 @@
-"""Reads images of every format: NIfTI files, and CT series of DICOM files."""
+"""Reads images of every format: NIfTI, MetaImage and NRRD files, and CT series of DICOM files."""
 
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,10 @@ from monai.transforms import Spacingd as MonaiSpacingd
 from monai.utils import MetaKeys, SpaceKeys
 
 from ..errors import InputError
-from .nifti import NIFTI_ENDINGS, VolumeReader
+from .formats import is_image_name
+from .image_folder import FoundImages, find_in_folder, is_dicom
+from .nifti import VolumeReader
+from .walk import list_files
 
 # At import, not at the first series: a server may have taken `scripts` off the path by then.
 try:
@@ -28,7 +30,7 @@ MIN_SLICES = 2  # with fewer, nothing tells how far apart they are
 
 
 class ImageReader(VolumeReader):
-    """Reads NIfTI files and DICOM series for `LoadImaged`, on the grid of the file or series.
+    """Reads image files and DICOM series for `LoadImaged`, on the grid of the file or series.
 
     A path is that of a file, that of a folder with one series, or a name of `series_in`.
 
@@ -40,12 +42,12 @@ class ImageReader(VolumeReader):
     """
 
     def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict]:
-        """Reads voxels and metadata of a NIfTI file or a DICOM series."""
+        """Reads voxels and metadata of an image file or a DICOM series."""
         path = Path(img[0])
-        if path.is_file() and not path.name.endswith(NIFTI_ENDINGS) and is_dicom(path):
+        if path.is_file() and not is_image_name(path.name) and is_dicom(path):
             raise InputError(f"{path} is one slice of a DICOM series; give its folder.")
         folder = path if path.is_dir() else path.parent
-        is_series = path == folder or not path.name.endswith(NIFTI_ENDINGS)
+        is_series = path == folder or not is_image_name(path.name)
         if path.is_file() or not folder.is_dir() or not is_series:
             return super().get_data(img)
         if self.modality != "CT" or self.channels != 1:
@@ -62,21 +64,24 @@ class ImageReader(VolumeReader):
 
 
 def find_series(dataset_dir: str) -> list[str]:
-    """Finds the CT series in a folder and its sub-folders: names of `series_in`, sorted.
+    """Finds the CT series in a folder and its sub-folders; see `series_below`."""
+    return series_below(find_in_folder(dataset_dir))
 
-    Hidden folders are left out.
+
+def series_below(found: FoundImages) -> list[str]:
+    """Returns the CT series in a folder and its sub-folders: names of `series_in`, sorted.
+
+    Hidden folders are left out. A folder with DICOM files and no CT series is noted in `found`.
 
     Raises:
         InputError: there are DICOM files, and the packages that read DICOM are not installed.
     """
     series_names = []
-    for folder, folders, names in os.walk(dataset_dir):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if any(is_dicom(Path(folder, name)) for name in names):
-            series = series_in(folder)
-            series_names += series
-            if not series:
-                logger.info(f"{folder} holds DICOM files, but no CT series; it is left out")
+    for folder in found.dicom_folders():
+        series = series_in(str(Path(found.root, folder)))
+        series_names += series
+        if not series:
+            found.leave_out(folder, "DICOM files without a CT series")
     return sorted(series_names)
 
 
@@ -94,7 +99,7 @@ def series_in(folder: str) -> dict[str, list[dict]]:
         InputError: the packages that read DICOM are not installed.
     """
     _check_installed()
-    scan = scan_folder(Path(folder), "", sorted(os.listdir(folder)))
+    scan = scan_folder(Path(folder), "", list_files(folder))
     for name, kind, _ in scan["rejected"]:
         if kind in ("damaged file", "empty file"):
             logger.warning(f"{Path(folder, name)} ({kind}) is left out: its series is not known")
@@ -108,15 +113,6 @@ def series_in(folder: str) -> dict[str, list[dict]]:
             name += "_2"
         series[name] = [{**item, "path": str(Path(folder, item["name"]))} for item in slices]
     return {folder: next(iter(series.values()))} if len(series) == 1 else series
-
-
-def is_dicom(path: Path) -> bool:
-    """Tells whether a file begins as DICOM files do."""
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
 
 
 def _read(series: dict[str, list[dict]], name: str) -> tuple[np.ndarray, np.ndarray]:

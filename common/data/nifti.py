@@ -7,10 +7,12 @@ import zlib
 import nibabel as nib
 import numpy as np
 from monai.data import NibabelReader, NibabelWriter
+from monai.data.utils import correct_nifti_header_if_necessary
 from monai.utils import ensure_tuple
 
 from ..atomic_write import replacing
 from ..errors import InputError
+from .open_image import MADE_BY_US, open_image
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +20,6 @@ logger = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
 logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 
-NIFTI_ENDINGS = (".nii", ".nii.gz")
 AIR_BELOW_HU = -300.0  # every CT shows some air or lung; images without are probably not in HU
 
 
@@ -29,10 +30,12 @@ def check_header(path: str, channels: int = 1) -> str:
         InputError: the file is unreadable, of another shape, or without a usable affine.
     """
     try:
-        header = nib.load(path)
+        header = open_image(path)
         shape, affine = header.shape, header.affine
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; remove it from the datalist.") from error
+    except InputError:
+        raise
     except Exception as error:  # nibabel raises a different kind for each way of being broken
         raise InputError(f"{path} cannot be read as an image; replace or remove it.") from error
     n_channels = shape[3] if len(shape) == 4 else 1
@@ -68,7 +71,10 @@ class VolumeReader(NibabelReader):
     def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict]:
         """Checks the headers, then reads voxels and metadata."""
         paths = [check_header(path, self.channels) for path in img]
-        return super().get_data(super().read(paths))
+        self.filenames = paths  # as MONAI's own `read` keeps them
+        return super().get_data(
+            [correct_nifti_header_if_necessary(open_image(path)) for path in paths]
+        )
 
     def _get_array_data(self, img, filename) -> np.ndarray:
         is_scaled = (img.dataobj.slope, img.dataobj.inter) != (1, 0)
@@ -130,3 +136,10 @@ class VolumeWriter(NibabelWriter):
     def save(self, path, **kwargs) -> None:
         """Writes the file under the given name."""
         super().write(path, verbose=False, **kwargs)
+
+    @classmethod
+    def create_backend_obj(cls, *args, **kwargs) -> nib.Nifti1Image:
+        """Makes the image to be saved, with the mark by which a later run knows it."""
+        image = super().create_backend_obj(*args, **kwargs)
+        image.header["descrip"] = MADE_BY_US
+        return image

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
-from ..data.nifti import NIFTI_ENDINGS, check_header
+from ..data.formats import is_hidden, is_image_name, stem_of
+from ..data.image_folder import is_pair
+from ..data.nifti import check_header
+from ..data.open_image import open_image
+from ..data.walk import list_files
 from ..errors import InputError
 
 # Where known archives keep images and labels, relative to `dataset_dir`: BTCV's own, then MSD's.
@@ -30,7 +33,7 @@ def find_folders(root: Path, layouts: list[tuple[str, str]] = LAYOUTS) -> tuple[
         raise InputError(f"dataset_dir {root} {problem}; give a folder by --dataset_dir.")
     for names in layouts:
         folders = root / names[0], root / names[1]
-        if any(niftis(folder) for folder in folders):
+        if any(images_of(folder) for folder in folders):
             return folders
     known = ", ".join(image_folder for image_folder, _ in layouts)
     raise InputError(
@@ -38,16 +41,17 @@ def find_folders(root: Path, layouts: list[tuple[str, str]] = LAYOUTS) -> tuple[
     )
 
 
-def niftis(folder: Path) -> dict[str, Path]:
-    """Lists the NIfTI files of a folder by their name without ending, sorted, none hidden.
+def images_of(folder: Path) -> dict[str, Path]:
+    """Lists the images of a folder by their name without ending, sorted, none hidden.
 
     Raises:
         InputError: two files differ in the ending alone.
     """
     paths: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.endswith(NIFTI_ENDINGS) and not path.name.startswith("."):
-            name = path.name.split(".nii")[0]
+    for name in list_files(folder) if folder.is_dir() else ():
+        path = folder / name
+        if (is_image_name(name) or is_pair(path)) and not is_hidden(name):
+            name = stem_of(name)
             if name in paths:
                 raise InputError(
                     f"{paths[name]} and {path.name} have one name; remove one of them."
@@ -64,7 +68,7 @@ def paired(image_folder: Path, label_folder: Path) -> tuple[list[dict], list[str
     Returns:
         The pairs, and a sentence for each image or label without a partner.
     """
-    images, labels = niftis(image_folder), niftis(label_folder)
+    images, labels = images_of(image_folder), images_of(label_folder)
     pairs, problems, paired_names = [], [], set()
     for name, path in images.items():
         candidates = (name, name.replace("img", "label", 1), name.removesuffix(CHANNEL))
@@ -91,8 +95,8 @@ def check_grids(image_path: str, label_path: str, channels: int = 1) -> None:
     Raises:
         InputError: a header is unusable, or the grids differ in shape or affine.
     """
-    image = nib.load(check_header(image_path, channels))
-    label = nib.load(check_header(label_path))
+    image = open_image(check_header(image_path, channels))
+    label = open_image(check_header(label_path))
     have_one_shape = image.shape[:3] == label.shape[:3]
     if not have_one_shape or not np.allclose(image.affine, label.affine, atol=1e-2):
         difference = "voxels" if not have_one_shape else "affine"

@@ -3,12 +3,10 @@
 from collections import defaultdict
 from pathlib import Path
 
-from ..nifti import NIFTI_ENDINGS
+from ..formats import IMAGE_ENDINGS, OTHER_FORMATS, PACKED_ENDINGS, ending_of
 from . import headers
 
 DICOM_SUFFIXES = ("", ".dcm", ".dicom", ".ima")
-PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".dcm.gz")
-OTHER_FORMATS = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc")
 HEAD = 352  # bytes: a NIfTI header with its magic number; DICOM's stands at byte 128
 
 
@@ -51,9 +49,11 @@ def scan_folder(source: Path, folder: str, names: list[str] | str) -> dict:
             has_pair = Path(name).suffix == ".hdr" and f"{Path(name).stem}.img" in names
             scan["niftis"][name] = 1 + has_pair
             scan["others"] -= has_pair  # the voxels of a pair are no file of their own
-        elif kind == "other":
+        elif kind == "other" or (kind == "format" and has_nifti_header(path)):
             scan["others"] += 1
-        elif kind == "empty" and not name.endswith(NIFTI_ENDINGS):
+        elif kind == "format":
+            scan["rejected"].append([name, REASONS[kind][0], OTHER_FORMATS[ending_of(name)]])
+        elif kind == "empty" and ending_of(name) not in IMAGE_ENDINGS:
             broken.append([name, *REASONS[kind]])
         else:
             scan["rejected"].append([name, *REASONS[kind]])
@@ -85,9 +85,14 @@ REASONS = {
     "empty": ("empty file", ""),
     "lost": ("link that leads nowhere", ""),
     "packed": ("packed files", "unpack them"),
-    "format": ("format that is not read", "convert it to NIfTI"),
+    "format": ("format that is not read", ""),
     "unreadable": ("file that cannot be opened", ""),
 }
+
+
+def has_nifti_header(path: Path) -> bool:
+    """Tells whether a file holds the voxels of a NIfTI image in two files."""
+    return path.suffix == ".img" and detect_kind(path.with_suffix(".hdr")) == "nifti"
 
 
 def detect_kind(path: Path) -> str:
@@ -103,12 +108,12 @@ def detect_kind(path: Path) -> str:
     except OSError:
         return "lost" if path.is_symlink() and not path.exists() else "unreadable"
     if not head:
-        is_image = name.endswith(NIFTI_ENDINGS) or path.suffix.lower() in DICOM_SUFFIXES
+        is_image = ending_of(name) in IMAGE_ENDINGS or path.suffix.lower() in DICOM_SUFFIXES
         return "empty" if is_image else "other"
-    if name.endswith(NIFTI_ENDINGS) or (name.endswith(".hdr") and head[344:347] == b"ni1"):
+    if ending_of(name) in IMAGE_ENDINGS or (name.endswith(".hdr") and head[344:347] == b"ni1"):
         return "nifti"
     if head[128:132] == b"DICM" or headers.starts_without_preamble(head):
         return "dicom"
-    if name.endswith(PACKED):
+    if ending_of(name) in PACKED_ENDINGS:
         return "packed"
-    return "format" if name.endswith(OTHER_FORMATS) else "other"
+    return "format" if ending_of(name) in OTHER_FORMATS else "other"

@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..common.data.nifti import VolumeReader, check_header
+from ..common.data.open_image import open_image
 from ..common.errors import InputError
 from ..common.segmentation.label_transforms import in_words, unknown_values
 from ..common.segmentation.pairing import check_grids
@@ -92,7 +93,7 @@ def _check_pair(
         result.problems.append(f"{pair['label']} labels nothing; label it or remove the pair.")
     else:
         result.numbers[pair["image"]] = {int(value) for value in values if value}
-        upright = nib.as_closest_canonical(nib.load(pair["image"]))
+        upright = nib.as_closest_canonical(open_image(pair["image"]))
         result.spacings_mm.append(tuple(map(float, upright.header.get_zooms()[:3])))
         labelled = image.reshape(label.shape)[label > 0]
         count = min(SAMPLE, len(labelled))

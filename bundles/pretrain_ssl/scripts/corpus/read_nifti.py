@@ -3,10 +3,11 @@
 import zlib
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from ..common.data.dicom.volume import RejectedError, Volume, first_line
+from ..common.data.open_image import MADE_BY_US, open_image
+from ..common.errors import InputError
 
 MOST_NOT_FINITE = 0.01  # of the voxels; more is damage, not a blemish
 
@@ -19,10 +20,14 @@ def read_nifti(path: Path) -> Volume:
             voxels are largely not finite.
     """
     try:
-        image = nib.load(path)
+        image = open_image(path)
         affine, shape, kind = image.affine, image.shape, image.get_data_dtype()
+    except InputError as error:  # a package is not installed: not the file's fault
+        raise RejectedError("format that is not read", str(error)) from error
     except Exception as error:  # nibabel raises a different kind for each way of being broken
         raise RejectedError("damaged file", first_line(error)) from error
+    if image.header.get("descrip") == MADE_BY_US:
+        raise RejectedError("output of an inference")
     repairs = []
     if len(shape) < 3 or len(shape) > 4 or (kind.names or kind.kind == "c"):
         raise RejectedError("not a volume", f"shape {shape}, {kind}")
