@@ -27,8 +27,9 @@ logger = logging.getLogger(__name__)
 # neither.
 LABEL_FOLDER = re.compile(r"labels?|labels?[-_ ]?(tr|ts|va|val|train|test)|label[-_ ]?maps?", re.I)
 LABEL_FILE = re.compile(r"(labels?|label[-_ ]?maps?)(?![^\W\d_])", re.I)
-SEGMENTATION = re.compile(r"(.+)_seg", re.I)  # of `x_seg`: labels, if an image `x` lies beside it
-OUTPUT = re.compile(r".+_(seg|prob|reconstruction|corrupted)", re.I)  # names of our outputs
+# `x_seg` is labels if an image `x` lies beside it.
+SEGMENTATION = re.compile(r"(.+)_seg", re.I | re.S)
+OUTPUT = re.compile(r".+_(seg|prob|reconstruction|corrupted)", re.I | re.S)  # names of our outputs
 NAMED = 3  # of the files left out for one reason
 
 

@@ -100,7 +100,10 @@ class ItkVoxels:
     def __init__(self, path: str) -> None:
         self.path = path
         itk, reader = _import_itk(path), self._reader()
-        reader.ReadImageInformation()
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError as error:
+            raise OSError(f"{path} cannot be read: {str(error).splitlines()[-1]}") from error
         components = reader.GetNumberOfComponents()
         self.shape = tuple(reader.GetSize()) + ((components,) if components > 1 else ())
         self.ndim = len(self.shape)

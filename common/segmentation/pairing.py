@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.formats import is_hidden, is_image_name, stem_of
-from ..data.image_folder import is_pair
+from ..data.image_folder import find_in_folder, is_pair
 from ..data.nifti import check_header
 from ..data.open_image import open_image
 from ..data.walk import list_files
@@ -60,6 +60,20 @@ def images_of(folder: Path) -> dict[str, Path]:
     return paths
 
 
+def log_left_out(folder: Path, used: dict[str, Path]) -> None:
+    """Logs in one line which images of a folder and its sub-folders are not used, and why."""
+    found = find_in_folder(folder)
+    names = {path.name for path in used.values()}
+    for path in found.images:
+        found.leave_out(str(Path(path).relative_to(folder)), "in a sub-folder")
+    left_out = {
+        reason: [path for path in paths if path not in names]
+        for reason, paths in found.left_out.items()
+    }
+    found.left_out = {reason: paths for reason, paths in left_out.items() if paths}
+    found.log()
+
+
 def paired(image_folder: Path, label_folder: Path) -> tuple[list[dict], list[str]]:
     """Pairs files of equal names, `{"image": path, "label": path}`, and describes the others.
 
@@ -69,6 +83,8 @@ def paired(image_folder: Path, label_folder: Path) -> tuple[list[dict], list[str
         The pairs, and a sentence for each image or label without a partner.
     """
     images, labels = images_of(image_folder), images_of(label_folder)
+    log_left_out(image_folder, images)
+    log_left_out(label_folder, labels)
     pairs, problems, paired_names = [], [], set()
     for name, path in images.items():
         candidates = (name, name.replace("img", "label", 1), name.removesuffix(CHANNEL))

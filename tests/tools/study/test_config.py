@@ -95,7 +95,7 @@ def test_paths_and_values_as_a_shell_takes_them(tmp_path):
         (changed("factors", "value", value=["!", "?"]), "! and [?] would have one folder"),
         (
             changed("factors", "value", value=["肝" * 90]),
-            "a folder's name too long: start-scratch_v",
+            "name too long: start-scratch_v",
         ),
         (changed("factors", "train", value=[1]), "train is the name of two"),
         (changed("factors", "start", value={"a": {"trian": {}}}), "no step trian; did .* train"),
