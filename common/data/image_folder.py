@@ -18,7 +18,7 @@ from .formats import (
     is_image_name,
     stem_of,
 )
-from .open_image import is_made_by_us
+from .open_image import is_made_by_us, is_pair
 from .walk import AGAIN, LOST, Folder, list_folders
 
 logger = logging.getLogger(__name__)
@@ -149,17 +149,6 @@ def why_left_out(root: str, path: str, beside: list[str]) -> str | None:
     if match and any(is_image_name(other) and stem_of(other) == match[1] for other in beside):
         return "labels"
     return None
-
-
-def is_pair(path: Path) -> bool:
-    """Tells whether a file is the header of a NIfTI image in two files, and not of Analyze."""
-    try:
-        if path.suffix.lower() != PAIR_ENDING:
-            return False
-        with path.open("rb") as file:
-            return file.read(348)[344:347] == b"ni1"
-    except OSError:
-        return False
 
 
 def printable(text: str) -> str:

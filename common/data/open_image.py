@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from ..errors import InputError
-from .formats import ITK_ENDINGS, NIFTI_ENDINGS, ending_of
+from .formats import ITK_ENDINGS, NIFTI_ENDINGS, OTHER_FORMATS, PAIR_ENDING, ending_of
 
 # Written into every image that a bundle makes, by which a later run knows it from the input's.
 MADE_BY_US = b"made by an inference of a Swin UNETR bundle"
@@ -23,15 +23,30 @@ def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
     """Opens an image; its voxels are read when they are used.
 
     Raises:
-        InputError: the format's package is not installed, or cannot open the name.
+        InputError: the format is not read (Analyze has no orientation), or its package is not
+            installed, or cannot open the name.
         Exception: the file is damaged; of a different class for each way.
     """
     ending = ending_of(str(path))
     if ending in ITK_ENDINGS:
         return _open_by_itk(str(path))
+    has_header = is_pair(Path(path).with_suffix(PAIR_ENDING))
+    if ending in OTHER_FORMATS and os.path.exists(path) and not has_header:
+        raise InputError(f"{path} is no image that is read: {OTHER_FORMATS[ending]}.")
     if ending in NIFTI_ENDINGS and not str(path).endswith(NIFTI_ENDINGS):
         return _open_nifti_of_any_case(path)
     return nib.load(path)
+
+
+def is_pair(path: Path) -> bool:
+    """Tells whether a file is the header of a NIfTI image in two files, and not of Analyze."""
+    try:
+        if path.suffix.lower() != PAIR_ENDING:
+            return False
+        with path.open("rb") as file:
+            return file.read(348)[344:347] == b"ni1"
+    except OSError:
+        return False
 
 
 def is_made_by_us(path: str | Path) -> bool:

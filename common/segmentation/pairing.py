@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from ..data.formats import is_hidden, is_image_name, stem_of
-from ..data.image_folder import find_in_folder, is_pair
+from ..data.image_folder import find_in_folder
 from ..data.nifti import check_header
-from ..data.open_image import open_image
+from ..data.open_image import is_pair, open_image
 from ..data.walk import list_files
 from ..errors import InputError
 

@@ -126,3 +126,14 @@ def test_our_own_outputs_are_known_by_their_header(tmp_path):
     (tmp_path / "c_seg.nii.gz").touch()
     ours = [open_image.is_made_by_us(tmp_path / f"{name}_seg.nii.gz") for name in "abc"]
     assert ours == [True, False, False]
+
+
+def test_analyze_is_refused_where_it_is_named_and_a_nifti_pair_is_read(tmp_path, refusal):
+    nib.save(nib.AnalyzeImage(HU, np.eye(4)), tmp_path / "analyze.hdr")
+    nib.save(nib.Nifti1Pair(HU, AFFINE), tmp_path / "pair.hdr")
+    for ending in ("hdr", "img"):
+        with refusal(f"analyze.{ending} is no image that is read: Analyze .* no orientation: conv"):
+            check_header(str(tmp_path / f"analyze.{ending}"))
+        image = open_image.open_image(tmp_path / f"pair.{ending}")
+        np.testing.assert_allclose(image.affine, AFFINE, atol=1e-5)
+        np.testing.assert_array_equal(image.dataobj, HU)
