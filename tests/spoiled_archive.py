@@ -12,6 +12,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pydicom
+import SimpleITK
 from dicom_series import body, compress
 from helpers import write_nifti
 from pydicom.uid import (
@@ -23,6 +24,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from common.data.open_image import MADE_BY_US
 from tools.phantom.dicom import write_series
 
 SPACING_MM = (3.0, 3.0, 3.0)
@@ -71,7 +73,18 @@ EXPECTED = {
     "nifti/plain_again.nii.gz": Reason("copy: of nifti/plain.nii"),
     "nifti/lost.nii.gz": Reason("link that leads nowhere"),
     "nifti/itself.nii.gz": Reason("link that leads nowhere"),
-    "nifti/other_format.mha": Reason("format that is not read: convert it to NIfTI"),
+    "nifti/meta_image.MHA": "",
+    "nifti/nrrd.nrrd": "",
+    "nifti/UPPER.NII.GZ": "",
+    "nifti/no_direction.mha": "no orientation in its header",
+    "nifti/cut.mha": Reason("damaged file"),
+    "nifti/other_format.mgz": Reason("format that is not read: FreeSurfer image: convert it by"),
+    "nifti/analyze.hdr": Reason("format that is not read: Analyze image, which has no orientation"),
+    "nifti/analyze.img": Reason("format that is not read: Analyze image, which has no orientation"),
+    "nifti/made_by_us_reconstruction.nii.gz": Reason("output of an inference"),
+    "nifti/second_link.nii": Reason("link to a file listed by another name: nifti/plain.nii"),
+    "nifti/pipe.nii.gz": Reason("no regular file: named pipe"),
+    "around": Reason("link to a folder around it"),
     "nifti/packed_dicom.zip": Reason("packed files: unpack them"),
     # DICOM
     "dicom/plain": "",
@@ -155,7 +168,25 @@ def _niftis(folder: Path) -> None:
     image = nib.Nifti1Image(body(seed=10), None)
     image.header.set_zooms(SPACING_MM)
     nib.save(image, folder / "no_codes.nii.gz")
+    save("upper.nii.gz", body(seed=14)).rename(folder / "UPPER.NII.GZ")
+    _other_formats(folder, save)
     _spoiled_niftis(folder, save)
+
+
+def _other_formats(folder: Path, save) -> None:
+    for seed, name in ((15, "meta_image.MHA"), (16, "nrrd.nrrd"), (17, "cut.mha")):
+        source = save("source.nii", body(seed=seed))
+        small = folder / name.lower()
+        SimpleITK.WriteImage(SimpleITK.ReadImage(str(source)), str(small), True)
+        small.rename(folder / name)
+        source.unlink()
+    cut = folder / "cut.mha"
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    hu = body(seed=18).astype(np.int16)
+    size = " ".join(map(str, hu.shape))
+    head = f"ObjectType = Image\nNDims = 3\nElementSpacing = 3 3 3\nDimSize = {size}\n"
+    head += "ElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+    (folder / "no_direction.mha").write_bytes(head.encode() + hu.tobytes(order="F"))
 
 
 def _spoiled_niftis(folder: Path, save) -> None:
@@ -191,7 +222,13 @@ def _spoiled_niftis(folder: Path, save) -> None:
     (folder / "text.nii").write_text("not an image\n" * 50)
     (folder / "lost.nii.gz").symlink_to(folder / "gone.nii.gz")
     (folder / "itself.nii.gz").symlink_to("itself.nii.gz")
-    (folder / "other_format.mha").write_text("ObjectType = Image\n")
+    (folder / "other_format.mgz").write_text("an image of FreeSurfer\n")
+    nib.save(nib.AnalyzeImage(hu.astype(np.int16), AFFINE), folder / "analyze.hdr")
+    ours = nib.Nifti1Image(body(seed=13), AFFINE)
+    ours.header["descrip"] = MADE_BY_US
+    nib.save(ours, folder / "made_by_us_reconstruction.nii.gz")
+    (folder / "second_link.nii").symlink_to("plain.nii")
+    os.mkfifo(folder / "pipe.nii.gz")
     (folder / "packed_dicom.zip").write_bytes(b"PK\3\4")
 
 
@@ -298,6 +335,7 @@ def _others(root: Path) -> None:
         file.write(bytes(400))
     (root / "numbers.csv").write_text("a,b\n")
     (root / "nifti/loop").symlink_to(root, target_is_directory=True)
+    (root / "around").symlink_to(root.parent, target_is_directory=True)
     (root / "same_again").symlink_to(root / "dicom/plain", target_is_directory=True)
 
 

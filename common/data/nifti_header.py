@@ -9,7 +9,10 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
+from ..errors import InputError
+from .formats import ITK_ENDINGS, ending_of
 from .nifti_affine import HeaderError, affine_mm, check_affine
+from .open_image import open_image
 
 # What nibabel mends it says without the file's name; `check_affine` says or refuses what matters.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
@@ -69,14 +72,16 @@ def open_nifti(path: str, channels: int = 1, channel_names: Sequence[str] = ()) 
 def _load(path: str) -> tuple[nib.Nifti1Pair, nib.Nifti1Header]:
     """Loads a file: nibabel's image, and the header as it is, without nibabel's repairs."""
     try:
-        image = nib.load(path)
+        image = open_image(path)
         if not isinstance(image, nib.Nifti1Pair):
             kind = type(image).__name__
             raise HeaderError(path, "not NIfTI", f"is no NIfTI file but {kind}", "convert it")
+        if ending_of(path) in ITK_ENDINGS:
+            return image, image.header
         file = image.file_map.get("header", image.file_map["image"])
         with file.get_prepare_fileobj("rb") as opened:
             return image, image.header_class.from_fileobj(opened, check=False)
-    except HeaderError:
+    except InputError:
         raise
     except FileNotFoundError as error:
         problem, remedy = "does not exist", "remove it from the datalist"

@@ -8,6 +8,8 @@ from ignite.engine import Engine, Events
 from monai.engines import IterationEvents
 from scipy.ndimage import find_objects
 
+from ..data.formats import stem_of
+from ..data.image_folder import printable
 from ..errors import InputError
 from ..runtime.distributed import gather, is_main_process
 from ..segmentation.label_transforms import numbers_and_names
@@ -72,6 +74,7 @@ class EvaluationTable:
         self.tolerances_mm = tables.check_tolerances(tolerances_mm)
         self.organs = list(enumerate(numbers_and_names(labels)))[1:]  # (channel, (number, name))
         self.rows: list[dict] = []
+        self.paths: dict[str, str] = {}  # of the images, by case
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with an evaluator.
@@ -85,8 +88,10 @@ class EvaluationTable:
     def model_completed(self, engine: Engine) -> None:
         """Adds the rows of each case in the engine's output."""
         for item in engine.state.output:
-            case = item["image"].meta["filename_or_obj"].removesuffix(".gz").removesuffix(".nii")
-            case = case.encode(errors="backslashreplace").decode()  # a name need not be UTF-8
+            path = item["image"].meta["filename_or_obj"]
+            case = printable(stem_of(path))
+            if self.paths.setdefault(case, path) != path:  # another file with another ending
+                case = printable(path)
             if any(row["case"] == case for row in self.rows):
                 print(f"{case} is listed twice; it counts once")
                 continue

@@ -125,7 +125,7 @@ def test_serving_needs_no_package_of_training(tmp_path):
     code = f"""
 import importlib, re, sys
 from pydoc import locate
-for package in ("tensorboard", "matplotlib", "pandas", "pydicom", "gdcm"):
+for package in ("tensorboard", "matplotlib", "pandas", "pydicom", "gdcm", "SimpleITK"):
     sys.modules[package] = None  # as if it were not installed
 for name in {NAMES}:
     bundle = {str(BUNDLES)!r} + "/" + name

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from nibabel.filebasedimages import ImageFileError
 
+from common.data.open_image import open_image
+
 INPAINTING_WINDOW_HU = (-1000.0, 1000.0)  # what pre-training sees
 CT_WINDOW_HU = (-175.0, 250.0)  # soft tissue: the intensity range of the BTCV experiments
 MR_IF_MIN_ABOVE = -200.0  # CT contains air (-1000 HU); an image without any is taken for MR
@@ -57,7 +59,7 @@ class Volume:
 def load_volume(path: Path) -> Volume:
     """Read a NIfTI image and turn it to RAS; a last axis of length one is dropped."""
     try:
-        image = nib.load(path)
+        image = open_image(path)
         if image.ndim == 4 and image.shape[3] == 1:
             image = nib.funcs.four_to_three(image)[0]
         if image.ndim != 3:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii")
+from common.data.formats import ITK_ENDINGS, ending_of, is_image_name, stem_of
+from common.data.walk import list_folders
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def read_label_names(path: Path) -> dict[int, str]:
 
 
 def stem(path: Path) -> str:
-    """Return the file name without .nii.gz or .nii."""
-    return path.name.removesuffix(".gz").removesuffix(".nii")
+    """Return the file name without the ending of an image."""
+    return stem_of(path.name)
 
 
 def find_cases(
@@ -116,9 +117,10 @@ def find_cases(
     """Pair the images with the files computed from them, whose folder mirrors the sub-folders."""
     root = existing(images, options[0])
     folder = existing(outputs, options[1], kind="folder")
-    paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    folders = [] if root.is_file() else list_folders(root)
+    paths = sorted(root / folder.path / name for folder in folders for name in folder.files)
     cases = []
-    for image in (p for p in paths if p.name.endswith(IMAGE_SUFFIXES)):
+    for image in (p for p in paths or [root] if is_image_name(p.name)):
         parent = Path() if root.is_file() else image.relative_to(root).parent
         files = [folder / parent / f"{stem(image)}{suffix}.nii.gz" for suffix in suffixes]
         if all(file.is_file() for file in files):
@@ -135,6 +137,8 @@ def find_cases(
 def find_reference(case: Case, references: Path) -> Path | None:
     """Find an image's reference: label0001 for img0001 (BTCV), or the same name."""
     names = [case.image.name]
+    if ending_of(case.image.name) in ITK_ENDINGS:
+        names += [f"{stem(case.image)}.nii.gz", f"{stem(case.image)}.nii"]
     if case.image.name.startswith("img"):
         names.insert(0, "label" + case.image.name.removeprefix("img"))
     parents = (references / Path(case.name).parent, references)

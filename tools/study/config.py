@@ -10,7 +10,7 @@ from common.cli.flags import is_declared, place_of
 from common.errors import suggest
 from tools import ROOT
 
-from .grid import Study, fields
+from .grid import Study, fields, folder_name
 
 BUNDLES = ROOT / "bundles"
 STUDY_KEYS = {"title", "inputs", "factors", "steps", "result", "figure"}
@@ -18,6 +18,7 @@ STEP_KEYS = {"bundle", "config_file", "flags", "makes"}
 FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "x_scale", "lines", "repeats"}
 KINDS = {"lines", "bars"}
 SCALES = {"linear", "even"}
+MAX_NAME_BYTES = 255  # of a folder's name, on nearly every file system
 
 
 def read_study(config: str, output_dir: str | None, inputs: dict[str, str]) -> Study:
@@ -37,12 +38,15 @@ def read_study(config: str, output_dir: str | None, inputs: dict[str, str]) -> S
         _check_form(content)
         _check_fields(content)
         _check_names(inputs, content["inputs"], "the study", "input")
+        paths = {n: Path(given).absolute() for n, given in (content["inputs"] | inputs).items()}
+        folder = Path(output_dir or f"studies/{path.stem}").absolute()
+        study = Study(path, content, folder, paths)
+        _check_lengths(study)
     except OSError:
         raise SystemExit(f"{path} cannot be read; give the JSON file of a study.") from None
     except ValueError as mistake:  # json's own are of this kind too
         raise SystemExit(f"{path}: {mistake}") from None
-    paths = {n: Path(given).absolute() for n, given in (content["inputs"] | inputs).items()}
-    return Study(path, content, Path(output_dir or f"studies/{path.stem}").absolute(), paths)
+    return study
 
 
 def check_commands(study: Study) -> None:
@@ -68,6 +72,7 @@ def _check_form(content: Any) -> None:
         texts = [str(level) for level in levels]
         if not texts or len(set(texts)) < len(texts):
             raise ValueError(f"factor {name} needs levels, each of them once.")
+        _check_folder_names(name, texts)
         for level, given in levels.items() if isinstance(levels, dict) else ():
             _check_names(given, steps, f"level {level} of {name}", "step")
     if not steps or not factors:
@@ -80,6 +85,25 @@ def _check_form(content: Any) -> None:
     _check_names([figure.get("x_scale", "linear")], SCALES, "the figure", "x_scale")
     used = [figure[key] for key in ("x", "lines", "repeats") if key in figure]
     _check_names(used, factors, "the study", "factor")
+
+
+def _check_folder_names(factor: str, levels: list[str]) -> None:
+    """No two levels of a factor have one folder, where capitals may not count either."""
+    by_name: dict[str, str] = {}
+    for level in levels:
+        other = by_name.setdefault(folder_name(level).casefold(), level)
+        if other != level:
+            raise ValueError(
+                f"factor {factor}: the levels {other} and {level} would have one folder; let them "
+                "differ in letters or digits, capitals not counted."
+            )
+
+
+def _check_lengths(study: Study) -> None:
+    """No folder's name is too long for a file system."""
+    for folder in (job.folder.name for job in study.jobs):
+        if len(folder.encode(errors="surrogateescape")) > MAX_NAME_BYTES:
+            raise ValueError(f"the levels make a folder's name too long: {folder}; shorten them.")
 
 
 def _check_fields(content: dict) -> None:

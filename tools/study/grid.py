@@ -7,6 +7,7 @@ named by the factors that its command depends on, so that runs share what is the
 
 import re
 import shlex
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -121,8 +122,7 @@ class Study:
     def folder(self, step: str, run: dict[str, str]) -> Path:
         """Such as `fine_tune/start-scratch_fraction-0.1_seed-0`."""
         names = [name for name in run if name in self.factors_of[step]]
-        plain = "_".join(f"{name}-{re.sub(r'[^A-Za-z0-9.]+', '-', run[name])}" for name in names)
-        return self.output_dir / step / plain
+        return self.output_dir / step / "_".join(f"{n}-{folder_name(run[n])}" for n in names)
 
     def filled(self, value: Any, step: str, run: dict[str, str]) -> Any:
         """A value with the paths and levels in it."""
@@ -144,6 +144,11 @@ class Study:
     def result(self, run: dict[str, str]) -> Path:
         """The evaluation's summary of a run."""
         return Path(self.filled(self.content["result"], list(self.content["steps"])[-1], run))
+
+
+def folder_name(level: str) -> str:
+    """A level as a part of a folder's name: letters of any script, digits, dots and hyphens."""
+    return re.sub(r"(?:[^\w.]|_)+", "-", unicodedata.normalize("NFC", level))
 
 
 def fields(value: Any) -> set[str]:

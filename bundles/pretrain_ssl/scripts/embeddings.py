@@ -14,7 +14,7 @@ from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
 from .common.atomic_write import write_text
-from .common.data.datalist import dataset_root
+from .common.data.output_names import dataset_root
 
 
 def embedding(

@@ -167,7 +167,7 @@ def test_other_units_are_converted_to_mm(tmp_path, unit, mm, name):
 
 def test_file_that_is_no_nifti_is_refused(refusal, tmp_path):
     nib.save(nib.MGHImage(CT, np.eye(4)), tmp_path / "a.mgz")
-    with refusal(r"a\.mgz is no NIfTI file but MGHImage; convert it"):
+    with refusal(r"a\.mgz is no image that is read: FreeSurfer image: convert it by mri_convert"):
         nifti_header.open_nifti(str(tmp_path / "a.mgz"))
     (tmp_path / "a.nii.gz").write_bytes(b"%PDF-1.7\n" + bytes(1000))
     with refusal(r"a\.nii\.gz cannot be read as an image"):

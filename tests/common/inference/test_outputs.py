@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from dicom_series import body
 from helpers import write_json
 
@@ -61,27 +60,5 @@ def test_an_empty_datalist_is_refused(tmp_path, refusal):
 
 def test_two_images_of_one_name_are_refused(tmp_path, refusal):
     touch(tmp_path, "ct.nii", "ct.nii.gz")
-    with refusal("ct.nii and .*ct.nii.gz would have one prediction, ct_seg.nii.gz; rename"):
+    with refusal("ct.nii and .*ct.nii.gz would have one output file, ct_seg.nii.gz; rename"):
         outputs.list_images(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("image", "name"),
-    [
-        ("/data/ct/a.nii.gz", "a"),
-        ("/data/ct/sub/dir/a.b.nii", "sub/dir/a.b"),
-        ("/data/ct/1.2.840.7", "1.2.840.7"),  # a folder of a series has no ending
-        ("/data/ct", "ct"),  # is a series itself
-        ("/data/other/a.nii.gz", "other/a"),  # a datalist may lead outside
-        ("/data/ct/../ct/a.nii.gz", "a"),
-    ],
-)
-def test_names_mirror_the_folders_and_never_leave_the_output(image, name):
-    names = outputs.OutputNames("/out", "/data/ct", "prob")
-    assert names.filename(subject=image, idx=None) == f"/out/{name}_prob.nii.gz"
-
-
-def test_one_file_has_its_name_alone(tmp_path):
-    touch(tmp_path, "sub/a.nii.gz")
-    image = str(tmp_path / "sub/a.nii.gz")
-    assert outputs.OutputNames("out", image).filename(image) == "out/a_seg.nii.gz"

@@ -1,6 +1,7 @@
 """The report: pages from tiny inputs, orientation and pixels of its figures, user mistakes."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import ROOT
+from helpers import ROOT, write_nifti
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from common.evaluation.tables import write_and_print
@@ -356,3 +357,19 @@ def test_output_must_be_a_page(data):
     with pytest.raises(SystemExit, match="evaluation.csv does not end in .html"):
         report.page(str(data / "evaluation.csv"), runs=all_options(data)["runs"])
     assert (data / "evaluation.csv").read_text().splitlines() == EVALUATION
+
+
+def test_images_of_every_format_are_paired_once_though_links_loop(tmp_path):
+    (tmp_path / "ct").mkdir()
+    for name in ("a.nii.gz", "B.NII", "c.mha"):
+        (tmp_path / "ct" / name).touch()
+        write_nifti(
+            tmp_path / f"out/{name.split('.')[0]}_seg.nii.gz", np.zeros((4, 5, 6), np.uint8)
+        )
+    (tmp_path / "ct/loop").symlink_to(tmp_path / "ct")
+    os.mkfifo(tmp_path / "ct/pipe.nii")
+    write_nifti(tmp_path / "labels/c.nii.gz", np.zeros((4, 5, 6), np.uint8))
+    folders = str(tmp_path / "ct"), str(tmp_path / "out")
+    cases = inputs.find_cases(*folders, ("--images", "--predictions"), ("_seg",))
+    assert [case.name for case in cases] == ["B", "a", "c"]
+    assert inputs.find_reference(cases[2], tmp_path / "labels") == tmp_path / "labels/c.nii.gz"

@@ -86,6 +86,17 @@ def test_paths_and_values_as_a_shell_takes_them(tmp_path):
         (changed("steps", "train", value=1), "step train is no object in braces"),
         (changed("factors", "seed", value=[]), "factor seed needs levels"),
         (changed("factors", "seed", value=[1, "1"]), "factor seed needs levels, each of them once"),
+        (
+            changed("factors", "value", value=["a + b", "a/b"]),
+            r"a \+ b and a/b would have one",
+        ),
+        (changed("factors", "value", value=["Ab", "aB"]), "Ab and aB would have one folder"),
+        (changed("factors", "value", value=["é", "e\u0301"]), "would have one folder"),
+        (changed("factors", "value", value=["!", "?"]), "! and [?] would have one folder"),
+        (
+            changed("factors", "value", value=["肝" * 90]),
+            "name too long: start-scratch_v",
+        ),
         (changed("factors", "train", value=[1]), "train is the name of two"),
         (changed("factors", "start", value={"a": {"trian": {}}}), "no step trian; did .* train"),
         (changed("steps", "train", "flags", "value", value="{vlaue}"), "vlaue; did you mean value"),
@@ -101,6 +112,13 @@ def test_a_mistake_is_one_sentence_that_names_the_file(tmp_path, content, senten
     with pytest.raises(SystemExit, match=f"study.json: .*{sentence}") as refusal:
         read(tmp_path, content)
     assert "\n" not in str(refusal.value)
+
+
+def test_levels_in_any_script_have_folders_of_their_own(tmp_path):
+    study = read(tmp_path, changed("factors", "value", value=["旋转", "对比", "größer", "a_b 1.5"]))
+    folders = {job.folder.name for job in study.jobs if job.step == "train"}
+    assert len(folders) == 2 * 4 * 2
+    assert {"start-given_value-旋转_seed-0", "start-given_value-a-b-1.5_seed-0"} <= folders
 
 
 def test_a_file_that_is_none_or_no_json_is_named(tmp_path):

@@ -16,7 +16,7 @@ from ..common.atomic_write import write_text
 from ..common.cli.kinds import Seed
 from ..common.errors import InputError
 from ..common.segmentation import splits
-from ..common.segmentation.pairing import find_folders, niftis, paired
+from ..common.segmentation.pairing import find_folders, images_of, paired
 from .check_files import CheckResult, check_images, check_pairs
 
 LAYOUTS = [(f"{root}Training/img", f"{root}Training/label") for root in ("", "RawData/")]
@@ -41,7 +41,7 @@ def btcv(raw_data: str, output: str = "datalist.json", seed: Seed = 0) -> str:
     """
     root = Path(raw_data)
     image_folder, label_folder = find_folders(root, LAYOUTS)
-    tests = list(niftis(image_folder.parents[1] / "Testing/img").values())
+    tests = list(images_of(image_folder.parents[1] / "Testing/img").values())
     names = json.loads(CONFIG.read_text())["labels"]
     pairs, problems = paired(image_folder, label_folder)
     result = check_pairs(pairs, names)

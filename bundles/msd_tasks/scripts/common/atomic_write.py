@@ -18,7 +18,8 @@ from .errors import InputError
 logger = logging.getLogger(__name__)
 
 PREFIX = ".half_written"
-TEMPORARY = re.compile(rf"{re.escape(PREFIX)}_(?P<host>.+?)_(?P<pid>\d+)_(?P<name>.+)")
+TEMPORARY = re.compile(rf"{re.escape(PREFIX)}_(?P<host>.+?)_(?P<pid>\d+)_(?P<name>.+)", re.S)
+END_LENGTH = 40  # characters; the ending is in it, by which libraries choose a format
 ABANDONED_S = 3600  # seconds; no file takes longer to write
 MAKE_ROOM = "make room for it, or give another place"
 
@@ -31,8 +32,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # processes on several machines, each with this number, may share the folder
-    temporary = path.with_name(f"{PREFIX}_{socket.gethostname()}_{os.getpid()}_{path.name}")
+    # Processes on several machines, each with this number, may share the folder. Names have a
+    # limit: of a long one the end alone is kept.
+    name = f"{PREFIX}_{socket.gethostname()}_{os.getpid()}_{path.name[-END_LENGTH:]}"
+    temporary = path.with_name(name)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -143,7 +146,7 @@ def remove_leftovers(folder: Path, name: str | None = None, is_locked: bool = Fa
     found = folder.rglob(f"{PREFIX}_*") if name is None else folder.glob(f"{PREFIX}_*")
     for path in found:
         match = TEMPORARY.fullmatch(path.name)
-        if not match or name not in (None, match["name"]):
+        if not match or (name is not None and match["name"] != name[-END_LENGTH:]):
             continue
         if is_locked or _is_abandoned(path, match["host"], int(match["pid"])):
             path.unlink(missing_ok=True)

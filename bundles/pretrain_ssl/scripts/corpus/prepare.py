@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from ..common.atomic_write import write_text
 from ..common.cli.kinds import Count, Fraction, Positive, Seed
+from ..common.data import walk
 from ..common.data.dicom import spread
 from ..common.errors import InputError
-from . import dask_cluster, list_files, prepare_volume, records, report_page, tables
+from . import dask_cluster, prepare_volume, records, report_page, tables
 from .destination import check_settings, keep_settings, lock, read_patients, remove_leftovers
 from .records import Settings
 
@@ -54,7 +55,7 @@ def prepare(
     """
     settings = check_settings(source, destination, spacing_mm, body_above_hu)
     patient_table = read_patients(patients) if patients else {}
-    folders = [folder for folder in list_files.list_folders(Path(source)) if folder[1]]
+    folders = [f for f in walk.list_folders(settings.source) if f.files or f.left_out]
     if not folders:
         raise InputError(f"{source} holds no file; give SOURCE the folder of the archive.")
     Path(destination).mkdir(parents=True, exist_ok=True)
@@ -72,18 +73,20 @@ def prepare(
 
 
 def _scan_folders(
-    client: Client, destination: str, settings: Settings, folders: list[tuple]
+    client: Client, destination: str, settings: Settings, folders: list[walk.Folder]
 ) -> list[dict]:
     """Scans every folder of the source; returns the scans in the order of the folders' names."""
     scans = []
+    left_out = {folder.path: folder.left_out for folder in folders}
     with tqdm(total=len(folders), desc="scan", unit="folder") as bar:
-        arguments = (destination, settings)
+        tasks, arguments = ((each.path, each.files) for each in folders), (destination, settings)
         for (folder, _), scan in dask_cluster.run_tasks(
-            client, prepare_volume.scan, folders, arguments
+            client, prepare_volume.scan, tasks, arguments
         ):
             if isinstance(scan, BaseException):
                 raise InputError(f"folder {folder} cannot be scanned: {scan}") from scan
-            scans.append(scan)
+            rejected = [*scan["rejected"], *left_out[folder]]
+            scans.append({**scan, "rejected": rejected})
             bar.update()
     return sorted(scans, key=lambda scan: scan["folder"])
 

@@ -26,7 +26,7 @@ HISTOGRAM_BINS = 80
 ID_LENGTH = 16  # hexadecimal digits: 64 bits tell a million volumes apart, and names stay short
 
 
-def scan(destination: str, settings: Settings, folder: str, names: list[str] | str) -> dict:
+def scan(destination: str, settings: Settings, folder: str, names: list[str]) -> dict:
     """Scans a folder of the source; reads the record of an earlier scan if no file has changed.
 
     Returns:

@@ -8,6 +8,8 @@ import numpy as np
 from ..common.data.dicom.volume import RejectedError, Volume, first_line
 from ..common.data.nifti_affine import HeaderError
 from ..common.data.nifti_header import open_nifti
+from ..common.data.open_image import MADE_BY_US
+from ..common.errors import InputError
 
 MOST_NOT_FINITE = 0.01  # of the voxels; more is damage, not a blemish
 
@@ -23,7 +25,11 @@ def read_nifti(path: Path) -> Volume:
         nifti = open_nifti(str(path))
     except HeaderError as error:
         raise RejectedError(error.kind, error.problem) from error
+    except InputError as error:  # a package is not installed: not the file's fault
+        raise RejectedError("format that is not read", str(error)) from error
     image, repairs = nifti.image, list(nifti.notes)
+    if image.header["descrip"].item() == MADE_BY_US:
+        raise RejectedError("output of an inference")
     if len(image.shape) == 4:
         repairs.append("4D with one volume")
     try:

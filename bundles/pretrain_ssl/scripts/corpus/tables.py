@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..common.atomic_write import write_text
+from ..common.data.formats import stem_of
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def find_patient(record: dict, patients: Mapping[str, str]) -> str:
         return record["patient"]
     if record["series"]:
         return path.parts[0] if path.parts else record["series"]
-    return path.parts[0] if len(path.parts) > 1 else path.name.split(".nii")[0]
+    return path.parts[0] if len(path.parts) > 1 else stem_of(path.name)
 
 
 def split(patients: Sequence[str], fraction: float, seed: int) -> set[str]:

@@ -10,6 +10,7 @@ import pytest
 from dicom_series import body
 from spoiled_archive import without_preamble
 
+from common.data import image_folder
 from common.data.dicom import find_series, folder_series, headers, series_names
 from common.data.image_reader import ImageReader
 from tools.phantom.dicom import write_series
@@ -90,13 +91,15 @@ def test_files_without_a_preamble_are_read(tmp_path, refusal):
         ImageReader().get_data((str(tmp_path / "ct/0000.dcm"),))
 
 
-def test_what_is_left_out_beside_a_series_is_said(tmp_path, caplog):
-    caplog.set_level("INFO")
+def test_what_is_left_out_beside_a_series_is_said(tmp_path):
     write_series(tmp_path, HU, SeriesInstanceUID="1.2.3")
     write_series(tmp_path, HU[..., :1], name="scout{}".format, ImageType=["LOCALIZER"])
     write_series(tmp_path, HU, name="mr{}".format, Modality="MR")
-    series_names.find_series(str(tmp_path))
-    assert caplog.messages == [f"{tmp_path}: series left out: 1 of MR, 1 of localizer"]
+    found = image_folder.find_in_folder(tmp_path)
+    assert series_names.series_below(found) == [str(tmp_path)]
+    assert found.describe() == (
+        f"left out of {tmp_path}: 1 (.): series beside a CT: 1 of MR, 1 of localizer"
+    )
 
 
 def test_headers_of_a_flat_folder_are_read_once(tmp_path, monkeypatch):

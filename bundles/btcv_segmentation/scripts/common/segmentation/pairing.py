@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.nifti import NIFTI_ENDINGS
+from ..data.formats import is_hidden, is_image_name, stem_of
+from ..data.image_folder import find_in_folder
 from ..data.nifti_header import open_nifti, warn_of
+from ..data.open_image import is_pair
+from ..data.walk import list_files
 from ..errors import InputError
 
 # Where known archives keep images and labels, relative to `dataset_dir`: BTCV's own, then MSD's.
@@ -32,7 +35,7 @@ def find_folders(root: Path, layouts: list[tuple[str, str]] = LAYOUTS) -> tuple[
         raise InputError(f"dataset_dir {root} {problem}; give a folder by --dataset_dir.")
     for names in layouts:
         folders = root / names[0], root / names[1]
-        if any(niftis(folder) for folder in folders):
+        if any(images_of(folder) for folder in folders):
             return folders
     known = ", ".join(image_folder for image_folder, _ in layouts)
     raise InputError(
@@ -40,22 +43,37 @@ def find_folders(root: Path, layouts: list[tuple[str, str]] = LAYOUTS) -> tuple[
     )
 
 
-def niftis(folder: Path) -> dict[str, Path]:
-    """Lists the NIfTI files of a folder by their name without ending, sorted, none hidden.
+def images_of(folder: Path) -> dict[str, Path]:
+    """Lists the images of a folder by their name without ending, sorted, none hidden.
 
     Raises:
         InputError: two files differ in the ending alone.
     """
     paths: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.endswith(NIFTI_ENDINGS) and not path.name.startswith("."):
-            name = path.name.split(".nii")[0]
+    for name in list_files(folder) if folder.is_dir() else ():
+        path = folder / name
+        if (is_image_name(name) or is_pair(path)) and not is_hidden(name):
+            name = stem_of(name)
             if name in paths:
                 raise InputError(
                     f"{paths[name]} and {path.name} have one name; remove one of them."
                 )
             paths[name] = path
     return paths
+
+
+def log_left_out(folder: Path, used: dict[str, Path]) -> None:
+    """Logs in one line which images of a folder and its sub-folders are not used, and why."""
+    found = find_in_folder(folder)
+    names = {path.name for path in used.values()}
+    for path in found.images:
+        found.leave_out(str(Path(path).relative_to(folder)), "in a sub-folder")
+    left_out = {
+        reason: [path for path in paths if path not in names]
+        for reason, paths in found.left_out.items()
+    }
+    found.left_out = {reason: paths for reason, paths in left_out.items() if paths}
+    found.log()
 
 
 def paired(image_folder: Path, label_folder: Path) -> tuple[list[dict], list[str]]:
@@ -66,7 +84,9 @@ def paired(image_folder: Path, label_folder: Path) -> tuple[list[dict], list[str
     Returns:
         The pairs, and a sentence for each image or label without a partner.
     """
-    images, labels = niftis(image_folder), niftis(label_folder)
+    images, labels = images_of(image_folder), images_of(label_folder)
+    log_left_out(image_folder, images)
+    log_left_out(label_folder, labels)
     pairs, problems, paired_names = [], [], set()
     for name, path in images.items():
         candidates = (name, name.replace("img", "label", 1), name.removesuffix(CHANNEL))

@@ -3,49 +3,63 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from monai.data import load_decathlon_datalist
 
 from ..errors import InputError
-from .nifti import NIFTI_ENDINGS
+from .formats import IMAGE_ENDINGS
+from .image_folder import FoundImages, find_in_folder, printable
 from .nifti_header import check_header
+from .output_names import check_distinct
 
 SECTIONS = ("training", "validation", "test")  # of a datalist
 
 
 def find_images(dataset_dir: str) -> list[str]:
-    """Finds the NIfTI images of a folder and its sub-folders, sorted; a file is its own list.
+    """Finds the images of a folder and its sub-folders, sorted; a file is its own list.
 
-    Folders named `label…` and files named `label…` or `…_seg.nii.gz` hold labels and are left
-    out, as are hidden files (macOS archives carry `._` doubles).
+    What is left out is logged in one line; see `image_folder.find_in_folder`. DICOM files are left
+    out too: a training reads volumes.
 
     Raises:
-        InputError: the folder does not exist or holds no NIfTI image.
+        InputError: the folder does not exist or holds no image.
     """
-    root = Path(dataset_dir)
-    if root.is_file():
-        return [str(root)]
-    if not root.is_dir():
+    if Path(dataset_dir).is_file():
+        return [str(dataset_dir)]
+    found = search_folder(dataset_dir)
+    for folder in found.dicom_folders():
+        found.leave_out(folder, "DICOM files: make volumes of them by `corpus prepare`")
+    return usable_images(found)
+
+
+def search_folder(dataset_dir: str) -> FoundImages:
+    """Finds images and all else in a folder; raises InputError where there is no such folder."""
+    if not Path(dataset_dir).is_dir():
+        problem = "is no regular file" if os.path.exists(dataset_dir) else "does not exist"
         raise InputError(
-            f"dataset_dir {root} does not exist; give a folder or file by --dataset_dir."
+            f"dataset_dir {printable(dataset_dir)} {problem}; give a folder or file by "
+            "--dataset_dir."
         )
-    paths = [
-        Path(folder, name)
-        for folder, _, names in os.walk(root)
-        for name in names
-        if name.endswith(NIFTI_ENDINGS) and not name.endswith(("_seg.nii", "_seg.nii.gz"))
-    ]
-    images = [
-        str(path)
-        for path in sorted(paths)
-        if not any(part.startswith(("label", ".")) for part in path.relative_to(root).parts)
-    ]
-    if not images:
+    return find_in_folder(dataset_dir)
+
+
+def usable_images(found: FoundImages, series: Sequence[str] = ()) -> list[str]:
+    """Returns images and DICOM series, sorted, and logs what was left out.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not found.images and not series:
+        rest = found.describe().partition(": ")[2]
         raise InputError(
-            f"dataset_dir {root} holds no image (*.nii, *.nii.gz); check --dataset_dir."
+            f"dataset_dir {printable(found.root)} holds no image ({', '.join(IMAGE_ENDINGS)})"
+            + (f"; left out: {rest}" if rest else "")
+            + "; check --dataset_dir."
         )
-    return images
+    found.log()
+    return sorted([*found.images, *series])
 
 
 def read_datalist(datalist: str, dataset_dir: str, section: str, is_labelled: bool) -> list[dict]:
@@ -70,22 +84,25 @@ def read_datalist(datalist: str, dataset_dir: str, section: str, is_labelled: bo
     return items
 
 
+def listed_images(datalist: str, dataset_dir: str) -> list[str]:
+    """Reads the images of all sections of a datalist.
+
+    Raises:
+        InputError: the datalist cannot be read, or lists no image.
+    """
+    lists = [read_datalist(datalist, dataset_dir, name, is_labelled=False) for name in SECTIONS]
+    paths = [item["image"] for items in lists for item in items]
+    if not paths:
+        raise InputError(f"datalist {datalist} lists no image; add some.")
+    return paths
+
+
 def list_images(dataset_dir: str, datalist: str | None, channels: int = 1) -> list[dict]:
     """Lists images for inference, `{"image": path}`: of a folder, or of all sections of a datalist.
 
     Raises:
-        InputError: there is no image, or an image cannot be used.
+        InputError: there is no image, an image cannot be used, or two would have one output.
     """
-    if not datalist:
-        paths = find_images(dataset_dir)
-    else:
-        lists = [read_datalist(datalist, dataset_dir, name, is_labelled=False) for name in SECTIONS]
-        paths = [item["image"] for items in lists for item in items]
-    if not paths:
-        raise InputError(f"datalist {datalist} lists no image; add some.")
+    paths = listed_images(datalist, dataset_dir) if datalist else find_images(dataset_dir)
+    paths = check_distinct(paths, dataset_dir)
     return [{"image": check_header(path, channels)} for path in paths]
-
-
-def dataset_root(dataset_dir: str) -> str:
-    """Returns the folder whose sub-folders predictions mirror: `dataset_dir`, or its one file's."""
-    return str(Path(dataset_dir).parent if Path(dataset_dir).is_file() else dataset_dir)

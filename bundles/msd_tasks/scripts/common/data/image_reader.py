@@ -1,5 +1,5 @@
 # generated from common/data/image_reader.py, do not edit: `make copies`
-"""Reads images of every format: NIfTI files, and CT series of DICOM files."""
+"""Reads images of every format: NIfTI, MetaImage and NRRD files, and CT series of DICOM files."""
 
 from pathlib import Path
 
@@ -10,11 +10,12 @@ from monai.utils import MetaKeys, SpaceKeys
 from ..errors import InputError
 from .dicom.file_kind import is_dicom
 from .dicom.series_names import read_named_series
-from .nifti import NIFTI_ENDINGS, VolumeReader
+from .formats import is_image_name
+from .nifti import VolumeReader
 
 
 class ImageReader(VolumeReader):
-    """Reads NIfTI files and DICOM series for `LoadImaged`, on the grid of the file or series.
+    """Reads image files and DICOM series for `LoadImaged`, on the grid of the file or series.
 
     A path is that of a file, that of a folder with one series, or a name of `find_series`.
 
@@ -26,12 +27,12 @@ class ImageReader(VolumeReader):
     """
 
     def get_data(self, img: tuple[str, ...]) -> tuple[np.ndarray, dict]:
-        """Reads voxels and metadata of a NIfTI file or a DICOM series."""
+        """Reads voxels and metadata of an image file or a DICOM series."""
         path = Path(img[0])
-        if path.is_file() and not path.name.endswith(NIFTI_ENDINGS) and is_dicom(path):
+        if path.is_file() and not is_image_name(path.name) and is_dicom(path):
             raise InputError(f"{path} is one slice of a DICOM series; give its folder.")
         folder = path if path.is_dir() else path.parent
-        is_series = path == folder or not path.name.endswith(NIFTI_ENDINGS)
+        is_series = path == folder or not is_image_name(path.name)
         if path.is_file() or not folder.is_dir() or not is_series:
             return super().get_data(img)
         if self.modality != "CT" or self.channels != 1:

@@ -1,15 +1,17 @@
 # generated from common/data/__init__.py, do not edit: `make copies`
 """Finds, reads and samples images."""
 
-from .datalist import dataset_root, list_images
+from .datalist import list_images
 from .image_reader import ImageReader, Spacingd
 from .loaders import ResumableDataLoader, ValidationDataLoader
 from .nifti import VolumeReader, VolumeWriter
+from .output_names import OutputNames, dataset_root
 from .seeded_dataset import SeededCacheDataset
 from .volume_cache import VolumeCache
 
 __all__ = [
     "ImageReader",
+    "OutputNames",
     "ResumableDataLoader",
     "SeededCacheDataset",
     "Spacingd",

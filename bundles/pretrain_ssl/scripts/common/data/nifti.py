@@ -15,6 +15,7 @@ from ..atomic_write import replacing
 from ..errors import InputError
 from .nifti_affine import affine_mm
 from .nifti_header import open_nifti, output_header, warn_of
+from .open_image import MADE_BY_US
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,6 @@ logger = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
 logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 
-NIFTI_ENDINGS = (".nii", ".nii.gz")
 MAX_LABEL_ERROR = 1e-3  # of a label's number; more is no rounding
 AIR_BELOW_HU = -300.0  # every CT shows some air or lung; images without are probably not in HU
 
@@ -147,4 +147,5 @@ class VolumeWriter(NibabelWriter):
         values = np.asarray(self.data_obj).astype(self.output_dtype, copy=False)
         header = output_header(self.meta, self.affine, values.shape)
         header.set_data_dtype(values.dtype)
+        header["descrip"] = MADE_BY_US  # by which a later run knows it
         nib.save(nib.Nifti1Image(values, header.get_best_affine(), header), path)

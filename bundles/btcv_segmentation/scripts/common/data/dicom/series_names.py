@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from .file_kind import is_dicom
+from ..image_folder import FoundImages, find_in_folder
 from .folder_series import (
     MISSING_PACKAGE,
     Series,
@@ -31,21 +31,28 @@ IN_FOLDERS = re.compile(r"(.+)_in_(\d+)_folders")  # the last part of such a ser
 
 
 def find_series(dataset_dir: str) -> list[str]:
-    """Finds the CT series in a folder and its sub-folders: names, sorted.
+    """Finds the CT series in a folder and its sub-folders; see `series_below`."""
+    return series_below(find_in_folder(dataset_dir))
+
+
+def series_below(found: FoundImages) -> list[str]:
+    """Returns the CT series in a folder and its sub-folders: names, sorted.
 
     A name is one of `series_in`, or `<common folder>/<series' UID>_in_2_folders` for a series whose
-    slices lie in two. Hidden folders are left out.
+    slices lie in two. Hidden folders are left out. A folder with DICOM files and no CT series, or
+    with others beside it, is noted in `found`.
 
     Raises:
         InputError: there are DICOM files, and the packages that read DICOM are not installed.
     """
     series_names, places = [], {}
-    for folder in _dicom_folders(dataset_dir):
+    for relative in found.dicom_folders():
+        folder = os.path.join(found.root, relative) if relative else found.root
         series = series_in(folder)
         if not series:
-            logger.info(f"{folder} holds DICOM files, but no CT series; it is left out")
+            found.leave_out(relative, "DICOM files without a CT series")
         elif words := describe_left_out(folder):
-            logger.info(f"{folder}: series left out: {words}")
+            found.leave_out(relative, f"series beside a CT: {words}")
         series_names += series
         for name, slices in series.items():
             places.setdefault(_key(slices), []).append(name)
@@ -78,16 +85,6 @@ def read_named_series(name: str) -> tuple[np.ndarray, np.ndarray]:
     return volume.values, volume.affine
 
 
-def _dicom_folders(dataset_dir: str) -> list[str]:
-    """Lists the folders from `dataset_dir` down that hold a DICOM file, hidden ones left out."""
-    dicom_folders = []
-    for folder, folders, names in os.walk(dataset_dir):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if any(is_dicom(Path(folder, name)) for name in names):
-            dicom_folders.append(folder)
-    return dicom_folders
-
-
 def _join(uid: str, names: list[str]) -> str | None:
     """Names the one series that lies in several folders; None, and a warning, if it is several."""
     folders = [name if os.path.isdir(name) else str(Path(name).parent) for name in names]
@@ -109,8 +106,8 @@ def _series_in_folders(path: Path) -> Series:
     uid, count = IN_FOLDERS.fullmatch(path.name).groups()
     parts = [
         slices
-        for folder in _dicom_folders(str(path.parent))
-        for slices in series_in(folder).values()
+        for folder in find_in_folder(path.parent).dicom_folders()
+        for slices in series_in(str(path.parent / folder)).values()
         if uid_in_path(slices) == uid
     ]
     if len(parts) != int(count) or spread.find_obstacle(parts):

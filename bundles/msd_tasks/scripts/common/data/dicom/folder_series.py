@@ -81,7 +81,7 @@ def _scan(folder: str) -> dict:
     """Scans a folder, once for all its series."""
     _check_installed()
     with os.scandir(folder) as entries:
-        files = [entry for entry in entries if not entry.is_dir()]
+        files = [entry for entry in entries if entry.is_file()]
         stats = sorted((entry.name, *_size_and_time(entry)) for entry in files)
     return _scan_once(folder, tuple(stats))
 

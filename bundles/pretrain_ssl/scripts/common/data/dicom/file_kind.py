@@ -1,30 +1,36 @@
 # generated from common/data/dicom/file_kind.py, do not edit: `make copies`
-"""Tells DICOM and NIfTI files from others by their first bytes; needs no package for DICOM."""
+"""Tells DICOM files and images from others by their first bytes; needs no package for DICOM."""
 
 from pathlib import Path
 
-from ..nifti import NIFTI_ENDINGS
+from ..formats import IMAGE_ENDINGS, OTHER_FORMATS, PACKED_ENDINGS, ending_of
 
 DICOM_SUFFIXES = ("", ".dcm", ".dicom", ".ima")
-PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".dcm.gz")
-OTHER_FORMATS = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".mnc")
 HEAD = 352  # bytes: a NIfTI header with its magic number; DICOM's stands at byte 128
 REASONS = {
     "empty": ("empty file", ""),
     "lost": ("link that leads nowhere", ""),
     "packed": ("packed files", "unpack them"),
-    "format": ("format that is not read", "convert it to NIfTI"),
+    "format": ("format that is not read", ""),
     "unreadable": ("file that cannot be opened", ""),
 }
 
 
-def is_dicom(path: Path) -> bool:
+def is_dicom(path: str | Path) -> bool:
     """Tells whether a file begins as DICOM files do, with the 128-byte preamble or without."""
-    return detect_kind(path) == "dicom"
+    return detect_kind(Path(path)) == "dicom"
+
+
+def has_nifti_header(path: Path) -> bool:
+    """Tells whether a file holds the voxels of a NIfTI image in two files."""
+    return path.suffix == ".img" and detect_kind(path.with_suffix(".hdr")) == "nifti"
 
 
 def detect_kind(path: Path) -> str:
-    """Detects a file's kind: `nifti`, `dicom`, `other` (no image), or a key of `REASONS`."""
+    """Detects a file's kind: `nifti`, `dicom`, `other` (no image), or a key of `REASONS`.
+
+    MetaImage and NRRD count as `nifti`: all these are read by `open_image`.
+    """
     name = path.name.lower()
     if name == "dicomdir" or name.startswith("."):
         return "other"  # macOS' hidden doubles of files carry their names, endings included
@@ -36,15 +42,15 @@ def detect_kind(path: Path) -> str:
     except OSError:
         return "lost" if path.is_symlink() and not path.exists() else "unreadable"
     if not head:
-        is_image = name.endswith(NIFTI_ENDINGS) or path.suffix.lower() in DICOM_SUFFIXES
+        is_image = ending_of(name) in IMAGE_ENDINGS or path.suffix.lower() in DICOM_SUFFIXES
         return "empty" if is_image else "other"
-    if name.endswith(NIFTI_ENDINGS) or (name.endswith(".hdr") and head[344:347] == b"ni1"):
+    if ending_of(name) in IMAGE_ENDINGS or (name.endswith(".hdr") and head[344:347] == b"ni1"):
         return "nifti"
     if head[128:132] == b"DICM" or starts_without_preamble(head):
         return "dicom"
-    if name.endswith(PACKED):
+    if ending_of(name) in PACKED_ENDINGS:
         return "packed"
-    return "format" if name.endswith(OTHER_FORMATS) else "other"
+    return "format" if ending_of(name) in OTHER_FORMATS else "other"
 
 
 def starts_without_preamble(head: bytes) -> bool:

@@ -4,9 +4,9 @@
 from collections import defaultdict
 from pathlib import Path
 
-from ..nifti import NIFTI_ENDINGS
+from ..formats import IMAGE_ENDINGS, OTHER_FORMATS, ending_of
 from . import headers
-from .file_kind import DICOM_SUFFIXES, REASONS, detect_kind
+from .file_kind import DICOM_SUFFIXES, REASONS, detect_kind, has_nifti_header
 
 
 def scan_folder(source: Path, folder: str, names: list[str] | str) -> dict:
@@ -48,9 +48,11 @@ def scan_folder(source: Path, folder: str, names: list[str] | str) -> dict:
             has_pair = Path(name).suffix == ".hdr" and f"{Path(name).stem}.img" in names
             scan["niftis"][name] = 1 + has_pair
             scan["others"] -= has_pair  # the voxels of a pair are no file of their own
-        elif kind == "other":
+        elif kind == "other" or (kind == "format" and has_nifti_header(path)):
             scan["others"] += 1
-        elif kind == "empty" and not name.endswith(NIFTI_ENDINGS):
+        elif kind == "format":
+            scan["rejected"].append([name, REASONS[kind][0], OTHER_FORMATS[ending_of(name)]])
+        elif kind == "empty" and ending_of(name) not in IMAGE_ENDINGS:
             broken.append([name, *REASONS[kind]])
         else:
             scan["rejected"].append([name, *REASONS[kind]])
