@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..common import atomic_write
 from ..common.atomic_write import write_text
 from ..common.errors import InputError
 from .records import Settings
@@ -43,10 +44,9 @@ def lock(destination: Path) -> Iterator[None]:
 
 
 def remove_leftovers(destination: Path) -> None:
-    """Removes the hidden files that killed processes left half written."""
-    for pattern in ("volumes/.*", "private/records/*/*/.*"):
-        for path in destination.glob(pattern):
-            path.unlink()
+    """Removes the files that killed processes left half written, and no other."""
+    for folder in ("volumes", "private"):
+        atomic_write.remove_leftovers(destination / folder, is_locked=True)
 
 
 def keep_settings(destination: Path, settings: Settings) -> None:
