@@ -5,6 +5,7 @@ from .common.cli.main import main
 GROUPS = {
     "weights": "scripts.common.weights.commands",
     "evaluation": "scripts.common.evaluation.commands",
+    "submission": "scripts.submission.commands",
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Segments the test images of tasks and packs the archive that the Decathlon's challenge takes."""

@@ -1,0 +1,70 @@
+"""Verifies label files against their images before they are submitted."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from ..common.data.nifti_header import open_nifti
+from ..common.errors import InputError
+from .tasks import Task
+
+AFFINE_MM = 1e-3  # by which affines may differ
+
+
+def prediction_of(folder: Path, image: str) -> Path:
+    """Names the label file that an inference writes for an image of a task."""
+    return folder / f"{case_name(image)}_seg.nii.gz"
+
+
+def case_name(image: str) -> str:
+    """Returns the name of a case: `spleen_1` of `imagesTs/spleen_1.nii.gz`."""
+    return Path(image).name.split(".nii")[0]
+
+
+def find_problem(task: Task, image: str, labels: Path) -> str | None:
+    """Describes what is wrong with a label file; None if nothing is.
+
+    Right is a file of uint8 on the image's grid, with no other values than the task's labels.
+    """
+    if not labels.is_file():
+        return "is missing"
+    try:
+        volume = nib.load(labels)
+        values = np.asanyarray(volume.dataobj)
+    except Exception as error:  # nibabel raises a different kind for each way of being broken
+        return f"cannot be read ({error})"
+    expected = open_nifti(image, channels=_channels_of(image)).image
+    if volume.get_data_dtype() != np.uint8:
+        return f"holds {volume.get_data_dtype()}, expected uint8"
+    if volume.shape != expected.shape[:3]:
+        return f"has shape {volume.shape}, its image {expected.shape[:3]}"
+    if not np.allclose(volume.affine, expected.affine, rtol=0, atol=AFFINE_MM):
+        return "has another affine than its image"
+    unknown = sorted({*np.unique(values).tolist()} - {*task.numbers})
+    if unknown:
+        return f"holds {', '.join(map(str, unknown[:5]))}, labels are {task.numbers}"
+    return None
+
+
+def _channels_of(image: str) -> int:
+    shape = nib.load(image).shape
+    return shape[3] if len(shape) == 4 else 1
+
+
+def check_all(task: Task, folder: Path) -> None:
+    """Checks the label files of all test images of a task.
+
+    Raises:
+        InputError: the first that is wrong, and how many are.
+    """
+    problems = [
+        f"{path} {problem}"
+        for image in task.images
+        if (problem := find_problem(task, image, path := prediction_of(folder, image)))
+    ]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise InputError(
+            f"{problems[0]}{more}; nothing is packed: remove what is wrong and start again."
+        )

@@ -1,0 +1,133 @@
+"""The submission: from test images and weights to the archive, and what is refused."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from bundle_runs import copy_bundle, last_line, python_here
+
+from tools import phantom
+
+DEMO = ["--configs", "configs/demo.json"]
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory) -> Path:
+    """Two tasks as downloaded, with two test images each."""
+    folder = tmp_path_factory.mktemp("archives")
+    for task in ("Task04_Hippocampus", "Task09_Spleen"):
+        phantom.msd(str(folder), task=task, count=1, test_count=2, spacing_mm=6.0)
+    return folder
+
+
+@pytest.fixture
+def bundle(tmp_path, weights_of) -> Path:
+    folder = copy_bundle("msd_tasks", tmp_path)
+    for task in ("Task04_Hippocampus", "Task09_Spleen"):
+        best = folder / f"runs/{task}_fold0/checkpoints/best.pt"
+        best.parent.mkdir(parents=True)
+        shutil.move(weights_of(task), best)
+    return folder
+
+
+def make(bundle: Path, *arguments, check: bool = True):
+    return python_here(bundle, "-m", "scripts", "submission", "make", *arguments, check=check)
+
+
+def write_labels(bundle: Path, archives: Path, task: str, value: int = 1, **changes) -> list[Path]:
+    """Labels as an inference leaves them, of one value."""
+    paths = []
+    for image in sorted((archives / task / "imagesTs").iterdir()):
+        volume = nib.load(image)
+        values = np.full(changes.get("shape", volume.shape[:3]), value, changes.get("dtype", "u1"))
+        affine = changes.get("affine", np.eye(4)) @ volume.affine
+        path = bundle / "predictions/submission" / task / image.name.replace(".nii", "_seg.nii")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(nib.Nifti1Image(values, affine), path)
+        paths.append(path)
+    return paths
+
+
+def test_two_tasks_are_segmented_verified_and_packed(bundle, archives, tmp_path):
+    (done, missing) = write_labels(bundle, archives, "Task04_Hippocampus")
+    missing.unlink()  # half done, as after a kill
+    write_labels(bundle, archives, "Task09_Spleen")
+    before = done.read_bytes()
+    output = tmp_path / "submission.zip"
+    result = make(bundle, archives, output, *DEMO)
+    assert last_line(result.stdout).startswith(f"{output}: 4 cases of 2 tasks, verified; the chal")
+    assert "Task01_BrainTumour" in last_line(result.stdout)
+    with zipfile.ZipFile(output) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "unpacked")
+    images = {
+        f"{task}/{path.name}": path
+        for task in ("Task04_Hippocampus", "Task09_Spleen")
+        for path in (archives / task / "imagesTs").iterdir()
+    }
+    assert sorted(names) == sorted(images)
+    for name, path in images.items():
+        labels, image = nib.load(tmp_path / "unpacked" / name), nib.load(path)
+        assert labels.get_data_dtype() == np.uint8 and labels.shape == image.shape
+        assert np.allclose(labels.affine, image.affine, atol=1e-3)
+    assert done.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"value": 7}, "holds 7, labels are [0, 1]"),
+        ({"dtype": "i2"}, "holds int16, expected uint8"),
+        ({"shape": (4, 5, 6)}, "has shape (4, 5, 6), its image"),
+        ({"affine": np.diag([1, 1, 1.1, 1])}, "has another affine than its image"),
+    ],
+)
+def test_labels_that_are_wrong_are_named_and_nothing_is_packed(
+    bundle, archives, tmp_path, changes, words
+):
+    (first, _) = write_labels(bundle, archives, "Task09_Spleen", **changes)
+    flags = ["--tasks", "Task09_Spleen"]
+    done = make(bundle, archives, tmp_path / "a.zip", *flags, check=False)
+    sentence = last_line(done.stderr)
+    assert done.returncode == 1 and sentence.startswith(f"error: {first} {words}")
+    assert "(and 1 more); nothing is packed" in sentence and not (tmp_path / "a.zip").exists()
+
+
+def test_a_damaged_label_file_is_named(bundle, archives, tmp_path):
+    (first, _) = write_labels(bundle, archives, "Task09_Spleen")
+    first.write_bytes(first.read_bytes()[:50])
+    done = make(bundle, archives, tmp_path / "a.zip", "--tasks", "Task09_Spleen", check=False)
+    assert f"{first} cannot be read" in last_line(done.stderr)
+
+
+def test_labels_of_other_weights_are_not_packed(bundle, archives, tmp_path):
+    write_labels(bundle, archives, "Task09_Spleen")
+    flags = ["--tasks", "Task09_Spleen"]
+    make(bundle, archives, tmp_path / "a.zip", *flags)
+    with (bundle / "runs/Task09_Spleen_fold0/checkpoints/best.pt").open("ab") as file:
+        file.write(b" ")
+    done = make(bundle, archives, tmp_path / "b.zip", *flags, check=False)
+    assert "has labels of other weights or configs; remove it" in last_line(done.stderr)
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_what_is_missing_is_named_before_any_work(bundle, archives, tmp_path):
+    copy, output = shutil.copytree(archives, tmp_path / "copy"), tmp_path / "a.zip"
+    (image, _) = sorted((copy / "Task09_Spleen/imagesTs").iterdir())
+    image.unlink()
+    dataset = json.loads((copy / "Task09_Spleen/dataset.json").read_text())
+    assert any(image.name in name for name in dataset["test"])
+    for arguments, words in [
+        ([copy, output], f"imagesTs lacks {image.name}, which dataset.json lists"),
+        ([tmp_path, output], "holds no folder of a task"),
+        ([archives, output, "--tasks", "Task9_Spleen"], "did you mean Task09_Spleen?"),
+        ([archives, output, "--tasks", "Task01_BrainTumour"], "has no imagesTs"),
+        ([archives, output, "--ckpt_path", "none/{task}.pt"], "none/Task04_Hippocampus.pt do not"),
+    ]:
+        done = make(bundle, *arguments, check=False)
+        assert done.returncode == 1 and words in last_line(done.stderr), done.stderr
+    assert not output.exists() and not (bundle / "predictions").exists()
