@@ -168,6 +168,12 @@ def test_one_runs_by_itself(bundles, phantoms, tmp_path):
     assert len(list((bundle / "predictions").iterdir())) == len(list(images.iterdir()))
 
 
+def test_its_submission_is_of_its_task(bundles, tmp_path):
+    command = ["-m", "scripts", "submission", "make", tmp_path, tmp_path / "a.zip"]
+    done = python_here(bundles["Task07_Pancreas"], *command, check=False)
+    assert done.returncode == 1 and "of a task, such as Task07_Pancreas; give" in done.stderr
+
+
 # What is there already
 
 

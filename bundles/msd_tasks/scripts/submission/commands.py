@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ..common import BUNDLE
 from ..common.atomic_write import check_writable, replacing, write_text
 from ..common.errors import InputError
-from .tasks import Task, find_tasks, known_tasks
+from .tasks import Task, find_tasks, known_tasks, task_configs
 from .verify import case_name, check_all, prediction_of
 
 RECORD = "made_by.json"  # beside a task's predictions: the weights and configs they come from
@@ -75,8 +75,7 @@ def _find_weights(task: Task, ckpt_path: str) -> list[str]:
     paths = sorted(glob.glob(pattern))
     if not paths:
         raise InputError(
-            f"{pattern} do not exist; train {task.name} with configs/train.json and "
-            f"configs/tasks/{task.name}.json, or name weights by --ckpt_path."
+            f"{pattern} do not exist; train {task.name} first, or name weights by --ckpt_path."
         )
     return paths
 
@@ -103,7 +102,7 @@ def _segment(task: Task, folder: Path, weights: list[str], configs: list[str]) -
     datalist = folder / "missing.json"
     names = [{"image": os.path.relpath(path, images)} for path in missing]
     write_text(datalist, json.dumps({"test": names}) + "\n")
-    files = ["configs/inference.json", f"configs/tasks/{task.name}.json", *configs]
+    files = [*task_configs()[task.name], *configs]
     flags = {"dataset_dir": images, "datalist": datalist, "output_dir": folder}
     flags["ckpt_path"] = weights if len(weights) > 1 else weights[0]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files)]
@@ -122,7 +121,7 @@ def _pack(tasks: list[Task], folders: dict[str, Path], output: Path) -> str:
                 labels = prediction_of(folders[task.name], image)
                 archive.write(labels, f"{task.name}/{case_name(image)}.nii.gz")
     cases = sum(len(task.images) for task in tasks)
-    lacking = sorted({*known_tasks()} - {task.name for task in tasks})
+    lacking = [name for name in known_tasks() if name not in folders]
     note = f"; the challenge takes all ten, {', '.join(lacking)} are not in it" if lacking else ""
     return f"{output}: {cases} cases of {len(tasks)} tasks, verified{note}"
 

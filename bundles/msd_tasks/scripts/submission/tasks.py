@@ -26,9 +26,22 @@ class Task:
     numbers: list[int]
 
 
+def task_configs() -> dict[str, list[str]]:
+    """Returns the config files of an inference by task: of the ten, or of a bundle's only task."""
+    base = "configs/inference.json"
+    paths = sorted(Path(BUNDLE, "configs/tasks").glob("Task*.json"))
+    if not paths:
+        return {_read(base)["name"]: [base]}
+    return {path.stem: [base, f"configs/tasks/{path.name}"] for path in paths}
+
+
 def known_tasks() -> list[str]:
-    """Lists the ten tasks, the names of their configs."""
-    return sorted(path.stem for path in Path(BUNDLE, "configs/tasks").glob("Task*.json"))
+    """Lists the names of the bundle's tasks."""
+    return list(task_configs())
+
+
+def _read(config: str) -> dict:
+    return json.loads(Path(BUNDLE, config).read_text())
 
 
 def find_tasks(data: str, names: list[str] | None) -> list[Task]:
@@ -66,7 +79,7 @@ def _find_task(folder: Path, name: str) -> Task:
         )
     if not found.images:
         raise InputError(f"{folder}/imagesTs holds no image; unpack the whole archive.")
-    labels = json.loads(Path(BUNDLE, f"configs/tasks/{name}.json").read_text())["labels"]
+    labels = _read(task_configs()[name][-1])["labels"]
     return Task(name, found.images, sorted(map(int, labels)))
 
 
