@@ -33,7 +33,7 @@ def is_main_process() -> bool:
 
 
 def gather(value: Any, group: dist.ProcessGroup | None = None) -> list:
-    """Gathers one value of each process, in the order of their ranks."""
+    """Returns the values of all processes, in the order of their ranks."""
     if not dist.is_initialized():
         return [value]
     values = [None] * world_size()
@@ -84,7 +84,7 @@ class Processes:
         return bool(flag)
 
     def gather(self, value: Any) -> list:
-        """One value of each, in the order of their ranks."""
+        """Gathers one value of each process, in the order of their ranks."""
         return gather(value, self.group)
 
 
