@@ -1,4 +1,4 @@
-"""Errors that a user can mend: each is one sentence, shown without a traceback."""
+"""Defines errors that a user can mend: each is one sentence, shown without a traceback."""
 
 import difflib
 import json

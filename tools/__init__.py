@@ -1,4 +1,4 @@
-"""The repository's own tools: one package a tool, started as `python tools/<tool> COMMAND …`.
+"""Holds the repository's own tools: one package each, run as `python tools/<tool> COMMAND …`.
 
 How every tool is built: `commands.py` holds typed functions and lists them in `COMMANDS`;
 `__main__.py` puts the repository's root on the path, in place of the tool's folder, and runs them.

@@ -1,4 +1,4 @@
-"""Trains: checkpoints, exact resume, the run's folder, metrics."""
+"""Keeps a training's checkpoints, resumes it exactly, and logs its metrics."""
 
 from .checkpoint_handler import CheckpointHandler
 from .checkpoint_state import keep_state

@@ -58,7 +58,7 @@ VOLUME_REPETITIONS = {"cpu": 1, "cuda": 3}
 
 
 def first(task: str, preset: str, size: str, training_steps: int | None) -> dict:
-    """What an order says besides of a task that something is made for, see `FIRST`."""
+    """Returns the order for files that a task needs before it is timed, see `FIRST`."""
     if task == "crops":
         return {"device": "cpu", "corpus": LARGE_CORPUS if size == "full" else SMALL_CORPUS}
     plan = VOLUMES[preset]
@@ -110,7 +110,7 @@ def run(
 
 
 def _ignored(folder: str, names: list[str]) -> set[str]:
-    """What of a folder is not copied: a bundle's outputs, but not scripts/common/evaluation."""
+    """Lists a bundle's outputs in a folder, which are not copied; scripts/common/evaluation is."""
     is_bundle = Path(folder).parent == ROOT / "bundles"
     return {*names} & {"__pycache__", *(OUTPUTS if is_bundle else ())}
 
@@ -118,7 +118,7 @@ def _ignored(folder: str, names: list[str]) -> set[str]:
 def write(
     folder: Path, facts: dict, rows: list[dict], measurements: dict, device: str, size: str
 ) -> None:
-    """Both files, and the table on standard output."""
+    """Writes the JSON and the Markdown file, and prints the table."""
     result = {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(["python", *sys.argv]),

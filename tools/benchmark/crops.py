@@ -1,4 +1,4 @@
-"""Reading training crops, for tools/benchmark: from CTs in files to batches, on one thread.
+"""Times the reading of training crops, from CTs in files to batches, on one thread.
 
 Ours is the data loader of the pre-training config without workers, once over a corpus as
 `python -m scripts corpus prepare` makes it and once over its compressed originals; the reference
@@ -44,7 +44,7 @@ def prepared(order: dict) -> Path:
 
 
 def write_corpus(order: dict) -> Job:
-    """Draw the compressed originals, and prepare the corpus that the config trains on."""
+    """Draws the compressed originals, and prepares the corpus that the config trains on."""
     parser = read_config(order, "pretrain_ssl", "train")
     bundle, spacing_mm = Path.cwd(), parser["spacing_mm"][0]
 
@@ -62,7 +62,7 @@ def write_corpus(order: dict) -> Job:
 
 
 def write_original(path: Path, number: int, shape: list[int], spacing_mm: list[float]) -> None:
-    """A CT phantom, LPS and int16: drawn at half the resolution, with noise of the full one."""
+    """Writes a CT phantom, LPS and int16: drawn at half resolution, with noise of the full one."""
     rng = case_rng(0, "crops", number)
     half, _ = phantom_ct(rng, [n // 2 for n in shape], [2 * mm for mm in spacing_mm])
     image = np.empty(shape, np.int16, order="F")
@@ -74,7 +74,7 @@ def write_original(path: Path, number: int, shape: list[int], spacing_mm: list[f
 
 
 def ours(order: dict) -> Job:
-    """The config's own training batches, without workers."""
+    """Reads the config's own training batches, without workers."""
     torch.set_num_threads(1)
     is_prepared = order["side"] == "ours"
     parser = read_config(order, "pretrain_ssl", "train")
@@ -87,7 +87,7 @@ def ours(order: dict) -> Job:
 
 
 def official(order: dict) -> Job:
-    """The authors' transforms of whole volumes; they change no spacing."""
+    """Runs the authors' transforms of whole volumes, which change no spacing."""
     torch.set_num_threads(1)
     size = order["config"]["patch_size"]
     transforms = Compose(
@@ -109,7 +109,7 @@ def official(order: dict) -> Job:
 
 
 def job(batches, count: int, crops_per_batch: int) -> Job:
-    """So many batches a repetition; its time is that of one crop."""
+    """Reads `count` batches in each repetition; the time is that of one crop."""
 
     def step() -> None:
         for _ in range(count):

@@ -20,7 +20,7 @@ TOKENS = 343  # of a window of 7³, a row of its softmax
 
 
 def best(function, amount: float, repetitions: int = 7) -> float:
-    """`amount` per second, in the fastest of several runs."""
+    """Returns `amount` per second, in the fastest of several runs."""
     times = []
     for _ in range(repetitions):
         started = perf_counter()
@@ -30,7 +30,7 @@ def best(function, amount: float, repetitions: int = 7) -> float:
 
 
 def rates() -> dict[str, float]:
-    """What this machine does in a second: products and additions, exponentials, bytes."""
+    """Measures this machine's products and additions, exponentials and bytes per second."""
     square, target = torch.rand(2048, 2048), torch.empty(2048, 2048)
     scores = torch.rand(12, TOKENS, TOKENS)
     weights, block = torch.empty_like(scores), torch.rand(2**26)
@@ -43,7 +43,7 @@ def rates() -> dict[str, float]:
 
 
 def counts(encoder: SwinTransformer, image: Tensor) -> dict[str, float]:
-    """Operations and bytes of one forward of a plain encoder."""
+    """Counts operations and bytes of one forward of a plain encoder."""
     found = {"flops": 0.0, "exps": 0.0, "bytes": 0.0}
 
     def layer(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -72,7 +72,7 @@ def counts(encoder: SwinTransformer, image: Tensor) -> dict[str, float]:
 
 
 def print_floor(feature_size: int, size: int) -> None:
-    """Print counts, rates and the seconds that follow.
+    """Prints counts, rates and the seconds that follow.
 
     Args:
         feature_size: of the encoder.

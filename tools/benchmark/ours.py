@@ -1,4 +1,4 @@
-"""Our side of tools/benchmark: what the bundles' own configs declare.
+"""Times the bundles as their own configs declare them, for tools/benchmark.
 
 Networks, losses, optimizers, engines, transforms and the settings of the `run` lists come from the
 configs by their ids, so that what is timed is what a user runs. Left out is what is no part of a
@@ -34,7 +34,9 @@ DECIDING = (".GradientClipping", ".PeakMemory")  # handlers that decide how fast
 
 
 def read_config(order: dict, bundle: str, name: str) -> ConfigParser:
-    """A bundle's config with the order's sizes and device; its folder becomes the current one.
+    """Reads a bundle's config with the order's sizes and device; enters the bundle's folder.
+
+    Sizes that are no knob of the config are set in its network, as `network_def::feature_size`.
 
     Sizes that are no knob of the config are set in its network, as `network_def::feature_size`.
     """
@@ -53,7 +55,9 @@ def read_config(order: dict, bundle: str, name: str) -> ConfigParser:
 
 
 def start(parser: ConfigParser) -> None:
-    """What a config's `run` list does between the check of flags and the start of the engine.
+    """Starts a config as its `run` list does, without the check of flags and the engine.
+
+    That sets the allocator, the precision and the seeds, and loads weights.
 
     That sets the allocator, the precision and the seeds, and loads weights.
     """
@@ -62,19 +66,19 @@ def start(parser: ConfigParser) -> None:
 
 
 def keep_freed_memory(parser: ConfigParser) -> None:
-    """Run the item of a config's `run` list that sets the allocator, and no other."""
+    """Runs the item of a config's `run` list that sets the allocator, and no other."""
     for position, item in enumerate(parser["run"]):
         if "keep_freed_memory" in item:
             parser.get_parsed_content(f"run::{position}")
 
 
 def performance_handlers(handlers: list[dict]) -> list[dict]:
-    """Those of a config's handlers that decide how fast a step is."""
+    """Selects the handlers of a config that decide how fast a step is."""
     return [handler for handler in handlers if handler["_target_"].endswith(DECIDING)]
 
 
 def encoder(order: dict) -> Job:
-    """A forward of the pre-training network's encoder in evaluation."""
+    """Runs the pre-training network's encoder forward in evaluation."""
     parser = read_config(order, "pretrain_ssl", "train")
     start(parser)
     network = parser.get_parsed_content("network").swinViT.eval()
@@ -89,7 +93,7 @@ def encoder(order: dict) -> Job:
 
 
 def training(order: dict, bundle: str) -> Job:
-    """Iterations of a bundle's trainer over one batch in memory, its `prepare_batch` included."""
+    """Runs iterations of a bundle's trainer over one batch in memory, with `prepare_batch`."""
     parser = read_config(order, bundle, "train")
     parser["train::handlers"] = performance_handlers(parser["train::handlers"])
     parser["train::dataloader"] = [random_batch(order)]
@@ -114,7 +118,7 @@ def finetune(order: dict) -> Job:
 
 
 def volume(order: dict) -> Job:
-    """A CT through preprocessing, network and postprocessing; it has been read before."""
+    """Segments a CT from preprocessing to postprocessing; the file has been read before."""
     parser = read_config(order, "btcv_segmentation", "inference")
     parser["ckpt_path"] = weights_path(order)
     parser["handlers"] = performance_handlers(parser["handlers"])
@@ -131,7 +135,7 @@ def volume(order: dict) -> Job:
 
 
 def weights(order: dict) -> Job:
-    """Draw the CT, and train the network that segments it on other phantoms."""
+    """Draws the CT, and trains the network that segments it on other phantoms."""
     plan = order["training"]
     order["config"] |= {"patch_size": plan["patch_size"], "batch_size": plan["batch_size"]}
     parser = read_config(order, "btcv_segmentation", "train")
@@ -160,7 +164,7 @@ def weights(order: dict) -> Job:
 def organ_crops(
     cases: list[tuple[np.ndarray, np.ndarray]], plan: dict, hu_min: float, hu_max: float
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of crops around voxels of random classes: image in [0, 1], label, (B, 1, X, Y, Z)."""
+    """Yields crops around voxels of random classes: image in [0, 1], label, (B, 1, X, Y, Z)."""
     rng, size = np.random.default_rng(0), np.array(plan["patch_size"])
     places = [[np.flatnonzero(labels == n) for n in np.unique(labels)] for _, labels in cases]
     while True:
@@ -186,7 +190,7 @@ def train(
     steps: int,
     device: str,
 ) -> None:
-    """AdamW with one cycle of the learning rate; CUDA computes in bfloat16."""
+    """Trains by AdamW with one cycle of the learning rate; CUDA computes in bfloat16."""
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=1e-5)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
     network.train()

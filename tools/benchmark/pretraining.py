@@ -1,4 +1,4 @@
-"""The authors' pre-training loop, for tools/benchmark: the facts of it in code of our own.
+"""Implements the authors' pre-training loop for tools/benchmark, in code of our own.
 
 Project-MONAI/research-contributions, SwinUNETR/Pretrain. Gradients are not clipped, which the
 authors' command does only without AMP and when asked.
@@ -24,7 +24,7 @@ TEMPERATURE = 0.5
 
 
 class OfficialNetwork(nn.Module):
-    """The authors' pre-training network: heads on one token each, and their default decoder."""
+    """Builds the authors' pre-training network: heads on one token each, default decoder."""
 
     def __init__(self, swin: SwinTransformer, features: int) -> None:
         super().__init__()
@@ -44,14 +44,14 @@ class OfficialNetwork(nn.Module):
         self.decoder = nn.Sequential(*doublings, nn.Conv3d(widths[-1], 1, 1))
 
     def forward(self, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rotation (B, 4), embedding (B, 512), reconstruction (B, 1, X, Y, Z)."""
+        """Computes rotation (B, 4), embedding (B, 512), reconstruction (B, 1, X, Y, Z)."""
         features = self.swin(views)[-1]
         first, second = features.flatten(2)[..., :2].unbind(-1)
         return self.rotation(first), self.contrast(second), self.decoder(features)
 
 
 def turned(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Every crop by 0 to 3 quarter turns in its last two axes, and these numbers (B,)."""
+    """Turns every crop by 0 to 3 quarter turns in its last two axes, and returns them (B,)."""
     turns = np.random.randint(4, size=len(images))
     out = images.clone()
     for number, turn in enumerate(turns):
@@ -60,7 +60,7 @@ def turned(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def corrupted(images: Tensor) -> Tensor:
-    """Every crop with boxes of noise, then with boxes of another crop if another one is drawn."""
+    """Fills boxes of every crop with noise, then with another crop if another one is drawn."""
     out = images.clone()
     for number in range(len(out)):
         drop_boxes(out[number], None)
@@ -71,7 +71,7 @@ def corrupted(images: Tensor) -> Tensor:
 
 
 def drop_boxes(image: Tensor, donor: Tensor | None) -> None:
-    """Write random boxes into (C, X, Y, Z) until a random share of up to 30 % was written."""
+    """Writes random boxes into (C, X, Y, Z) until a random share of up to 30 % was written."""
     shape = image.shape[1:]
     wanted, written = np.random.uniform(0, MOST_DROPPED) * prod(shape), 0
     while written < wanted:
@@ -87,7 +87,7 @@ def drop_boxes(image: Tensor, donor: Tensor | None) -> None:
 
 
 def contrastive_loss(first: Tensor, second: Tensor) -> Tensor:
-    """Normalised-temperature cross-entropy over all pairs of embeddings, (B, 512) each."""
+    """Computes normalised-temperature cross-entropy over all pairs, (B, 512) each."""
     both = torch.cat([normalize(first), normalize(second)])
     likeness = cosine_similarity(both[:, None], both[None], dim=2) / TEMPERATURE
     itself = torch.eye(len(both), dtype=torch.bool, device=both.device)
@@ -96,12 +96,12 @@ def contrastive_loss(first: Tensor, second: Tensor) -> Tensor:
 
 
 def half_precision(device: str) -> torch.autocast:
-    """float16 on CUDA, nothing elsewhere."""
+    """Selects float16 on CUDA, and nothing elsewhere."""
     return torch.autocast(device, torch.float16, enabled=device == "cuda")
 
 
 def pretraining(order: dict, network: Callable[[Tensor], tuple], parameters: list) -> Job:
-    """The authors' loop: two views, a forward each, and one step of the optimizer."""
+    """Runs the authors' loop: two views, a forward each, and one step of the optimizer."""
     optimizer = torch.optim.AdamW(parameters, lr=4e-4, weight_decay=0.1)
     batch, device = random_batch(order)["image"].as_tensor(), order["device"]
     scaler = torch.amp.GradScaler(device, enabled=device == "cuda")
@@ -128,7 +128,7 @@ def pretraining(order: dict, network: Callable[[Tensor], tuple], parameters: lis
 
 
 def official_pretrain(order: dict, swin: SwinTransformer) -> Job:
-    """The loop and the network as they are, the detection of anomalies included."""
+    """Runs the authors' loop and network as they are, with the detection of anomalies."""
     torch.autograd.set_detect_anomaly(True)  # the authors' script never turns it off
     network = OfficialNetwork(swin, 16 * order["config"]["feature_size"])
     network.to(order["device"]).train()
@@ -136,7 +136,7 @@ def official_pretrain(order: dict, swin: SwinTransformer) -> Job:
 
 
 def light_pretrain(order: dict) -> Job:
-    """The same loop with our heads on MONAI's encoder and without the detection of anomalies."""
+    """Runs the same loop with our heads on MONAI's encoder, without detection of anomalies."""
     parser = read_config(order, "pretrain_ssl", "train")
     network = parser.get_parsed_content("network_def").to(order["device"]).train()
     for module in network.modules():  # a forward of one crop has nothing to normalise over

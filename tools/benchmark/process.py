@@ -1,4 +1,4 @@
-"""The processes of tools/benchmark, one for each side: they take turns.
+"""Runs a process for each side of tools/benchmark; the processes take turns.
 
 A process is this file. It reads an order, a line of JSON (what to time, by which side, with which
 sizes, on which device, and in which folder the bundles and the CT are), and answers each further
@@ -15,7 +15,7 @@ from tools import ROOT
 
 
 class Side:
-    """The process of an order. Allocator settings of this environment do not reach it."""
+    """Runs the process of an order; allocator settings of this environment do not reach it."""
 
     def __init__(self, order: dict) -> None:
         self.name = f"{order['task']} ({order['side']})"
@@ -38,12 +38,12 @@ class Side:
         self.process.communicate()
 
     def ask(self, line: str) -> dict:
-        """Send a line, wait for the answer."""
+        """Sends a line, and waits for the answer."""
         self._write(line)
         return self.answer()
 
     def answer(self) -> dict:
-        """The next answer; the first one, which nobody asks for, is versions and hardware."""
+        """Reads the next answer; the first, which nobody asks for, is versions and hardware."""
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"the process of {self.name} has failed; it says above why.")
@@ -58,14 +58,14 @@ class Side:
 
 
 def asked(order: dict, line: str | None = None) -> dict:
-    """Versions and hardware of an order's process, or its answer to one line."""
+    """Returns the versions and hardware of an order's process, or its answer to one line."""
     with Side(order) as side:
         found = side.answer()
         return side.ask(line) if line else found
 
 
 def measured(orders: list[dict], repetitions: int) -> tuple[dict[str, dict], dict]:
-    """Times of every order, taken in turns, and its peak memory by its side; and the facts."""
+    """Measures times of every order, taken in turns, and peak memory by side; returns facts too."""
     with ExitStack() as stack:
         sides = {order["side"]: stack.enter_context(Side(order)) for order in orders}
         for side in sides.values():
@@ -86,12 +86,12 @@ def measured(orders: list[dict], repetitions: int) -> tuple[dict[str, dict], dic
 
 
 def say(text: str) -> None:
-    """Progress: the table alone goes to standard output."""
+    """Prints progress to standard error; standard output has the table alone."""
     print(text, file=sys.stderr, flush=True)
 
 
 def work() -> None:
-    """What a side's process does."""
+    """Runs a side's process: reads orders, and answers."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever libraries print must not look like an answer
     from . import crops, ours, reference, worker  # here: the parent stays small and starts at once

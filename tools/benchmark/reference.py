@@ -1,4 +1,4 @@
-"""The reference of tools/benchmark: MONAI's public classes, used as the public scripts use them.
+"""Runs MONAI's public classes as the public scripts do: the reference of tools/benchmark.
 
 Pre-training and fine-tuning follow the authors' scripts (Project-MONAI/research-contributions,
 SwinUNETR), whole volumes the model zoo's bundle `swin_unetr_btcv_segmentation`. One departure, so
@@ -37,7 +37,7 @@ HEADS = (3, 6, 12, 24)
 
 
 def architecture(config: dict) -> dict:
-    """Arguments that `SwinTransformer` and `SwinUNETR` share."""
+    """Returns the arguments that `SwinTransformer` and `SwinUNETR` share."""
     return {
         "depths": config.get("depths", (2, 2, 2, 2)),
         "num_heads": HEADS,
@@ -94,7 +94,7 @@ def finetune(order: dict) -> Job:
 
 
 def volume(order: dict) -> Job:
-    """The zoo bundle's transforms, inferer and evaluator, without reading and writing files."""
+    """Runs the zoo bundle's transforms, inferer and evaluator; reads and writes no files."""
     config = order["config"]
     item = LoadImaged("image")({"image": ct_path(order)})
     preprocessing = Compose(
@@ -127,7 +127,7 @@ def volume(order: dict) -> Job:
 
 
 def build(order: dict) -> Job:
-    """The job of an order whose `side` is `reference`, or a reference with a part of what we do.
+    """Builds the job of an order whose `side` is `reference`, or one with a part of our work.
 
     `reference_allocator` keeps freed memory as the bundles do; `reference_light` pre-trains our
     heads on MONAI's encoder; `ours_compressed` is no reference: our crops from the files that the

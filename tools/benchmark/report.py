@@ -1,4 +1,4 @@
-"""Rows, targets and table of tools/benchmark, and how far two sides' labels agree."""
+"""Makes the rows, targets and table of tools/benchmark, and compares two sides' labels."""
 
 from pathlib import Path
 from statistics import median
@@ -43,7 +43,7 @@ AT_LEAST = ("speedup", "agreement_in_body")
 
 
 def agreement(folder: Path, side: str) -> dict[str, float]:
-    """Agreement of our labels and a side's, and the Dice of each against the truth: 0 to 1.
+    """Computes the Dice (0 to 1) of our labels and a side's, and of each against the truth.
 
     The body is what is above -500 HU, holes of each axial slice filled.
     """
@@ -62,7 +62,7 @@ def agreement(folder: Path, side: str) -> dict[str, float]:
 
 
 def mean_dice(labels: np.ndarray, truth: np.ndarray) -> float:
-    """Mean over the organs that the truth shows."""
+    """Averages the Dice over the organs that the truth shows."""
     size = int(max(labels.max(), truth.max())) + 1
     pairs = np.bincount(truth.ravel().astype(int) * size + labels.ravel(), minlength=size**2)
     pairs = pairs.reshape(size, size)
@@ -71,7 +71,7 @@ def mean_dice(labels: np.ndarray, truth: np.ndarray) -> float:
 
 
 def row(task: str, side: str, found: dict, same: dict, judged_on: str | None) -> dict:
-    """One line of the table.
+    """Makes one line of the table.
 
     Args:
         task, side: what was timed, and against which reference.
@@ -104,7 +104,7 @@ def row(task: str, side: str, found: dict, same: dict, judged_on: str | None) ->
 
 
 def table(result: dict) -> str:
-    """The result as Markdown."""
+    """Formats the result as Markdown."""
     hardware, versions = result["hardware"], result["versions"]
     header = "| | reference | ours s | reference s | faster | ours GiB | reference GiB | memory"
     lines = [
@@ -125,7 +125,7 @@ def table(result: dict) -> str:
 
 
 def markdown(line: dict) -> str:
-    """A row's cells."""
+    """Formats the cells of a row."""
     same = f"{line['agreement_in_body']:.3%}" if "agreement_in_body" in line else ""
     signs = {name: "≥" if name in AT_LEAST else "≤" for name in line.get("target", {})}
     target = ", ".join(
@@ -150,7 +150,7 @@ def markdown(line: dict) -> str:
 
 
 def remarks(line: dict) -> list[str]:
-    """What a row's cells do not hold."""
+    """Lists remarks on a row that its cells do not show."""
     found = []
     if "agreement" in line:
         found.append(

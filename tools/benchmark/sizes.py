@@ -1,4 +1,4 @@
-"""Sizes of what the benchmark times: those of a CPU, of CUDA, and tiny ones to try it out.
+"""Defines the sizes that the benchmark times: those of a CPU, of CUDA, and tiny ones.
 
 Those of the network have MONAI's names for `SwinUNETR`, wherever a config keeps them.
 """

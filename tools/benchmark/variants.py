@@ -1,4 +1,4 @@
-"""Process of `python tools/benchmark parts`: times one alternative of one part.
+"""Times one alternative of one part, as the process of `python tools/benchmark parts`.
 
 python -m tools.benchmark.variants PART VARIANT
 """

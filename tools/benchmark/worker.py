@@ -1,4 +1,4 @@
-"""What both sides of tools/benchmark share: the pipe to it, time and memory, the same inputs."""
+"""Shares the pipe, time, memory and inputs between both sides of tools/benchmark."""
 
 import json
 import os
@@ -27,7 +27,7 @@ WARM_UP = "warm up"
 
 @dataclass
 class Job:
-    """What is timed, and what runs once before it.
+    """Describes the timed step, and the step that runs once before.
 
     Args:
         step: one repetition; of a whole volume it returns the labels (1, X, Y, Z).
@@ -41,7 +41,7 @@ class Job:
 
 
 def serve(order: dict, build: Callable[[dict], Job] | None, answers: TextIO) -> None:
-    """Answer the order with versions and hardware, then each line of standard input with a time.
+    """Answers the order with versions and hardware, then each line of standard input with a time.
 
     Args:
         order: see `tools/benchmark`.
@@ -72,7 +72,7 @@ def _send(answers: TextIO, content: dict) -> None:
 
 
 def peak_bytes(device: str) -> int:
-    """The most memory used so far: allocated on CUDA, resident on a CPU."""
+    """Returns the most memory used so far: allocated on CUDA, resident on a CPU."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024
@@ -80,7 +80,7 @@ def peak_bytes(device: str) -> int:
 
 
 def facts() -> dict:
-    """Versions and hardware of this process; `gpu` is None without CUDA."""
+    """Returns versions and hardware of this process; `gpu` is None without CUDA."""
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").is_file():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -114,17 +114,17 @@ def random_batch(order: dict) -> dict[str, Tensor]:
 
 
 def ct_path(order: dict) -> str:
-    """The phantom CT that is segmented; its true labels lie beside it as `truth.npy`."""
+    """Returns the path of the phantom CT; the true labels lie beside it as `truth.npy`."""
     return str(Path(order["folder"], "ct.nii"))
 
 
 def weights_path(order: dict) -> str:
-    """State dict of the network that segments it."""
+    """Returns the path of the state dict of the network that segments the CT."""
     return str(Path(order["folder"], "model.pt"))
 
 
 def write_ct(order: dict) -> None:
-    """Draw the CT, oriented LPS as most scanners' are."""
+    """Draws the CT, oriented LPS as most scanners' are."""
     shape, spacing_mm = order["ct"]["shape"], order["ct"]["spacing_mm"]
     image, labels = phantom_ct(case_rng(0, "benchmark", 0), shape, spacing_mm)
     affine = np.diag([-spacing_mm[0], -spacing_mm[1], spacing_mm[2], 1.0])
@@ -133,7 +133,7 @@ def write_ct(order: dict) -> None:
 
 
 def volume_job(evaluator: SupervisedEvaluator, order: dict) -> Job:
-    """From the image as a reader gives it to labels on its grid.
+    """Times a volume from the image as a reader gives it to labels on its grid.
 
     A CPU is warmed up by one window, because a whole volume takes minutes there.
     """

@@ -55,7 +55,7 @@ def compare(out: str, image: str) -> str:
 
 
 def centre(parser, image: str) -> torch.Tensor:
-    """(1, 1, X, Y, Z): the middle of the image as the run's transforms prepare it."""
+    """Crops the middle of the image as the run's transforms prepare it: (1, 1, X, Y, Z)."""
     from monai.transforms import CenterSpatialCrop, Compose, SpatialPad
 
     transforms = parser.get_parsed_content("deterministic_transforms")

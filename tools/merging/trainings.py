@@ -29,7 +29,7 @@ SMALL = {"batch_size": 1, "checkpoint_interval": 40}
 
 @dataclass(frozen=True)
 class Training:
-    """One setting; each of its seeds is trained under both mergings.
+    """Describes one setting; each of its seeds is trained under both mergings.
 
     Args:
         bundle: in which it runs.
@@ -106,7 +106,7 @@ TRAININGS = {
 
 @dataclass(frozen=True)
 class Job:
-    """One training: its setting, seed, merging, and its own folder below `out`."""
+    """Describes one training: its setting, seed, merging, and its own folder below `out`."""
 
     name: str
     seed: int
@@ -135,7 +135,7 @@ def jobs() -> list[Job]:
 
 
 def train(out: str, *, corpus: str, btcv: str, brain: str, workers: Count = 1) -> None:
-    """Trains what is not finished.
+    """Trains the settings that are not finished.
 
     Args:
         out: folder of all trainings.
@@ -160,7 +160,7 @@ def train(out: str, *, corpus: str, btcv: str, brain: str, workers: Count = 1) -
 
 
 def run_job(job: Job, out: Path, data: dict[str, str]) -> str:
-    """Run one training; returns its folder when it has failed, else nothing."""
+    """Runs one training; returns its folder when the training has failed, else None."""
     folder = job.folder(out)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log.txt").open("a") as log:
@@ -176,7 +176,7 @@ def run_job(job: Job, out: Path, data: dict[str, str]) -> str:
 
 @dataclass(frozen=True)
 class KeptRun:
-    """A run's folder: its configuration, the merging it trained with, its states by their steps."""
+    """Holds a run's configuration, its merging, and its checkpoints by step."""
 
     name: str
     config: dict
@@ -185,7 +185,7 @@ class KeptRun:
 
 
 def kept_runs(out: str) -> list[KeptRun]:
-    """Every run with states below a folder, at any depth.
+    """Lists every run with checkpoints below a folder, at any depth.
 
     Raises:
         SystemExit: there is none.
@@ -207,7 +207,7 @@ def kept_runs(out: str) -> list[KeptRun]:
 
 @dataclass(frozen=True)
 class Scored:
-    """A kept state: its training, the merging of that, and what the bundles tell of it."""
+    """Holds a checkpoint's training, its merging, and the bundles' verdict on the weights."""
 
     training: str
     merging: str
@@ -218,7 +218,7 @@ class Scored:
 
 
 def scored(run: KeptRun) -> list[Scored]:
-    """Every state of a training, by the number of its steps."""
+    """Scores every checkpoint of a training, by step."""
     import torch
 
     from common.weights.find_merging import merging_of_weights
@@ -242,7 +242,7 @@ def score(out: str) -> str:
 
 
 def table(rows: list[Scored]) -> str:
-    """A line for each training with its scores by steps; then right, wrong and undecided."""
+    """Formats a line for each training with its scores by step; then right, wrong and undecided."""
     lines = ["| training | merging | score (steps) | told |", "|---|---|---|---|"]
     for name in dict.fromkeys(row.training for row in rows):
         own = [row for row in rows if row.training == name]

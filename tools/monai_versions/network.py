@@ -1,4 +1,4 @@
-"""Networks of whichever MONAI is imported: built, run, and their patch merging replaced."""
+"""Builds and runs networks of the imported MONAI, and replaces their patch merging."""
 
 import inspect
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""Process of tools/monai_versions in which one version of MONAI runs every case.
+"""Runs every case in one version of MONAI, as a process of tools/monai_versions.
 
     PYTHONPATH=PARENT:. python -m tools.monai_versions.worker FOLDER PARENT REPORT CASES [reference]
 

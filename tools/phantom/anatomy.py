@@ -1,4 +1,4 @@
-"""Anatomy of the phantoms: where organs lie, how patients differ, how tissues look in CT and MR.
+"""Defines where organs lie, how patients differ, and how tissues look in CT and MR.
 
 The body frame is RAS in mm: +x to the patient's right, +y anterior, +z superior. A torso has its
 origin in the middle of the abdomen (level of L1), a head in the middle of the brain. A body is a
@@ -19,7 +19,7 @@ Points = list[np.ndarray]  # body coordinates x, y, z in mm, each (X, Y, Z) floa
 
 
 class Tissue(IntEnum):
-    """Everything a voxel can be."""
+    """Lists the tissues that a voxel can be."""
 
     AIR = 0
     FAT = auto()
@@ -85,7 +85,7 @@ BRAIN = (T.GREY, T.WHITE, T.FLUID)
 
 @dataclass(frozen=True)
 class Tube:
-    """Chain of round cones: nodes (N, 4) are x, y, z and radius in mm."""
+    """Describes a chain of round cones: nodes (N, 4) are x, y, z and radius in mm."""
 
     organ: str  # parts of one organ vary together
     tissue: Tissue
@@ -94,17 +94,17 @@ class Tube:
     above_y_mm: float = -np.inf  # only what lies above, as gas does in a supine patient
 
     def pieces(self) -> Iterator["Tube"]:
-        """One tube of two nodes per segment, so that each has a small bounding box."""
+        """Yields one tube of two nodes per segment, so that each has a small bounding box."""
         for i in range(len(self.nodes) - 1):
             yield replace(self, nodes=self.nodes[i : i + 2])
 
     def box(self) -> np.ndarray:
-        """Bounding box (2, 3) in mm."""
+        """Computes the bounding box (2, 3) in mm."""
         xyz, radius = self.nodes[:, :3], self.nodes[:, 3:]
         return np.stack([(xyz - radius).min(0), (xyz + radius).max(0)])
 
     def inside(self, points: Points) -> np.ndarray:
-        """Mask of the points within the radius of the segment between the first two nodes."""
+        """Marks the points within the radius of the segment between the first two nodes."""
         (start, r0), (end, r1) = [(node[:3], node[3]) for node in self.nodes.astype(np.float32)]
         axis = end - start
         offset = [p - s for p, s in zip(points, start, strict=True)]
@@ -114,14 +114,14 @@ class Tube:
         return distance2 < (r0 + along * (r1 - r0)) ** 2
 
     def vary(self, shift_mm: np.ndarray, size: float) -> "Tube":
-        """The tube shifted, its radii scaled (its course stays, so that it still connects)."""
+        """Shifts the tube and scales its radii (its course stays, so that it still connects)."""
         nodes = self.nodes * [1, 1, 1, size] + [*shift_mm, 0]
         return replace(self, nodes=nodes)
 
 
 @dataclass(frozen=True)
 class Blob:
-    """Ellipsoid: centre, radii in mm, and Euler angles about x, y, z in degrees."""
+    """Describes an ellipsoid: centre, radii in mm, and Euler angles about x, y, z in degrees."""
 
     organ: str
     tissue: Tissue
@@ -132,26 +132,26 @@ class Blob:
     above_y_mm: float = -np.inf
 
     def pieces(self) -> Iterator["Blob"]:
-        """Itself: an ellipsoid is one piece."""
+        """Yields the ellipsoid itself: it is one piece."""
         yield self
 
     def axes(self) -> np.ndarray:
-        """Semi-axes as the columns of a (3, 3) matrix in mm."""
+        """Returns the semi-axes as the columns of a (3, 3) matrix in mm."""
         return Rotation.from_euler("xyz", self.tilt_deg, degrees=True).as_matrix() * self.radii
 
     def box(self) -> np.ndarray:
-        """Bounding box (2, 3) in mm."""
+        """Computes the bounding box (2, 3) in mm."""
         half = np.linalg.norm(self.axes(), axis=1)
         return np.stack([self.centre - half, self.centre + half])
 
     def inside(self, points: Points) -> np.ndarray:
-        """Mask of the points in the ellipsoid."""
+        """Marks the points in the ellipsoid."""
         unit = np.linalg.inv(self.axes()).astype(np.float32)
         offset = [p - np.float32(c) for p, c in zip(points, self.centre, strict=True)]
         return sum(sum(u * o for u, o in zip(row, offset, strict=True)) ** 2 for row in unit) < 1
 
     def vary(self, shift_mm: np.ndarray, size: float) -> "Blob":
-        """The ellipsoid shifted and scaled."""
+        """Shifts and scales the ellipsoid."""
         return replace(self, centre=self.centre + shift_mm, radii=self.radii * size)
 
 
@@ -159,17 +159,17 @@ Part = Tube | Blob
 
 
 def tube(organ: str, tissue: Tissue, onto: tuple[Tissue, ...], nodes: str) -> Tube:
-    """Tube from its nodes, "x y z radius; x y z radius; ..." in mm."""
+    """Makes a tube from its nodes, "x y z radius; x y z radius; ..." in mm."""
     return Tube(organ, tissue, onto, np.array([node.split() for node in nodes.split(";")], float))
 
 
 def blob(organ: str, tissue: Tissue, onto: tuple, centre: tuple, radii: tuple, tilt=(0, 0, 0)):
-    """Ellipsoid from its centre and radii in mm and its tilt in degrees."""
+    """Makes an ellipsoid from its centre and radii in mm and its tilt in degrees."""
     return Blob(organ, tissue, onto, np.array(centre, float), np.array(radii, float), tilt)
 
 
 def both(part: Part) -> tuple[Part, Part]:
-    """The part and its mirror image on the patient's other side."""
+    """Returns the part and its mirror image on the patient's other side."""
     mirror = np.array([-1, 1, 1, 1])
     if isinstance(part, Tube):
         return part, replace(part, nodes=part.nodes * mirror)
@@ -178,13 +178,13 @@ def both(part: Part) -> tuple[Part, Part]:
 
 
 def hollow(organ: str, wall: Tissue, content: Tissue, nodes: str) -> tuple[Tube, Tube]:
-    """Hollow organ: a tube of wall, and in it, 4 mm thinner, one of content."""
+    """Makes a hollow organ: a tube of wall, and in it, 4 mm thinner, one of content."""
     outer = tube(organ, wall, CAVITY, nodes)
     return outer, replace(outer, tissue=content, onto=(wall,), nodes=outer.nodes - [0, 0, 0, 4])
 
 
 def kidney(cortex: Tissue, medulla: Tissue, side: int, z: float) -> tuple[Blob, ...]:
-    """Cortex, medulla and the sinus, open towards the spine; side is 1 (right) or -1 (left)."""
+    """Makes cortex, medulla and sinus, open towards the spine; side is 1 (right) or -1 (left)."""
     tilt = (-8, side * -14, side * -20)
     return (
         blob(cortex.name, cortex, CAVITY, (side * 64, -40, z), (27, 23, 55), tilt),
@@ -320,7 +320,7 @@ def branches(rng: Generator, root: np.ndarray, step_mm: np.ndarray, depth: int) 
 
 @dataclass(frozen=True)
 class Pose:
-    """Smooth map from the scanner's frame (RAS, mm, origin near the body's) to the body frame.
+    """Maps the scanner's frame (RAS, mm, origin near the body's) smoothly to the body frame.
 
     body = matrix @ scanner + shift_mm + waves, where waves (coordinate, plane, octave, 5) hold
     amplitude in mm, two wave numbers in rad/mm and two phases of a product of two sines.
@@ -331,7 +331,7 @@ class Pose:
     waves: np.ndarray
 
     def points(self, axes_mm: list[np.ndarray]) -> Points:
-        """Body coordinates of the grid that three 1-D axes (scanner, mm) span."""
+        """Computes body coordinates of the grid that three 1-D axes (scanner, mm) span."""
         axes = [np.float32(a).reshape(np.roll([-1, 1, 1], i)) for i, a in enumerate(axes_mm)]
         points = []
         for row, shift, waves in zip(self.matrix, self.shift_mm, self.waves, strict=True):
@@ -348,7 +348,7 @@ class Pose:
         return points
 
     def window(self, axes_mm: list[np.ndarray], box_mm: np.ndarray) -> tuple[slice, ...]:
-        """Index ranges of the grid that are certain to cover a box (2, 3) of the body frame."""
+        """Computes index ranges of the grid that surely cover a box (2, 3) of the body frame."""
         margin = np.abs(self.waves[..., 0]).sum((1, 2))
         low, high = box_mm[0] - margin, box_mm[1] + margin
         corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
@@ -358,7 +358,10 @@ class Pose:
 
 
 def draw_pose(rng: Generator, scale_mm: float) -> Pose:
-    """Small rotation, size (+-10 %), shift and elastic warp; scale_mm is the body's half-width."""
+    """Draws a small rotation, size (+-10 %), shift and elastic warp.
+
+    `scale_mm` is the body's half-width.
+    """
     rotation = Rotation.from_euler("xyz", rng.normal(0, 2.5, 3).clip(-6, 6), degrees=True)
     size = rng.uniform(0.92, 1.1) * rng.uniform(0.96, 1.04, 3)
     waves = np.empty((3, 3, 2, 5))
@@ -371,7 +374,7 @@ def draw_pose(rng: Generator, scale_mm: float) -> Pose:
 
 
 def draw_parts(rng: Generator, parts: tuple[Part, ...], shift_sd_mm: float) -> list[Part]:
-    """The parts, each organ with a size (+-12 %) and a small shift of its own."""
+    """Draws the parts, each organ with a size (+-12 %) and a small shift of its own."""
     organs = dict.fromkeys(part.organ for part in parts)
     drawn = {
         organ: (rng.normal(0, shift_sd_mm, 3).clip(-5, 5), rng.uniform(0.88, 1.12))
@@ -381,7 +384,7 @@ def draw_parts(rng: Generator, parts: tuple[Part, ...], shift_sd_mm: float) -> l
 
 
 def draw_torso(rng: Generator) -> list[Part]:
-    """The parts of a torso: organs, gas that rises in stomach and colon, trees of vessels."""
+    """Draws the parts of a torso: organs, gas that rises in stomach and colon, vessel trees."""
     parts = draw_parts(rng, TORSO, 2.0)
     gas = ((T.STOMACH_CONTENT, T.STOMACH_GAS, 15, 75), (T.COLON_CONTENT, T.COLON_GAS, -30, 60))
     levels = {content: (tissue, rng.uniform(low, high)) for content, tissue, low, high in gas}
@@ -397,7 +400,7 @@ def draw_torso(rng: Generator) -> list[Part]:
 
 
 def torso_background(points: Points, fat_mm: float) -> np.ndarray:
-    """Tissues (X, Y, Z) uint8 of a torso without its parts: skin to cavity, chest, ribs, bowel."""
+    """Makes tissues (X, Y, Z) uint8 of a torso without its parts: skin to cavity, chest, bowel."""
     x, y, z = points
     square_x, square_y = (x / 150) ** 2, (y / 98) ** 2
     # A superellipse: fuller than an ellipse.
@@ -421,7 +424,7 @@ def torso_background(points: Points, fat_mm: float) -> np.ndarray:
 
 
 def paint_bowel(tissue: np.ndarray, points: Points, phase: np.ndarray) -> None:
-    """Small bowel in what is left of the cavity: a gyroid makes loops of wall, content and fat."""
+    """Paints small bowel in the rest of the cavity: a gyroid with wall, content and fat."""
     region = (tissue == T.CAVITY) & (points[1] > -20) & (points[2] > -185)
     x, y, z = (
         2 * np.pi / 50 * p[region] + np.float32(shift)
@@ -433,7 +436,7 @@ def paint_bowel(tissue: np.ndarray, points: Points, phase: np.ndarray) -> None:
 
 
 def paint_spine(tissue: np.ndarray, points: Points) -> None:
-    """Vertebrae every 34 mm with discs, canal and processes; the sacrum bends backwards."""
+    """Paints vertebrae every 34 mm with discs, canal and processes; the sacrum bends backwards."""
     x, y, z = points
     y = y + 0.25 * np.maximum(-120 - z, 0)
     level = np.mod(z, 34)
@@ -449,7 +452,7 @@ def paint_spine(tissue: np.ndarray, points: Points) -> None:
 
 
 def head_background(points: Points, skin_mm: float) -> np.ndarray:
-    """Tissues (X, Y, Z) uint8 of a head without its parts: scalp, skull, folded cortex."""
+    """Makes tissues (X, Y, Z) uint8 of a head without its parts: scalp, skull, folded cortex."""
     x, y, z = points
     level = np.sqrt((x / 68) ** 2 + (y / 86) ** 2 + (z / 72) ** 2)
     depth = (1 - level) * np.sqrt(x * x + y * y + z * z) / np.maximum(level, 1e-3)
@@ -466,7 +469,7 @@ def head_background(points: Points, skin_mm: float) -> np.ndarray:
 
 
 def paint(tissue: np.ndarray, points: Points, pose: Pose, axes_mm: list, part: Part) -> None:
-    """Write a part into tissue (X, Y, Z), only where it meets a tissue that it may replace."""
+    """Paints a part into tissue (X, Y, Z), only onto the tissues that the part may replace."""
     replaceable = np.zeros(len(Tissue), bool)
     replaceable[list(part.onto)] = True
     for piece in part.pieces():

@@ -35,7 +35,7 @@ LABEL_TYPES = (np.uint8, np.uint8, np.int16)
 
 
 def paint_table(tissue: np.ndarray, axes_mm: list[np.ndarray], gap_mm: float) -> None:
-    """The scanner's table, slightly curved, gap_mm behind the body; outside the field: none."""
+    """Paints the scanner's table, slightly curved, gap_mm behind the body, as far as it is seen."""
     back_mm = axes_mm[1][(tissue != T.AIR).any((0, 2)).argmax()] - gap_mm
     depth = back_mm + axes_mm[0][:, None] ** 2 / 1500 - axes_mm[1]
     slab = (depth > 0) & (depth < 14) & (np.abs(axes_mm[0][:, None]) < 210)
@@ -43,7 +43,7 @@ def paint_table(tissue: np.ndarray, axes_mm: list[np.ndarray], gap_mm: float) ->
 
 
 def draw_lesions(rng: Generator, lesion: Lesion, tissue: np.ndarray, points: Points) -> list[Blob]:
-    """Ellipsoids around random voxels of the host organ; none where the field has no host."""
+    """Draws ellipsoids around random voxels of the host organ; none where the field has no host."""
     host = np.flatnonzero(tissue == lesion.host)
     blobs = []
     for _ in range(rng.integers(1, lesion.most + 1) if host.size else 0):
@@ -59,7 +59,7 @@ def draw_lesions(rng: Generator, lesion: Lesion, tissue: np.ndarray, points: Poi
 
 
 def draw_tissue(rng: Generator, task: Task, axes_mm: list[np.ndarray]) -> np.ndarray:
-    """A patient drawn and painted on the grid that three axes (mm) span: (X, Y, Z) uint8."""
+    """Draws and paints a patient on the grid that three axes (mm) span: (X, Y, Z) uint8."""
     pose = draw_pose(rng, 75 if task.head else 160)
     parts = draw_parts(rng, HEAD, 0.8) if task.head else draw_torso(rng)
     skin_mm, phase, table_gap_mm = rng.uniform(5, 26), rng.uniform(0, 6.3, 3), rng.uniform(-9, 6)
@@ -83,7 +83,7 @@ def draw_tissue(rng: Generator, task: Task, axes_mm: list[np.ndarray]) -> np.nda
 def draw_phantom(
     rng: Generator, task: Task, axes_mm: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image (X, Y, Z) int16 in HU or (X, Y, Z, C) float32, and labels (X, Y, Z) uint8."""
+    """Draws the image (X, Y, Z) int16 in HU or (X, Y, Z, C) float32, and uint8 labels."""
     spacing_mm = np.array([axis[1] - axis[0] for axis in axes_mm])
     tissue = draw_tissue(rng, task, axes_mm)
     if task.channels == ("CT",):
@@ -94,7 +94,7 @@ def draw_phantom(
 
 
 def grid(shape: tuple, spacing_mm: tuple, centre_mm: tuple = (0, 0, 0)) -> list[np.ndarray]:
-    """Voxel centres along each axis in mm, float64."""
+    """Computes voxel centres along each axis in mm, float64."""
     steps = zip(shape, spacing_mm, centre_mm, strict=True)
     return [(np.arange(n) - (n - 1) / 2) * spacing + centre for n, spacing, centre in steps]
 
@@ -102,7 +102,7 @@ def grid(shape: tuple, spacing_mm: tuple, centre_mm: tuple = (0, 0, 0)) -> list[
 def phantom_ct(
     rng: Generator, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An abdominal CT phantom in RAS, centred on the body.
+    """Draws an abdominal CT phantom in RAS, centred on the body.
 
     Args:
         rng: source of all randomness.
@@ -118,7 +118,7 @@ def phantom_ct(
 def draw_case(
     rng: Generator, task: Task, spacing_mm: float
 ) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
-    """Image and label of one case on one grid, as an archive would hold them.
+    """Draws image and label of one case on one grid, as an archive would hold them.
 
     In-plane spacing is within 10 % of spacing_mm, slices are 1 to 1.6 times as thick; a small
     field of view (hippocampus, prostate) takes the spacing and slices of its archive: about 1 mm
@@ -145,5 +145,5 @@ def draw_case(
 
 
 def case_rng(seed: int, layout: str, number: int) -> Generator:
-    """The random stream of one case: it depends on nothing but these three."""
+    """Returns the random generator of one case: it depends on nothing but these three values."""
     return np.random.default_rng([seed, zlib.crc32(layout.encode()), number])

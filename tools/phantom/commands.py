@@ -28,18 +28,18 @@ VoxelSize = Annotated[float, ("type", "number"), ("minimum", 0.5), ("maximum", 1
 
 
 def write(path: Path, save: Callable[[Path], None]) -> None:
-    """Write a file through a temporary name beside it, so that it is there whole or not at all."""
+    """Writes a file through a temporary name beside it, so that the file is whole or absent."""
     with replacing(path) as temporary:
         save(temporary)
 
 
 def case_name(task: Task, number: int) -> str:
-    """File name of a case, such as spleen_12.nii.gz or BRATS_001.nii.gz."""
+    """Returns the file name of a case, such as spleen_12.nii.gz or BRATS_001.nii.gz."""
     return f"{task.prefix}_{number:0{task.digits}d}.nii.gz"
 
 
 def dataset_json(name: str, training: list[int], test: list[int]) -> dict:
-    """The archive's own description of a task, for the cases of these numbers."""
+    """Describes a task as its archive does, for the cases of these numbers."""
     task = TASKS[name]
     pairs = [("image", "imagesTr"), ("label", "labelsTr")]
     return {

@@ -1,4 +1,4 @@
-"""Phantoms as DICOM series."""
+"""Writes phantoms as DICOM series."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ def write_series(
     tilt_degrees: float = 0.0,
     **tags,
 ) -> list[Path]:
-    """Write a series slice by slice, as a scanner's export has it; returns the files.
+    """Writes a series slice by slice, as a scanner's export has it; returns the files.
 
     Args:
         folder: made if need be.

@@ -1,4 +1,4 @@
-"""From tissues to intensities: HU of a CT, signal of an MR, blur and noise."""
+"""Turns tissues into intensities: HU of a CT, signal of an MR, blur and noise."""
 
 import numpy as np
 from numpy.random import Generator
@@ -92,14 +92,14 @@ TORSO_MR: dict[Tissue, tuple[float, ...]] = dict.fromkeys(Tissue, (0.35, 0.35, 0
 
 
 def look_up(tissue: np.ndarray, values: dict[Tissue, float], dtype: type) -> np.ndarray:
-    """Value of each voxel's tissue, 0 where the table names none; same shape as tissue."""
+    """Returns each voxel's tissue value, 0 where the table names none; same shape as tissue."""
     table = np.zeros(len(Tissue), dtype)
     table[list(values)] = list(values.values())
     return table[tissue]
 
 
 def blur(volume: np.ndarray, sigma_mm: float, spacing_mm: np.ndarray) -> np.ndarray:
-    """Gaussian blur of (X, Y, Z) float32, at least 0.45 voxels: the partial volume effect."""
+    """Blurs (X, Y, Z) float32 by a Gaussian of at least 0.45 voxels: the partial volume effect."""
     for axis, spacing in enumerate(spacing_mm):
         sigma = max(sigma_mm / spacing, 0.45)
         volume = gaussian_filter1d(volume, sigma, axis, truncate=3.0)
@@ -107,12 +107,12 @@ def blur(volume: np.ndarray, sigma_mm: float, spacing_mm: np.ndarray) -> np.ndar
 
 
 def noise(rng: Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
-    """White noise (X, Y, Z) float32 of standard deviation sigma."""
+    """Draws white noise (X, Y, Z) float32 of standard deviation sigma."""
     return rng.standard_normal(shape, np.float32) * np.float32(sigma)
 
 
 def draw_ct(rng: Generator, tissue: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
-    """CT of a tissue map in HU, [-1024, 3071], (X, Y, Z) int16.
+    """Draws the CT of a tissue map in HU, [-1024, 3071], (X, Y, Z) int16.
 
     Drawn per phantom: the contrast phase (none, or arterial and venous shares), each tissue's
     mean HU, the width of the reconstruction kernel and the noise, which it correlates.
@@ -130,7 +130,7 @@ def draw_ct(rng: Generator, tissue: np.ndarray, spacing_mm: np.ndarray) -> np.nd
 
 
 def draw_mr(rng: Generator, tissue: np.ndarray, spacing_mm: np.ndarray, task: Task) -> np.ndarray:
-    """MR of a tissue map, one channel per sequence, (X, Y, Z, C) float32, arbitrary units >= 0.
+    """Draws the MR of a tissue map, a channel per sequence, (X, Y, Z, C) float32, values >= 0.
 
     Each channel has its own scale; all share a bias field. Noise is Rician.
     """

@@ -1,4 +1,4 @@
-"""What each layout of the phantoms shows: labels, channels, field of view, lesions."""
+"""Describes each layout of the phantoms: labels, channels, field of view, lesions."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ TORSO_CHANNELS = ("MRI", "T2", "ADC")
 
 @dataclass(frozen=True)
 class Lesion:
-    """Tumours to draw: concentric layers, each a tissue and its share of the radius."""
+    """Describes tumours to draw: concentric layers, each a tissue and its share of the radius."""
 
     host: Tissue
     onto: tuple[Tissue, ...]
@@ -56,7 +56,7 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Task:
-    """What a layout shows: file names, channels, labels, field of view, lesions."""
+    """Describes a layout: file names, channels, labels, field of view, lesions."""
 
     prefix: str
     labels: tuple[str, ...]  # without the background

@@ -38,7 +38,7 @@ BOX_WIDTH, BOX_HEIGHT = 1.06, 0.42
 
 @dataclass(frozen=True)
 class Room:
-    """A package or module.
+    """Describes a package or module.
 
     Args:
         place: `common`, or the bundle.

@@ -74,7 +74,7 @@ def workflow_configs(root: Path, task: Path) -> dict[str, str]:
 
 
 def differing(root: Path = ROOT) -> dict[Path, str]:
-    """Tells what is wrong, by path: a file differs, is missing, or has no original."""
+    """Returns, by path, whether a file differs, is missing, or has no original."""
     wanted = generated(root)
     there = set(root.glob("bundles/*/scripts/common/**/*.py"))
     there |= set(root.glob("bundles/*/scripts/common/**/*.json"))

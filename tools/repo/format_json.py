@@ -20,7 +20,7 @@ INDENT = "    "
 
 
 class Number(float):
-    """A float that remembers how it was written."""
+    """Remembers how a float was written."""
 
     def __new__(cls, text: str):
         number = super().__new__(cls, text)
@@ -29,7 +29,7 @@ class Number(float):
 
 
 def one_line(node) -> str:
-    """JSON of a node without line breaks."""
+    """Formats a node as JSON without line breaks."""
     if isinstance(node, Number):
         return node.text
     if isinstance(node, dict) and node:
@@ -40,7 +40,7 @@ def one_line(node) -> str:
 
 
 def layout(node, indent: str = "", used: int = 0, blank_before: frozenset = frozenset()) -> str:
-    """JSON of a node, broken where it must be.
+    """Formats a node as JSON, with line breaks where they are needed.
 
     Args:
         node: parsed JSON.
@@ -63,7 +63,7 @@ def layout(node, indent: str = "", used: int = 0, blank_before: frozenset = froz
 
 
 def filled(parts: list[str], indent: str) -> list[str]:
-    """Lines of several short parts each, as many as fit; a part of several lines has its own."""
+    """Formats lines of several short parts, as many as fit; a part of several lines has its own."""
     lines: list[str] = []
     for part in parts:
         together = "".join(lines[-1:]) + part
@@ -76,13 +76,13 @@ def filled(parts: list[str], indent: str) -> list[str]:
 
 
 def formatted(text: str) -> str:
-    """The text of a JSON file in this layout."""
+    """Formats the text of a JSON file in this layout."""
     blank_before = frozenset(re.findall(r'\n[ \t]*\n {4}"([^"]+)":', text))
     return layout(json.loads(text, parse_float=Number), blank_before=blank_before) + "\n"
 
 
 def differing(folder: str) -> dict[Path, str]:
-    """JSON files below a folder whose layout differs, each with the text it should have."""
+    """Returns the JSON files below a folder whose layout differs, each with its right text."""
     paths = sorted(Path(folder).rglob("*.json"))
     if not paths:
         raise SystemExit(f"no JSON file below {folder}; give the folder of the bundles.")

@@ -46,7 +46,7 @@ def specialise(workflow: dict, task: dict) -> dict:
 
 
 def specialise_text(workflow: str, task: str) -> str:
-    """Does the same for the texts of both files; blank lines and numbers stay as written."""
+    """Specialises the texts of both files; blank lines and numbers stay as written."""
     parsed = json.loads(workflow, parse_float=Number)
     config = specialise(parsed, json.loads(task, parse_float=Number))
     blank_before = set(re.findall(r'\n[ \t]*\n {4}"([^"]+)":', workflow))

@@ -1,4 +1,4 @@
-"""Figures of the report: training curves, Dice per organ, overlays and inpainting triptychs.
+"""Draws the report's figures: training curves, Dice per organ, overlays and inpainting.
 
 Volumes are read in the closest canonical orientation (RAS+: the three axes run to the patient's
 right, front and head), so that every picture looks the same however its file was stored.
@@ -44,7 +44,7 @@ PALETTE = (
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume in RAS orientation: values (X, Y, Z), affine (4, 4) in mm, and its file."""
+    """Holds a volume in RAS: values (X, Y, Z), affine (4, 4) in mm, and its file."""
 
     values: np.ndarray
     affine: np.ndarray
@@ -52,12 +52,12 @@ class Volume:
 
     @property
     def spacing_mm(self) -> np.ndarray:
-        """Voxel size (3,) in mm along the patient's right-left, front-back and head-feet axis."""
+        """Computes voxel size (3,) in mm along right-left, front-back and head-feet."""
         return nib.affines.voxel_sizes(self.affine)
 
 
 def load_volume(path: Path) -> Volume:
-    """Read a NIfTI image and turn it to RAS; a last axis of length one is dropped."""
+    """Reads a NIfTI image and turns it to RAS; a last axis of length one is dropped."""
     try:
         image = open_image(path)
         if image.ndim == 4 and image.shape[3] == 1:
@@ -75,13 +75,13 @@ def load_volume(path: Path) -> Volume:
 
 
 def load_label_map(path: Path) -> Volume:
-    """Read a label map; some tools store labels as floats, so they are rounded to integers."""
+    """Reads a label map; some tools store labels as floats, so values are rounded to integers."""
     volume = load_volume(path)
     return Volume(np.rint(volume.values).astype(np.int32), volume.affine, volume.path)
 
 
 def check_same_grid(image: Volume, other: Volume) -> None:
-    """Stop unless both volumes cover the same voxels, to a tenth of a voxel at the far corner."""
+    """Stops unless both volumes cover the same voxels, to a tenth of a voxel at the far corner."""
     same = image.values.shape == other.values.shape
     if same:
         drift_mm = np.abs(image.affine - other.affine) @ [*image.values.shape, 1]
@@ -94,7 +94,7 @@ def check_same_grid(image: Volume, other: Volume) -> None:
 
 
 def picture(values: np.ndarray, plane: str, index: int) -> np.ndarray:
-    """Cut one slice of an RAS volume and turn it the way radiologists look at it.
+    """Cuts one slice of an RAS volume and turns it the way radiologists look at it.
 
     Args:
         values: (X, Y, Z), RAS.
@@ -109,18 +109,18 @@ def picture(values: np.ndarray, plane: str, index: int) -> np.ndarray:
 
 
 def picture_size_mm(volume: Volume, plane: str) -> tuple[float, float]:
-    """Width and height in mm of a picture of this plane."""
+    """Returns width and height in mm of a picture of this plane."""
     width_mm, height_mm = np.delete(volume.values.shape * volume.spacing_mm, AXIS[plane])
     return float(width_mm), float(height_mm)
 
 
 def is_mr(values: np.ndarray) -> bool:
-    """Tell MR from CT by the lowest intensity, since file formats do not say."""
+    """Tells MR from CT by the lowest intensity, since file formats do not say."""
     return bool(values.min() > MR_IF_MIN_ABOVE)
 
 
 def intensity_window(values: np.ndarray) -> tuple[float, float]:
-    """Intensities shown as black and white: a fixed window in HU, percentiles 1 and 99 for MR."""
+    """Returns the intensities of black and white: fixed HU, or percentiles 1 and 99 for MR."""
     if not is_mr(values):
         return CT_WINDOW_HU
     low, high = np.percentile(values[::2, ::2, ::2], [1, 99])
@@ -128,7 +128,7 @@ def intensity_window(values: np.ndarray) -> tuple[float, float]:
 
 
 def organ_slices(labels: np.ndarray) -> dict[str, int]:
-    """Pick, per plane, the slice that cuts most labels, and of those the one with most voxels."""
+    """Picks, per plane, the slice that cuts most labels, and of those the one with most voxels."""
     voxels = np.nonzero(labels > 0)
     if not len(voxels[0]):
         return {plane: labels.shape[axis] // 2 for plane, axis in AXIS.items()}
@@ -145,7 +145,7 @@ def organ_slices(labels: np.ndarray) -> dict[str, int]:
 def changed_slice(
     original: np.ndarray, corrupted: np.ndarray, plane: str, window: tuple[float, float]
 ) -> int:
-    """Pick the slice in which the corruption changed most: the largest sum of |difference|.
+    """Picks the slice in which the corruption changed most: the largest sum of |difference|.
 
     Intensities are clipped to the window first: a hole in air is large in HU, but not seen.
     """
@@ -155,12 +155,12 @@ def changed_slice(
 
 
 def label_colour(label: int) -> str:
-    """Return the colour of a label, the same in every picture of the report."""
+    """Returns the colour of a label, the same in every picture of the report."""
     return PALETTE[(label - 1) % len(PALETTE)]
 
 
 def panel_grid(widths: Sequence[float], heights: Sequence[float], legend_rows: int = 0) -> tuple:
-    """Lay out a dark figure whose panels have the given relative widths and heights.
+    """Lays out a dark figure whose panels have the given relative widths and heights.
 
     Returns:
         The figure and its axes, (len(heights), len(widths)).
@@ -187,7 +187,7 @@ def panel_grid(widths: Sequence[float], heights: Sequence[float], legend_rows: i
 
 
 def draw_slice(axes, image: Volume, plane: str, index: int, window: tuple[float, float]) -> None:
-    """Draw one grey slice with its true proportions and the letters of the patient's sides."""
+    """Draws one grey slice with its true proportions and the letters of the patient's sides."""
     width_mm, height_mm = picture_size_mm(image, plane)
     grey = picture(image.values, plane, index)
     aspect = (height_mm / grey.shape[0]) / (width_mm / grey.shape[1])
@@ -200,7 +200,7 @@ def draw_slice(axes, image: Volume, plane: str, index: int, window: tuple[float,
 
 
 def draw_labels(axes, labels: np.ndarray) -> None:
-    """Lay the labels of one picture over it, half transparent with an outline."""
+    """Draws the labels of one picture over it, half transparent with an outline."""
     fill = np.zeros((*labels.shape, 4))
     for label in (int(label) for label in np.unique(labels) if label > 0):
         mask = labels == label
@@ -211,7 +211,7 @@ def draw_labels(axes, labels: np.ndarray) -> None:
 
 
 def draw_stamp(axes, stamp: str) -> None:
-    """Write a warning across the picture itself, so that a copied picture keeps it."""
+    """Writes a warning across the picture itself, so that a copied picture keeps it."""
     axes.apply_aspect()  # until then the axes have not shrunk to the picture
     panel = axes.get_window_extent().transformed(axes.figure.dpi_scale_trans.inverted())
     angle = min(math.atan2(panel.height, panel.width), math.radians(35))
@@ -240,7 +240,7 @@ def draw_stamp(axes, stamp: str) -> None:
 def overlay_figure(
     image: Volume, label_maps: dict[str, Volume], names: dict[int, str], stamp: str = ""
 ) -> Figure:
-    """Draw axial, coronal and sagittal slices through the organs, a row for each label map.
+    """Draws axial, coronal and sagittal slices through the organs, a row for each label map.
 
     Args:
         image: CT in HU, or MR.
@@ -275,14 +275,14 @@ def overlay_figure(
 
 
 def row_title(figure: Figure, axes, title: str) -> None:
-    """Write a row's title upright in the left margin."""
+    """Writes a row's title upright in the left margin."""
     box = axes.get_position()
     centre = (box.y0 + box.y1) / 2
     figure.text(0.012, centre, title, color=LIGHT, rotation=90, ha="left", va="center")
 
 
 def organ_legend(figure: Figure, labels: list[int], names: dict[int, str]) -> None:
-    """Write the organ names with their colours below the panels."""
+    """Writes the organ names with their colours below the panels."""
     handles = [Patch(color=label_colour(n), label=names.get(n, f"label {n}")) for n in labels]
     figure.legend(
         handles=handles, ncols=5, loc="lower center", frameon=False, labelcolor=LIGHT, fontsize=9
@@ -290,7 +290,7 @@ def organ_legend(figure: Figure, labels: list[int], names: dict[int, str]) -> No
 
 
 def inpainting_figure(original: Volume, corrupted: Volume, reconstructed: Volume) -> Figure:
-    """Draw original, corrupted and reconstructed side by side where most was dropped."""
+    """Draws original, corrupted and reconstructed volumes side by side where most was dropped."""
     planes = ("axial", "coronal")
     sizes_mm = [picture_size_mm(original, plane) for plane in planes]
     heights = [height_mm / width_mm for width_mm, height_mm in sizes_mm]
@@ -307,18 +307,18 @@ def inpainting_figure(original: Volume, corrupted: Volume, reconstructed: Volume
 
 
 def is_loss(quantity: str) -> bool:
-    """Tell whether a quantity is to fall (a loss) rather than to rise (a score)."""
+    """Tells whether a quantity should fall (a loss) rather than rise (a score)."""
     return "loss" in quantity
 
 
 def readable(quantity: str) -> str:
-    """Write a quantity of metrics.csv as words: mean_dice becomes mean Dice."""
+    """Writes a quantity of metrics.csv as words: mean_dice becomes mean Dice."""
     words = quantity.replace("_", " ").replace("dice", "Dice").replace("psnr", "PSNR (dB)")
     return words.replace("ssim", "SSIM")
 
 
 def curves_figure(curves: dict[str, dict[str, dict[int, float]]]) -> Figure:
-    """Draw one panel for each quantity: losses first, then scores, the learning rate last.
+    """Draws one panel for each quantity: losses first, then scores, the learning rate last.
 
     Args:
         curves: quantity to split ("train", "validation", or "" if the name has none) to
@@ -339,7 +339,7 @@ def curves_figure(curves: dict[str, dict[str, dict[int, float]]]) -> Figure:
 
 
 def draw_curves(axes, quantity: str, splits: dict[str, dict[int, float]]) -> None:
-    """Draw the series of one quantity; validation has markers, since it is computed rarely."""
+    """Draws the series of one quantity; validation has markers, since it is computed rarely."""
     for split, series in splits.items():
         iterations, values = np.array(sorted(series.items()), dtype=float).T
         validation = split == "validation"
@@ -369,7 +369,7 @@ def draw_curves(axes, quantity: str, splits: dict[str, dict[int, float]]) -> Non
 
 
 def style_panel(axes, title: str) -> None:
-    """Give a panel a title on the left, a light grid and no box."""
+    """Gives a panel a title on the left, a light grid and no box."""
     axes.set_title(title, fontsize=10, loc="left", weight="bold")
     axes.tick_params(labelsize=8)
     axes.grid(color="#e4e7ea", lw=0.8)
@@ -378,7 +378,7 @@ def style_panel(axes, title: str) -> None:
 
 
 def dice_figure(dice_of: dict[str, list[float]]) -> Figure:
-    """Draw every case's Dice as a point, a row for each organ; a bar marks the organ's mean.
+    """Draws every case's Dice as a point, a row for each organ; a bar marks the organ's mean.
 
     Args:
         dice_of: organ name to its Dice values, [0, 1], of the cases where it is defined.

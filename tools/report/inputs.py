@@ -1,4 +1,4 @@
-"""What the report reads: curves, evaluations, label names, and which files belong together."""
+"""Reads the report's inputs: curves, evaluations and label names, and pairs files by case."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from common.data.walk import list_folders
 
 @dataclass(frozen=True)
 class Case:
-    """An image with the files that were computed from it, in the order of their suffixes."""
+    """Holds an image and the files that were computed from it, in the order of their suffixes."""
 
     name: str
     image: Path
@@ -21,7 +21,7 @@ class Case:
 
 
 def existing(path: str | Path, option: str, kind: str = "file or folder") -> Path:
-    """Return the path, or stop if there is no such "file", "folder" or "file or folder"."""
+    """Returns the path, or stops if there is no such "file", "folder" or "file or folder"."""
     path = Path(path)
     if not (path.is_file() and "file" in kind or path.is_dir() and "folder" in kind):
         raise SystemExit(f"{path} is not an existing {kind}; give {option} the path of one.")
@@ -29,7 +29,7 @@ def existing(path: str | Path, option: str, kind: str = "file or folder") -> Pat
 
 
 def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV file by column names, which must all be there."""
+    """Reads a CSV file by column names, which must all be there."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         missing = [name for name in columns if name not in (reader.fieldnames or [])]
@@ -42,7 +42,7 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def read_metrics(run: Path) -> dict[str, dict[str, dict[int, float]]]:
-    """Read a run's metrics.csv: quantity to split to {iteration: value}.
+    """Reads a run's metrics.csv: quantity to split to {iteration: value}.
 
     A resumed run repeats some iterations; the last value written is the one that counts. The last
     line may be half written while a training goes on, and is then left out.
@@ -73,7 +73,7 @@ def read_metrics(run: Path) -> dict[str, dict[str, dict[int, float]]]:
 
 
 def read_evaluation(path: Path) -> pd.DataFrame:
-    """Read the table of an evaluation: a row for each case and organ, in the order of the labels.
+    """Reads the table of an evaluation: a row for each case and organ, sorted by label.
 
     Columns are case, label, name, dice, and NSD and HD95 where the file has them. Empty cells and
     nan mean "not defined" (the organ is absent).
@@ -94,7 +94,7 @@ def read_evaluation(path: Path) -> pd.DataFrame:
 
 
 def read_label_names(path: Path) -> dict[int, str]:
-    """Read label names from a bundle's metadata.json (the channels of its output "pred")."""
+    """Reads label names from a bundle's metadata.json (the channels of its output "pred")."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         channels = content["network_data_format"]["outputs"]["pred"]["channel_def"]
@@ -107,14 +107,14 @@ def read_label_names(path: Path) -> dict[int, str]:
 
 
 def stem(path: Path) -> str:
-    """Return the file name without the ending of an image."""
+    """Returns the file name without the ending of an image."""
     return stem_of(path.name)
 
 
 def find_cases(
     images: str, outputs: str, options: tuple[str, str], suffixes: tuple[str, ...]
 ) -> list[Case]:
-    """Pair the images with the files computed from them, whose folder mirrors the sub-folders."""
+    """Pairs the images with the files computed from them, whose folder mirrors the sub-folders."""
     root = existing(images, options[0])
     folder = existing(outputs, options[1], kind="folder")
     folders = [] if root.is_file() else list_folders(root)
@@ -135,7 +135,7 @@ def find_cases(
 
 
 def find_reference(case: Case, references: Path) -> Path | None:
-    """Find an image's reference: label0001 for img0001 (BTCV), or the same name."""
+    """Finds an image's reference: label0001 for img0001 (BTCV), or the same name."""
     names = [case.image.name]
     if ending_of(case.image.name) in ITK_ENDINGS:
         names += [f"{stem(case.image)}.nii.gz", f"{stem(case.image)}.nii"]

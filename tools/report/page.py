@@ -69,7 +69,7 @@ SIDES_CAPTION = (
 
 @dataclass
 class Section:
-    """A part of the page: its heading, its HTML, and the numbers it puts at the top."""
+    """Holds a part of the page: its heading, its HTML, and the numbers for the top of the page."""
 
     heading: str
     body: str
@@ -77,14 +77,14 @@ class Section:
 
 
 def png_base64(figure: Figure) -> str:
-    """Encode a figure as PNG; the metadata that names the drawing library is left out."""
+    """Encodes a figure as PNG; the metadata that names the drawing library is left out."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=PICTURE_DPI, metadata={"Software": None})
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def figure_html(figure: Figure, alt: str, caption: str) -> str:
-    """Embed a figure with its caption."""
+    """Embeds a figure with its caption."""
     picture = f"data:image/png;base64,{png_base64(figure)}"
     # Width as drawn: browsers would otherwise enlarge a small figure by its dots per inch.
     width_px = round(figure.get_figwidth() * 100)
@@ -95,19 +95,19 @@ def figure_html(figure: Figure, alt: str, caption: str) -> str:
 
 
 def paragraph(text: str) -> str:
-    """Write a paragraph of plain text."""
+    """Writes a paragraph of plain text."""
     return f"<p>{html.escape(text)}</p>\n"
 
 
 def format_score(value: float, column: str = "dice") -> str:
-    """Write a score; a dash stands for "not defined"."""
+    """Writes a score; a dash stands for "not defined"."""
     if math.isnan(value):
         return "\N{EN DASH}"
     return f"{value:.1f}" if column.startswith("hd95") else f"{value:.3f}"
 
 
 def table_html(header: list[str], rows: list[list[str]], footer: list[str]) -> str:
-    """Write a table of plain text."""
+    """Writes a table of plain text."""
 
     def line(cells: list[str], tag: str = "td") -> str:
         inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
@@ -121,7 +121,7 @@ def table_html(header: list[str], rows: list[list[str]], footer: list[str]) -> s
 
 
 def versions() -> str:
-    """Name the versions of Python and of the installed libraries."""
+    """Names the versions of Python and of the installed libraries."""
     found = [f"Python {platform.python_version()}"]
     for library in ("monai", "torch", "nibabel", "numpy"):
         try:
@@ -132,7 +132,7 @@ def versions() -> str:
 
 
 def page_html(title: str, sections: list[Section]) -> str:
-    """Put the sections together: heading, headline numbers, contents, sections."""
+    """Writes the page: heading, headline numbers, contents, sections."""
     # The evaluation comes late on the page, but its numbers are what a reader looks for first.
     numbers = [headline for section in reversed(sections) for headline in section.headlines]
     tiles = "".join(
@@ -159,13 +159,13 @@ def page_html(title: str, sections: list[Section]) -> str:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write the page whole or not at all."""
+    """Writes the page whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def run_title(run: Path) -> str:
-    """Name a run, with its bundle when the path is bundles/BUNDLE/runs/RUN."""
+    """Names a run, with its bundle when the path is bundles/BUNDLE/runs/RUN."""
     parts = run.resolve().parts
     if len(parts) >= 4 and parts[-4] == "bundles" and parts[-2] == "runs":
         return f"{parts[-3]}: {parts[-1]}"
@@ -173,7 +173,7 @@ def run_title(run: Path) -> str:
 
 
 def best_score(curves: dict, title: str) -> list[tuple[str, str]]:
-    """Headline a run with its best validation score, Dice before accuracy before PSNR."""
+    """Returns a run's best validation score, Dice before accuracy before PSNR."""
     for word in ("mean_dice", "dice", "accuracy", "psnr"):
         for quantity in (q for q in curves if word in q):
             series = curves[quantity].get("validation", {})
@@ -186,7 +186,7 @@ def best_score(curves: dict, title: str) -> list[tuple[str, str]]:
 
 
 def runs_section(runs: list[str]) -> Section:
-    """Show the curves of each run."""
+    """Shows the curves of each run."""
     body = paragraph(
         "One panel for each quantity that the training wrote to metrics.csv. Losses should fall; "
         "accuracy, Dice and PSNR should rise. A validation loss that rises while the training loss "
@@ -209,12 +209,12 @@ def runs_section(runs: list[str]) -> Section:
 
 
 def shown_of(cases: list[Case], max_cases: int) -> str:
-    """Say so if not every case is shown."""
+    """Says so if not every case is shown."""
     return f" The first {max_cases} of {len(cases)} cases." if len(cases) > max_cases else ""
 
 
 def inpainting_section(images: str, reconstructions: str, max_cases: int) -> Section:
-    """Show what the network paints into the holes cut out of an image."""
+    """Shows the network's fill of the holes cut out of an image."""
     suffixes = ("_corrupted", "_reconstruction")
     cases = find_cases(images, reconstructions, ("--images", "--reconstructions"), suffixes)
     body = paragraph(
@@ -235,7 +235,7 @@ def inpainting_section(images: str, reconstructions: str, max_cases: int) -> Sec
 
 
 def window_caption(image: figures.Volume) -> str:
-    """Say how intensities became grey."""
+    """Describes how intensities became grey."""
     low, high = figures.intensity_window(image.values)
     if figures.is_mr(image.values):
         return "Grey runs from the 1st to the 99th percentile of the intensities."
@@ -243,7 +243,7 @@ def window_caption(image: figures.Volume) -> str:
 
 
 def overlay_html(image_path: Path, maps: dict[str, Path], names: dict, stamp: str = "") -> str:
-    """Draw one image with its label maps, and say what is seen."""
+    """Draws one image with its label maps, and describes the picture."""
     image = figures.load_volume(image_path)
     volumes = {title: figures.load_label_map(path) for title, path in maps.items()}
     for volume in volumes.values():
@@ -262,7 +262,7 @@ def overlay_html(image_path: Path, maps: dict[str, Path], names: dict, stamp: st
 def segmentation_section(
     segmented: str, predictions: str, references: str, names: dict[int, str], max_cases: int
 ) -> Section:
-    """Show predictions over their images, below the reference where there is one."""
+    """Shows predictions over their images, below the reference where there is one."""
     cases = find_cases(segmented, predictions, ("--segmented", "--predictions"), ("_seg",))
     truths = [None] * len(cases)
     if references:
@@ -284,7 +284,7 @@ def segmentation_section(
 
 
 def mean_of_highlighted(dice: pd.Series, highlight: list[str]) -> float:
-    """Mean of the named organs' mean Dice; undefined organs are left out."""
+    """Averages the named organs' mean Dice; undefined organs are left out."""
     unknown = [name for name in highlight if name not in dice]
     if unknown:
         raise SystemExit(
@@ -295,7 +295,7 @@ def mean_of_highlighted(dice: pd.Series, highlight: list[str]) -> float:
 
 
 def evaluation_section(path: Path, table: pd.DataFrame, highlight: list[str]) -> Section:
-    """Show Dice per organ as a table and as a plot."""
+    """Shows Dice per organ as a table and as a plot."""
     organs = table.groupby("name", sort=False)
     dice, others = organs["dice"], list(table.columns[4:])
     numbers = dice.agg(["mean", "min", "max"]).join(organs[others].mean())
@@ -335,7 +335,7 @@ def evaluation_section(path: Path, table: pd.DataFrame, highlight: list[str]) ->
 
 
 def ct_section(ct: str, prediction: str, names: dict[int, str], stamp: str) -> Section:
-    """Show a prediction for which there is no reference, stamped across the picture."""
+    """Shows a prediction for which there is no reference, stamped across the picture."""
     body = paragraph(
         "A scan without a reference: nothing here measures how right the prediction is. "
         f"{SIDES_CAPTION}"
@@ -346,7 +346,7 @@ def ct_section(ct: str, prediction: str, names: dict[int, str], stamp: str) -> S
 
 
 def check_options(output: str, pairs: dict[str, tuple[str, str]], others: list[str]) -> None:
-    """Stop when nothing was given, or one half of a pair, or no page to write."""
+    """Stops when no input was named, or only half of a pair, or no page to write."""
     if not output.endswith(".html"):
         raise SystemExit(f"{output} does not end in .html; name the page to write first.")
     for options, (first, second) in pairs.items():

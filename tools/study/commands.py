@@ -97,13 +97,13 @@ def figure(
 
 
 def read(config: str, output_dir: str | None, **inputs: str | None) -> Study:
-    """The study, with the inputs that the command line gives; None is not given."""
+    """Reads the study, with the inputs that the command line gives; None is not given."""
     given = {name: path for name, path in inputs.items() if path is not None}
     return read_study(config, output_dir, given)
 
 
 def show(study: Study) -> None:
-    """Results, table and figure of the runs that there are."""
+    """Shows results, table and figure of the finished runs."""
     rows = read_results(study)
     write_results(study, rows)
     found = scores(study, rows)

@@ -22,7 +22,7 @@ MAX_NAME_BYTES = 255  # of a folder's name, on nearly every file system
 
 
 def read_study(config: str, output_dir: str | None, inputs: dict[str, str]) -> Study:
-    """Read a configuration, with the paths that the command line gives.
+    """Reads a configuration, with the paths that the command line gives.
 
     Args:
         config: the JSON file.
@@ -50,7 +50,7 @@ def read_study(config: str, output_dir: str | None, inputs: dict[str, str]) -> S
 
 
 def check_commands(study: Study) -> None:
-    """Every flag of every command is one that the configs of its bundle declare.
+    """Checks that the configs of a bundle declare every flag of each of its commands.
 
     Raises:
         SystemExit: one is not, or there is no such bundle or config file; the closest is named.
@@ -63,7 +63,7 @@ def check_commands(study: Study) -> None:
 
 
 def _check_form(content: Any) -> None:
-    """Objects and keys are those that docs/studies.md describes."""
+    """Checks that objects and keys are those that docs/studies.md describes."""
     _check_keys(content, "the study", STUDY_KEYS | {"_desc_"}, STUDY_KEYS)
     factors, steps, figure = content["factors"], content["steps"], content["figure"]
     for name, step in steps.items():
@@ -88,7 +88,7 @@ def _check_form(content: Any) -> None:
 
 
 def _check_folder_names(factor: str, levels: list[str]) -> None:
-    """No two levels of a factor have one folder, where capitals may not count either."""
+    """Checks that levels of a factor have different folders, whatever the case of letters."""
     by_name: dict[str, str] = {}
     for level in levels:
         other = by_name.setdefault(folder_name(level).casefold(), level)
@@ -100,14 +100,14 @@ def _check_folder_names(factor: str, levels: list[str]) -> None:
 
 
 def _check_lengths(study: Study) -> None:
-    """No folder's name is too long for a file system."""
+    """Checks that no folder's name is too long for a file system."""
     for folder in (job.folder.name for job in study.jobs):
         if len(folder.encode(errors="surrogateescape")) > MAX_NAME_BYTES:
             raise ValueError(f"the levels make a folder's name too long: {folder}; shorten them.")
 
 
 def _check_fields(content: dict) -> None:
-    """What stands in braces is an input, a factor, or an earlier step; no flag is null."""
+    """Checks that names in braces are inputs, factors or earlier steps, and no flag is null."""
     known = {*content["inputs"], *content["factors"], "folder"}
     for name, step in content["steps"].items():
         levels = [x for x in content["factors"].values() if isinstance(x, dict)]

@@ -1,4 +1,4 @@
-"""A study's figure: mean Dice with its spread and every run as a point, in lines or bars."""
+"""Draws a study's figure: mean Dice with its spread, and a point for every run."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ BARS_WIDTH = 0.7  # of all bars at one level, levels being 1 apart
 
 
 def draw(study: Study, found: Scores) -> Path:
-    """Draw `figure.png`; returns its path."""
+    """Draws `figure.png`; returns its path."""
     wanted = study.content["figure"]
     levels = list(dict.fromkeys(level for line in found.values() for level in line))
     width = max(SIZE_INCHES[0], INCHES_A_BAR * len(levels)) if wanted["kind"] == "bars" else 0
@@ -48,7 +48,7 @@ def draw(study: Study, found: Scores) -> Path:
 
 
 def name_axes(study: Study, axes, places: dict[str, float]) -> None:
-    """Title, axes' names, and a tick for each level."""
+    """Writes title, axes' names, and a tick for each level."""
     wanted = study.content["figure"]
     style_panel(axes, study.content["title"])
     names = [shown(study, level).replace(" + ", " +\n") for level in places]
@@ -58,7 +58,7 @@ def name_axes(study: Study, axes, places: dict[str, float]) -> None:
 
 
 def draw_line(axes, at: list[float], runs: list[list[float]], colour: str, label: str) -> None:
-    """A line of means, the spread as a band around it, and a point for each run."""
+    """Draws a line of means, the spread as a band around it, and a point for each run."""
     order = np.argsort(at)
     x = np.array(at, float)[order]
     spreads = [Spread(tuple(runs[index])) for index in order]
@@ -73,7 +73,7 @@ def draw_line(axes, at: list[float], runs: list[list[float]], colour: str, label
 def draw_bars(
     axes, at: list[float], runs: list[list[float]], colour: str, label: str, width: float
 ) -> None:
-    """A bar for each mean, the spread as a whisker, and a point for each run beside it."""
+    """Draws a bar for each mean, the spread as a whisker, and a point for each run beside it."""
     spreads = [Spread(tuple(values)) for values in runs]
     means = [spread.mean for spread in spreads]
     bars = axes.bar(at, means, 0.9 * width, color=colour, alpha=0.45, label=label or None)
@@ -87,7 +87,7 @@ def draw_bars(
 
 
 def note(found: Scores) -> str:
-    """What line, band and points are, with the number of runs behind a mean."""
+    """Explains line, band and points, with the number of runs behind a mean."""
     counts = sorted({len(repeats) for line in found.values() for repeats in line.values()})
     runs = " or ".join(map(str, counts)) + (" run" if counts == [1] else " runs")
     return f"points: runs; mean ± standard deviation of {runs}"

@@ -1,4 +1,4 @@
-"""A study's configuration, and the commands that it stands for.
+"""Describes a study's configuration, and lists the commands that follow from it.
 
 A configuration is a JSON file; docs/studies.md describes it. Every combination of the factors'
 levels is a run: the last step, and whichever steps before it the flags refer to. A step's folder is
@@ -19,7 +19,7 @@ FIELD = re.compile(r"\{(\w+)\}")  # `{fraction}`; the braces of a dictionary hol
 
 @dataclass(frozen=True)
 class Job:
-    """One command of a study.
+    """Describes one command of a study.
 
     Args:
         step: name of its step.
@@ -44,14 +44,14 @@ class Job:
         return ", ".join([self.step, *(f"{name} {level}" for name, level in self.levels.items())])
 
     def line(self, bundles: Path) -> str:
-        """The command as a person would type it."""
+        """Returns the command as a person would type it."""
         words = ["python", "-m", "monai.bundle", "run", *self.arguments]
         return f"cd {_quoted(str(bundles / self.bundle))} && {' '.join(map(_quoted, words))}"
 
 
 @dataclass(frozen=True)
 class Study:
-    """A configuration with the paths that were given for it.
+    """Holds a configuration with the paths that were given for it.
 
     Args:
         path: the JSON file.
@@ -67,14 +67,14 @@ class Study:
 
     @cached_property
     def runs(self) -> list[dict[str, str]]:
-        """Level by factor, of every combination; the first factor changes slowest."""
+        """Returns level by factor, of every combination; the first factor changes slowest."""
         factors = self.content["factors"]
         levels = [[str(level) for level in levels] for levels in factors.values()]
         return [dict(zip(factors, chosen)) for chosen in product(*levels)]
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Every command once, after those that it needs."""
+        """Lists every command once, after those that it needs."""
         found: dict[Path, Job] = {}
         for run in self.runs:
             for job in chain(self.job(list(self.content["steps"])[-1], run)):
@@ -82,7 +82,7 @@ class Study:
         return list(found.values())
 
     def job(self, step: str, run: dict[str, str]) -> Job:
-        """The command of a step in a run."""
+        """Returns the command of a step in a run."""
         spec, folder = self.content["steps"][step], self.folder(step, run)
         files = [f"configs/{name}.json" for name in spec["config_file"]]
         arguments = ["--config_file", str(files) if len(files) > 1 else files[0]]
@@ -100,7 +100,7 @@ class Study:
         )
 
     def flags(self, step: str, run: dict[str, str]) -> dict[str, Any]:
-        """A step's flags, and those that the levels of this run add; not filled yet."""
+        """Returns a step's flags, and those that the levels of this run add; not filled yet."""
         flags = dict(self.content["steps"][step]["flags"])
         for name, levels in self.content["factors"].items():
             if isinstance(levels, dict):
@@ -109,7 +109,7 @@ class Study:
 
     @cached_property
     def factors_of(self) -> dict[str, set[str]]:
-        """Factors that each step's command depends on, be it by way of a step that it needs."""
+        """Returns the factors of each step's command, those of the steps that it needs included."""
         factors, found = self.content["factors"], {}
         adding = {name: levels for name, levels in factors.items() if isinstance(levels, dict)}
         for step in self.content["steps"]:
@@ -120,12 +120,12 @@ class Study:
         return found
 
     def folder(self, step: str, run: dict[str, str]) -> Path:
-        """Such as `fine_tune/start-scratch_fraction-0.1_seed-0`."""
+        """Returns a step's folder, such as `fine_tune/start-scratch_fraction-0.1_seed-0`."""
         names = [name for name in run if name in self.factors_of[step]]
         return self.output_dir / step / "_".join(f"{n}-{folder_name(run[n])}" for n in names)
 
     def filled(self, value: Any, step: str, run: dict[str, str]) -> Any:
-        """A value with the paths and levels in it."""
+        """Fills the paths and levels into a value."""
         if isinstance(value, dict):
             return {name: self.filled(part, step, run) for name, part in value.items()}
         if isinstance(value, list):
@@ -142,17 +142,17 @@ class Study:
         return FIELD.sub(text, value)
 
     def result(self, run: dict[str, str]) -> Path:
-        """The evaluation's summary of a run."""
+        """Returns the path of the evaluation's summary of a run."""
         return Path(self.filled(self.content["result"], list(self.content["steps"])[-1], run))
 
 
 def folder_name(level: str) -> str:
-    """A level as a part of a folder's name: letters of any script, digits, dots and hyphens."""
+    """Writes a level as part of a folder's name: letters of any script, digits, dots, hyphens."""
     return re.sub(r"(?:[^\w.]|_)+", "-", unicodedata.normalize("NFC", level))
 
 
 def fields(value: Any) -> set[str]:
-    """Names in braces anywhere in a value."""
+    """Finds the names in braces anywhere in a value."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -161,11 +161,11 @@ def fields(value: Any) -> set[str]:
 
 
 def chain(job: Job) -> list[Job]:
-    """A job after all those that it needs."""
+    """Returns a job after all those that it needs."""
     return [*(before for need in job.needs for before in chain(need)), job]
 
 
 def _quoted(word: str) -> str:
-    """For a shell; in double quotes where the word has single ones, as the READMEs have it."""
+    """Quotes a word for a shell; in double quotes where the word has single quotes."""
     plain = "'" in word and not any(character in word for character in '"$`!\\')
     return f'"{word}"' if plain else shlex.quote(word)

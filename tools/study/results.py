@@ -1,4 +1,4 @@
-"""A study's results: one row for each run, and their means, spreads and gains."""
+"""Collects a study's results: one row for each run, and their means, spreads and gains."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ Scores = dict[str, dict[str, dict[str, float]]]
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation (NaN of a single value) of several runs."""
+    """Holds the mean and sample standard deviation (NaN of a single value) of several runs."""
 
     values: tuple[float, ...]
 
@@ -33,13 +33,13 @@ class Spread:
         return stdev(self.values) if len(self.values) > 1 else float("nan")
 
     def text(self, sign: str = "") -> str:
-        """Such as `0.512 ± 0.020`; with the sign "+" a gain, which has one even where positive."""
+        """Formats the mean and spread as `0.512 ± 0.020`; the sign "+" marks positive gains."""
         spread = f" ± {self.sd:.3f}" if len(self.values) > 1 else ""
         return f"{self.mean:{sign}.3f}{spread}"
 
 
 def read_results(study: Study) -> list[dict[str, Any]]:
-    """A row for each run that has been evaluated: its factors, its mean Dice, and each organ's.
+    """Reads a row for each evaluated run: its factors, its mean Dice, and each organ's.
 
     An organ that no case shows is None.
 
@@ -65,7 +65,7 @@ def read_results(study: Study) -> list[dict[str, Any]]:
 
 
 def write_results(study: Study, rows: list[dict[str, Any]]) -> None:
-    """Write `results.csv`."""
+    """Writes `results.csv`."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     path = study.output_dir / "results.csv"
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
@@ -75,7 +75,7 @@ def write_results(study: Study, rows: list[dict[str, Any]]) -> None:
 
 
 def scores(study: Study, rows: Iterable[dict[str, Any]]) -> Scores:
-    """Mean Dice as the figure has it; a study without lines has one, called "".
+    """Groups the mean Dice as the figure has it; a study without lines has one, called "".
 
     Factors that the figure does not name count as repeats.
     """
@@ -89,13 +89,13 @@ def scores(study: Study, rows: Iterable[dict[str, Any]]) -> Scores:
 
 
 def gain(better: dict[str, float], base: dict[str, float]) -> Spread | None:
-    """Of runs with the same repeat, such as one seed: paired differences. None: no such pair."""
+    """Computes paired differences of runs with one repeat, such as one seed; None without pairs."""
     pairs = [better[repeat] - base[repeat] for repeat in base if repeat in better]
     return Spread(tuple(pairs)) if pairs else None
 
 
 def table(study: Study, found: Scores) -> str:
-    """Means and spreads, and the gains over the first line, or without lines over the first x."""
+    """Formats means, spreads and gains over the first line, or without lines over the first x."""
     first, *others = found
     levels = list(dict.fromkeys(x for line in found.values() for x in line))
     base = levels[0]
@@ -116,7 +116,7 @@ def table(study: Study, found: Scores) -> str:
 
 
 def number(level: str) -> float | None:
-    """A level as a number, None where it is a name."""
+    """Reads a level as a number, None where it is a name."""
     try:
         return float(level)
     except ValueError:
@@ -124,7 +124,7 @@ def number(level: str) -> float | None:
 
 
 def shown(study: Study, level: str) -> str:
-    """A level of x as the figure writes it: 0.1 as 10%, for instance."""
+    """Writes a level of x as the figure does: 0.1 as 10%, for instance."""
     form = study.content["figure"].get("x_format")
     value = number(level)
     return form.format(x=value) if form and value is not None else level

@@ -36,7 +36,7 @@ class Runner:
         self.skipped: list[Job] = []  # a job that they need has failed
 
     def run(self) -> int:
-        """Run what is not finished; returns the exit status: 0, 1, or 128 and a signal's number."""
+        """Runs every unfinished job; returns the status: 0, 1, or 128 and a signal's number."""
         under_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         numbers = SIGNALS - {signal.SIGHUP} if under_nohup else SIGNALS
         before = {number: signal.signal(number, self.stop) for number in numbers}
@@ -65,7 +65,7 @@ class Runner:
                 say(f"{clock(record(job)['seconds'])}, {self.time_left()}")
 
     def run_job(self, job: Job, lock: IO) -> None:
-        """Run one command; its output goes to `log.txt` in its folder."""
+        """Runs one command; its output goes to `log.txt` in its folder."""
         job.folder.mkdir(parents=True, exist_ok=True)
         start, already = monotonic(), record(job).get("seconds", 0)
         write_record(self.study, job, "started", already)
@@ -91,7 +91,7 @@ class Runner:
         write_record(self.study, job, state, already + monotonic() - start)
 
     def stop(self, number: int, frame: object) -> None:
-        """A signal's handler."""
+        """Stops the study at a signal."""
         if self.child is not None and self.child.poll() is None:
             if self.stopped_by is None:
                 self.child.terminate()
@@ -100,7 +100,7 @@ class Runner:
         self.stopped_by = number if self.stopped_by is None else self.stopped_by
 
     def time_left(self) -> str:
-        """From the mean time of the finished steps of each kind; kinds without one are left out."""
+        """Estimates the remaining time from finished steps of the same kinds, others left out."""
         seconds: dict[str, list[float]] = {}
         for job in filter(is_finished, self.jobs):
             seconds.setdefault(job.step, []).append(record(job)["seconds"])
@@ -112,7 +112,7 @@ class Runner:
         return f"{'about' if len(known) == len(ahead) else 'at least'} {clock(left)} left"
 
     def report(self) -> int:
-        """Say what is left to do and why; returns the exit status."""
+        """Prints the unfinished jobs and why; returns the exit status."""
         for job in (job for job in self.jobs if job.folder in self.failed):
             say(f"failed: {job.name}: {self.failed[job.folder]}")
         if self.skipped:
@@ -125,7 +125,7 @@ class Runner:
 
 
 def why(status: int, job: Job) -> str:
-    """Why a command has failed: the last line that it printed, and where the others are."""
+    """Explains why a command has failed: its last printed line, and the place of the others."""
     log = job.folder / "log.txt"
     if status == 0:
         return f"it ended well, but {job.makes} is not there; {log} has what it printed"
@@ -135,7 +135,7 @@ def why(status: int, job: Job) -> str:
 
 @contextmanager
 def locked(folder: Path):
-    """Hold a study's folder against another runner, or raise a SystemExit that names it."""
+    """Locks a folder against another runner, or raises a SystemExit that names it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         try:
@@ -151,7 +151,7 @@ def locked(folder: Path):
 
 
 def clock(seconds: float) -> str:
-    """Such as 45 s, 12 min 5 s, or 3 h 10 min."""
+    """Formats seconds, such as 45 s, 12 min 5 s, or 3 h 10 min."""
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return f"{rest} s"

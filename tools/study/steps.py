@@ -1,7 +1,7 @@
-"""What became of a study's commands: a file `step.json` in the folder of each.
+"""Records how each command of a study ended, in `step.json` in the folder of its job.
 
-It holds the command, those of the steps before it, and whether it has ended well. Paths are kept by
-their names, such as `{output_dir}`, so that a study may be moved.
+The file holds the command, the commands of the steps before it, and whether the command has ended
+well. Paths are kept by their names, such as `{output_dir}`, so that a study may be moved.
 """
 
 import json
@@ -16,7 +16,7 @@ FINISHED = "finished"
 
 
 def record(job: Job) -> dict[str, Any]:
-    """What `step.json` says of a job; empty where it never started."""
+    """Reads a job's `step.json`; empty where the job never started."""
     try:
         return json.loads((job.folder / "step.json").read_text())
     except (OSError, ValueError):
@@ -24,7 +24,7 @@ def record(job: Job) -> dict[str, Any]:
 
 
 def write_record(study: Study, job: Job, state: str, seconds: float) -> None:
-    """Write `step.json`.
+    """Writes `step.json`.
 
     Args:
         study: whose job it is.
@@ -39,12 +39,12 @@ def write_record(study: Study, job: Job, state: str, seconds: float) -> None:
 
 
 def is_finished(job: Job) -> bool:
-    """Whether it has ended well, and what it makes is still there."""
+    """Tells whether a job has ended well, and its output still exists."""
     return record(job).get("state") == FINISHED and job.makes.exists()
 
 
 def commands(study: Study, job: Job) -> dict[str, list[str]]:
-    """Bundle and arguments of a job and of all that it needs, by their folders."""
+    """Returns bundle and arguments of a job and of all that it needs, by their folders."""
     paths = {str(study.output_dir): "{output_dir}"}
     paths |= {str(path): f"{{{name}}}" for name, path in study.inputs.items()}
 
@@ -63,13 +63,13 @@ def commands(study: Study, job: Job) -> dict[str, list[str]]:
 
 
 def inputs(study: Study, job: Job) -> dict[str, str]:
-    """Paths of the inputs that a job and those that it needs read, by name."""
+    """Returns the paths of the inputs of a job and of those that it needs, by name."""
     words = " ".join(argument for each in chain(job) for argument in each.arguments)
     return {name: str(path) for name, path in study.inputs.items() if str(path) in words}
 
 
 def check_unchanged(study: Study, with_inputs: bool = True) -> None:
-    """Whatever was started was started by the commands that the configuration stands for now.
+    """Checks that started jobs have the commands of today's configuration.
 
     Args:
         study: the configuration as it is now.
@@ -97,7 +97,7 @@ def check_unchanged(study: Study, with_inputs: bool = True) -> None:
 
 
 def _difference(before: dict[str, list[str]], now: dict[str, list[str]]) -> str:
-    """In words; empty when there is none."""
+    """Describes a difference in words; empty when there is none."""
     for folder in {**before, **now}:
         old, new = (_by_flag(given[folder]) if folder in given else {} for given in (before, now))
         difference = _differing(old, new)
@@ -119,6 +119,6 @@ def _by_flag(arguments: list[str]) -> dict[str, str]:
 
 
 def missing(study: Study) -> dict[str, Path]:
-    """Inputs that a command reads, and that do not exist."""
+    """Lists the inputs that a study's commands read and that do not exist."""
     used = {name for job in study.jobs for name in inputs(study, job)}
     return {n: path for n, path in study.inputs.items() if n in used and not path.exists()}

@@ -1,1 +1,1 @@
-"""Holds what the configs need and JSON cannot say."""
+"""Provides the Python code that the configs name."""

@@ -20,11 +20,12 @@ from .common.data.output_names import dataset_root
 def embedding(
     encoder: nn.Module, volume: Tensor, patch_size: Sequence[int], batch_size: int = 1
 ) -> list[Tensor]:
-    """Mean-pooled output of every stage of the encoder.
+    """Computes the mean-pooled output of every stage of the encoder.
 
-    The volume is cut into windows of `patch_size` without overlap, the last one along an axis moved
-    back inside. All windows are of one size, and all tokens of all windows weigh the same; voxels
-    in two windows so count twice. A volume shorter than a window is cut along the other axes only.
+    The volume is cut into windows of `patch_size` without overlap. The last window along an axis is
+    moved back inside. All windows have one size, and all tokens of all windows weigh the same, so
+    voxels in two windows count twice. A volume shorter than a window is cut along the other axes
+    only.
 
     Args:
         encoder: in evaluation mode; gives for (B, C, X, Y, Z) a list of (B, F, …), as MONAI's
@@ -48,10 +49,10 @@ def embedding(
 
 
 class EmbeddingTable:
-    """Evaluator's handler: one row per volume in a CSV file, written at the end of the run.
+    """Writes one row per volume to a CSV file, at the end of the run; an evaluator's handler.
 
-    Columns are `image`, the path relative to `dataset_dir`, and `stage<s>_<f>`, number f of stage
-    s of `embedding`, six digits. Until the end there is the file of an earlier run or none.
+    Columns are `image`, the path relative to `dataset_dir`, and `stage<s>_<f>`, number f of stage s
+    of `embedding`, six digits. Until the end the file of an earlier run stays, if there is one.
 
     Args:
         path: of the CSV file; an earlier one is replaced.

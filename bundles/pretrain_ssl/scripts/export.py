@@ -12,10 +12,10 @@ from .common.weights.preprocessing_note import with_metadata
 
 
 def export_encoder(ckpt_path: str, encoder_path: str, merging: str = AUTO) -> None:
-    """Write the encoder of a pre-training checkpoint as `swinViT.*`, SwinUNETR's key layout.
+    """Exports the encoder of a pre-training checkpoint as `swinViT.*`, SwinUNETR's key layout.
 
-    Spacing and intensity range go along where the checkpoint carries them, and the patch merging
-    always.
+    Spacing and intensity range are exported too where the checkpoint has them, and the patch
+    merging always.
 
     Args:
         ckpt_path: of this bundle's training, or any layout that `layouts` knows.

@@ -20,7 +20,7 @@ BLOCKS, BLOCK_SIZE = 128, 32  # voxels looked at one by one before a whole volum
 
 
 class OpenVolumed(MapTransform):
-    """Path to `VolumeFile` where the file is on the training's grid, else to a volume in memory.
+    """Opens a file on the training's grid as `VolumeFile`, and loads any other into memory.
 
     Args:
         keys: of paths.
@@ -95,7 +95,7 @@ class RandBodyCropd(Randomizable, MapTransform):
 
 
 def look_into(volume: VolumeFile | MetaTensor) -> tuple[str, Voxels]:
-    """Name of the file, and voxels of which nothing has been read or copied."""
+    """Returns the name of the file, and its voxels, of which nothing has been read or copied."""
     if isinstance(volume, VolumeFile):
         return volume.path, volume.voxels()
     return volume.meta["filename_or_obj"], Voxels(volume.as_tensor().numpy()[0])
@@ -104,7 +104,11 @@ def look_into(volume: VolumeFile | MetaTensor) -> tuple[str, Voxels]:
 def draw_centre(
     rng: np.random.RandomState, voxels: Voxels, body_above_hu: float
 ) -> tuple[int, ...] | None:
-    """A voxel drawn uniformly from those of the body; None where there are none.
+    """Draws a voxel uniformly from those of the body; None where there are none.
+
+    Voxels of the whole volume are drawn until one is body, which reads a page of the file for each.
+    After thousands of draws without one, the body is searched for, so that even the smallest body
+    is found.
 
     Voxels of the whole volume are drawn until one is body, which reads a page of the file for
     each. After thousands in vain the body is searched for, so that even the smallest is found.
@@ -137,7 +141,7 @@ def box_around(
 
 
 def crop_around(voxels: Voxels, centre: tuple[int, ...], patch_size: tuple[int, ...]) -> np.ndarray:
-    """HU of the patch around a voxel, (X, Y, Z) float32; beyond the volume's edges there is air."""
+    """Crops the patch around a voxel, (X, Y, Z) float32 HU; air lies beyond the volume's edges."""
     shape = voxels.stored.shape
     bounds = list(zip(*box_around(centre, patch_size, shape).tolist(), shape))
     hu = voxels.hu(tuple(slice(max(first, 0), min(end, n)) for first, end, n in bounds))

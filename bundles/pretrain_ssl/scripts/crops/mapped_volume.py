@@ -18,14 +18,14 @@ SPACING_TOLERANCE_MM = 1e-3
 
 @dataclass(frozen=True)
 class Voxels:
-    """Stored values (X, Y, Z), mapped or in memory, and what makes HU of them."""
+    """Holds stored values (X, Y, Z), mapped or in memory, and the scale that makes HU of them."""
 
     stored: np.ndarray
     slope: float = 1.0
     intercept: float = 0.0
 
     def hu(self, index: tuple) -> np.ndarray:
-        """HU of a voxel, plane or box, float32 in C order; what is not finite is air."""
+        """Reads the HU of a voxel, plane or box, float32 in C order; non-finite becomes air."""
         hu = self.stored[index].astype(np.float32, order="C")
         if (self.slope, self.intercept) != (1, 0):
             hu = hu * np.float32(self.slope) + np.float32(self.intercept)
@@ -35,7 +35,7 @@ class Voxels:
 
 @dataclass(frozen=True)
 class VolumeFile:
-    """A volume that stays in its file; light, and no file is open but while `voxels` are used."""
+    """Describes a volume that stays in its file; the file is open only while `voxels` are used."""
 
     path: str
     proxy: ArrayProxy
@@ -45,7 +45,9 @@ class VolumeFile:
 
 
 def open_file(path: str, spacing_mm: Sequence[float]) -> VolumeFile | None:
-    """The volume in its file, of which the header is read; None where it is on another grid.
+    """Opens a volume in its file, reading only the header; None where the grid is another.
+
+    The grid is that of uncompressed NIfTI in RAS with this spacing (x, y, z), in 3D.
 
     The grid is that of uncompressed NIfTI in RAS with this spacing (x, y, z), in 3D.
 

@@ -21,7 +21,7 @@ def split_volumes(
     seed: int,
     n_volumes: int | None = None,
 ) -> dict[str, list[dict]]:
-    """Images for `training` and for `validation`, as `{"image": path}`.
+    """Lists the images for `training` and for `validation`, as `{"image": path}`.
 
     From the datalist's sections `training` and `validation` where it has them; otherwise a seeded
     share is held out, at least one image and not all. A single image serves both, with a warning.
@@ -63,7 +63,9 @@ def split_volumes(
 
 
 def _first(training: list[dict], n_volumes: int, seed: int) -> list[dict]:
-    """The first volumes of a seeded order, so that fewer volumes are a part of more.
+    """Selects the first volumes of a seeded order: a smaller number is a part of a larger one.
+
+    The volumes stay in the order of the list: all of them train exactly as without `n_volumes`.
 
     They stay in the order of the list: all of them train exactly as without `n_volumes`.
     """
@@ -78,7 +80,7 @@ def _first(training: list[dict], n_volumes: int, seed: int) -> list[dict]:
 
 
 def own_datalist(dataset_dir: str) -> str | None:
-    """Path of the folder's own `datalist.json`, said in one line; None where it has none."""
+    """Finds the folder's own `datalist.json` and says so in one line; None where it has none."""
     path = Path(dataset_dir, "datalist.json")
     if not path.is_file():
         return None
@@ -87,10 +89,10 @@ def own_datalist(dataset_dir: str) -> str | None:
 
 
 def select(data: dict[str, list[dict]], name: str) -> list[dict]:
-    """What an engine runs on: `training`, `validation`, or `all` images once.
+    """Selects the volumes of an engine: `training`, `validation`, or `all` images once.
 
     Raises:
-        InputError: there are none, or there is no such part.
+        InputError: the part has no images, or there is no such part.
     """
     once = {item["image"]: item for items in data.values() for item in items}
     parts = data | {"all": list(once.values())}

@@ -13,7 +13,7 @@ from .metrics import ObjectiveMetrics
 
 
 class MetricsFile:
-    """Evaluator's handler: prints its metrics and writes them to a JSON file, when it ends.
+    """Prints an evaluator's metrics and writes them to a JSON file, when the evaluator ends.
 
     The file has each metric by name and, under `chance`, the chance levels of those that have one.
 
@@ -37,7 +37,7 @@ class MetricsFile:
 
 
 class CropsTable:
-    """Evaluator's handler: writes a CSV with a row for each value that `of_crops` returns.
+    """Writes a CSV with a row for each value that `of_crops` returns; an evaluator's handler.
 
     Columns are `image`, `pass`, `crop` (its number among those of the image in this pass), `view`
     and the metrics. Where an objective makes several views of a batch, the first views of all crops

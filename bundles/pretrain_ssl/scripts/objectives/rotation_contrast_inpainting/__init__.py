@@ -1,4 +1,4 @@
-"""Pre-trains by rotation, contrast and inpainting: the paper's objective (section 3.2)."""
+"""Trains by rotation, contrast and inpainting: the paper's objective (section 3.2)."""
 
 from .heads import ContrastiveHead, ReconstructionHead, RotationHead
 from .loss import SSLLoss

@@ -1,4 +1,4 @@
-"""Cutout's boxes: drawn until enough is covered, and the voxels that lie in them."""
+"""Draws the boxes of cutout until enough is covered, and marks the voxels inside."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ BOX_SIZE = (0.05, 0.25)  # edge of a box as a fraction of the crop's edge
 
 
 def draw_boxes(rng: np.random.Generator, shape: tuple[int, ...], drop_rate: float) -> np.ndarray:
-    """Random boxes until `drop_rate` of the voxels are covered: (N, 2, 3), as in `View`.
+    """Draws random boxes until `drop_rate` of the voxels are covered: (N, 2, 3), as in `View`.
 
     The covered fraction is at least `drop_rate` and exceeds it by less than one box (1.6 %).
     """
@@ -27,10 +27,10 @@ def draw_boxes(rng: np.random.Generator, shape: tuple[int, ...], drop_rate: floa
 def dropped_voxels(
     boxes: list[np.ndarray], shape: tuple[int, int, int], device: torch.device | str
 ) -> Tensor:
-    """Which voxels lie in the boxes of each view: (B, X, Y, Z) bool.
+    """Marks the voxels that lie in the boxes of each view: (B, X, Y, Z) bool.
 
-    The corners of a box carry signs whose running sums along x, y and z are one inside the box, so
-    that all boxes of all views take one scatter and three sums.
+    Each corner of a box holds +1 or -1. The running sums of these along x, y and z are one inside
+    the box. So one scatter and three sums serve all boxes of all views.
     """
     number = np.concatenate([np.full(len(of_view), i) for i, of_view in enumerate(boxes)])
     bounds, ends = np.concatenate(boxes), np.indices((2, 2, 2)).reshape(3, 8)

@@ -16,7 +16,7 @@ STRIDE = 32  # the encoder's last stage has one token per 32 voxels along each a
 
 
 class ReadTokens(nn.Module):
-    """Which tokens a head reads: (B, F, x, y, z) to (B, F) or, of all, (B, F x y z).
+    """Selects the tokens of a head: (B, F, x, y, z) to (B, F) or, of all, (B, F x y z).
 
     Args:
         tokens: "all", flattened, so that their places are kept; "mean"; or the number of a single
@@ -35,7 +35,7 @@ class ReadTokens(nn.Module):
 
 
 class GatheredBatchNorm1d(nn.BatchNorm1d):
-    """Batch normalisation with the statistics of all processes' batches, on CPU as on CUDA."""
+    """Normalises by the statistics of all processes' batches, on CPU as on CUDA."""
 
     def forward(self, values: Tensor) -> Tensor:
         if not (self.training and dist.is_initialized()):
@@ -44,12 +44,12 @@ class GatheredBatchNorm1d(nn.BatchNorm1d):
 
 
 def gathered(values: Tensor) -> Tensor:
-    """(B, …) of every process in their order, (world size x B, …), with gradient to each."""
+    """Gathers (B, …) of every process in their order, (world size x B, …), with gradients."""
     return torch.cat(all_gather(values.contiguous()))
 
 
 def gathered_views(embedding: Tensor) -> Tensor:
-    """(2B, D) of every process, all first views before all second ones, with gradient to each."""
+    """Gathers (2B, D) of every process, all first views before all second, with gradients."""
     if not dist.is_initialized():
         return embedding
     first, second = embedding.chunk(2)
@@ -57,7 +57,7 @@ def gathered_views(embedding: Tensor) -> Tensor:
 
 
 def projection(kind: str, features: int, hidden: int, outputs: int) -> nn.Module:
-    """What a head makes of the tokens it reads: (B, features) to (B, outputs).
+    """Builds the layers that follow the tokens of a head: (B, features) to (B, outputs).
 
     Args:
         kind: "linear", "mlp" with one hidden layer, or "batch_norm_mlp" (as in SimCLR).
@@ -75,7 +75,7 @@ def projection(kind: str, features: int, hidden: int, outputs: int) -> nn.Module
 
 
 class RotationHead(nn.Sequential):
-    """Quarter turns: (B, F, …) to (B, 4) logits.
+    """Predicts quarter turns: (B, F, …) to (B, 4) logits.
 
     Args:
         features: F of the last stage, 16 times the feature size.
@@ -97,7 +97,7 @@ class RotationHead(nn.Sequential):
 
 
 class ContrastiveHead(nn.Sequential):
-    """Embedding of a crop: (B, F, …) to (B, embedding_size); in training of all processes' crops.
+    """Embeds crops: (B, F, …) to (B, embedding_size); in training of all processes' crops.
 
     With one linear layer, as in the paper, all embeddings start nearly equal and the loss stays at
     its chance value for long; batch normalisation in a hidden layer prevents that.
@@ -125,7 +125,7 @@ class ContrastiveHead(nn.Sequential):
 
 
 class ReconstructionHead(nn.Sequential):
-    """The restored crop: (B, F, X/32, …) to (B, C, X, …).
+    """Restores crops: (B, F, X/32, …) to (B, C, X, …).
 
     Args:
         features: F of the last stage, 16 times the feature size.
@@ -145,7 +145,7 @@ class ReconstructionHead(nn.Sequential):
 
 
 def convolutions(features: int, channels: int) -> list[nn.Module]:
-    """Layers of the official script's decoder (its `SSLHead` with `upsample="vae"`)."""
+    """Builds the layers of the official script's decoder (its `SSLHead`, `upsample="vae"`)."""
     widths, layers = [features // factor for factor in (1, 2, 4, 8, 16, 16)], []
     for width, narrower in zip(widths, widths[1:]):
         layers += [

@@ -8,7 +8,7 @@ from ..base import ObjectiveLoss
 
 
 class SSLLoss(ObjectiveLoss):
-    """Weighted sum of the rotation, contrastive and reconstruction losses.
+    """Sums the rotation, contrastive and reconstruction losses by their weights.
 
     Args:
         weights: of `rotation`, `contrastive` and `reconstruction`, 1 each in the paper; 0 leaves a
@@ -21,7 +21,7 @@ class SSLLoss(ObjectiveLoss):
         self.contrast = ContrastiveLoss(temperature=temperature)
 
     def terms(self, pred: dict[str, Tensor], target: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The three losses, unweighted, in float32 whatever the network's precision.
+        """Computes the three losses, unweighted, in float32 whatever the network's precision.
 
         Args:
             pred: `rotation` (2B, 4) logits, `embedding` (2B, D), `reconstruction` (2B, 1, X, Y, Z);

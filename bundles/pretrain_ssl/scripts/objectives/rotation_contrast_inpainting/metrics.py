@@ -10,13 +10,15 @@ from ..base import ObjectiveMetrics
 
 
 def cosines(embedding: Tensor) -> Tensor:
-    """(2B, 2B) cosines between views; a view with itself has -2, below any cosine."""
+    """Computes (2B, 2B) cosines between views; -2, below any cosine, of a view with itself."""
     unit = normalize(embedding.float(), dim=1)
     return (unit @ unit.T).fill_diagonal_(-2.0)
 
 
 def contrastive_top1(embedding: Tensor) -> Tensor:
-    """(2B,) whether the nearest other view (cosine) is the partner; chance is 1 / (2B - 1).
+    """Tells for (2B,) views whether the nearest other view (cosine) is the partner.
+
+    Chance is 1 / (2B - 1).
 
     Args:
         embedding: (2B, D), the first B are the first views.
@@ -26,7 +28,9 @@ def contrastive_top1(embedding: Tensor) -> Tensor:
 
 
 def mean_cosine(embedding: Tensor) -> Tensor:
-    """(2B,) mean cosine to the views of other crops; near 1 the embeddings have collapsed.
+    """Averages the cosines to the views of other crops: (2B,).
+
+    Near 1 the embeddings have collapsed; 0 where there is no other crop.
 
     0 where there is no other crop.
     """
@@ -35,12 +39,12 @@ def mean_cosine(embedding: Tensor) -> Tensor:
 
 
 def l1_of_mean(truth: Tensor) -> Tensor:
-    """(2B,) L1 of predicting a view's own mean, from its voxels (2B, N)."""
+    """Computes (2B,) L1 of predicting a view's own mean, from its voxels (2B, N)."""
     return (truth - truth.mean(dim=1, keepdim=True)).abs().mean(dim=1)
 
 
 def view_metrics(pred: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Each (2B,), for the single views of a batch.
+    """Computes the metrics of the single views of a batch, (2B,) each.
 
     `rotation_accuracy`: whether the rotation was recognised, chance is 0.25; `contrastive_top1`,
     `mean_cosine`: see above; `psnr` in dB of the reconstruction; `l1` of the reconstruction, and
@@ -72,7 +76,7 @@ class SSLMetrics(ObjectiveMetrics):
     def chance_levels(
         self, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]
     ) -> dict[str, float | Tensor]:
-        """A quarter, one of all other views, and the L1 of predicting each crop's own mean."""
+        """Returns a quarter, 1 / (2B - 1), and the L1 of predicting each crop's own mean."""
         truth = target["reconstruction"].float().flatten(1)
         return {
             "rotation_accuracy": 0.25,

@@ -6,7 +6,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 class SSLNetwork(nn.Module):
-    """Encoder with rotation, contrastive and reconstruction heads on its last stage.
+    """Combines the encoder with rotation, contrastive and reconstruction heads.
 
     In training mode a forward returns what the loss needs, in evaluation mode the reconstruction
     alone: one tensor, which is what inference, verification and export take.
@@ -31,18 +31,21 @@ class SSLNetwork(nn.Module):
         self.reconstruction_head = reconstruction_head
 
     def forward(self, image: Tensor, chunk_size: int | None = None) -> dict[str, Tensor] | Tensor:
-        """image: (B, C, X, Y, Z), HU scaled to [0, 1]; X, Y, Z divisible by 32."""
+        """Computes all heads in training, the reconstruction in evaluation.
+
+        `image` is (B, C, X, Y, Z), HU scaled to [0, 1]; X, Y, Z are divisible by 32.
+        """
         if self.training:
             return self.all_heads(image, chunk_size)
         return self.encode_and_restore(image)[1]
 
     def encode_and_restore(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """What each view needs by itself: (B, F, X/32, …) features, (B, C, X, …) reconstruction."""
+        """Computes (B, F, X/32, …) features and the (B, C, X, …) reconstruction of each view."""
         features = self.swinViT(image)[-1]
         return features, self.reconstruction_head(features)
 
     def all_heads(self, image: Tensor, chunk_size: int | None = None) -> dict[str, Tensor]:
-        """`rotation` (B, 4) logits, `embedding` (B, D), `reconstruction` (B, C, X, Y, Z).
+        """Computes `rotation` (B, 4) logits, `embedding` (B, D), `reconstruction` (B, C, X, Y, Z).
 
         Args:
             chunk_size: how many views encoder and reconstruction see at a time. Their gradients are

@@ -1,4 +1,4 @@
-"""Pictures of restored volumes: intact, corrupted and restored side by side."""
+"""Draws pictures of restored volumes: intact, corrupted and restored side by side."""
 
 import logging
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def triptych(intact: Tensor, corrupted: Tensor, restored: Tensor) -> np.ndarray:
-    """The middle axial slice of three volumes, side by side, in radiological orientation.
+    """Draws the middle axial slice of three volumes, side by side, in radiological orientation.
 
     Anterior is up and the patient's right is at the left. One pixel is one voxel: pixels are
     square, and proportions true, where x and y have the same spacing, as in every config here.
@@ -40,7 +40,7 @@ def triptych(intact: Tensor, corrupted: Tensor, restored: Tensor) -> np.ndarray:
 
 
 def _axial_slice(volume: Tensor) -> np.ndarray:
-    """(C, X, Y, Z) in RAS to the (Y, X) uint8 picture of channel 0 at Z // 2."""
+    """Turns (C, X, Y, Z) in RAS into the (Y, X) uint8 picture of channel 0 at Z // 2."""
     plane = volume[0, :, :, volume.shape[-1] // 2].detach().float().cpu()
     levels = (plane.clamp(0, 1) * 255).round().to(torch.uint8)
     # x grows towards the patient's right and y towards anterior; columns grow to the right of the
@@ -49,7 +49,7 @@ def _axial_slice(volume: Tensor) -> np.ndarray:
 
 
 class Triptychd(Transform):
-    """Postprocessing: the `triptych` of one case under the key `triptych`, for `SaveImaged`.
+    """Adds the `triptych` of one case under the key `triptych`, for `SaveImaged`.
 
     It must come before the volumes are brought back to the image's own grid.
 
@@ -71,7 +71,7 @@ class Triptychd(Transform):
 
 
 class ValidationPictures:
-    """Evaluator's handler: triptychs of the first views of every validation, for TensorBoard.
+    """Writes triptychs of the first views of every validation to TensorBoard.
 
     It does nothing where predictions or targets have no `reconstruction`, an objective without one.
 
@@ -107,10 +107,10 @@ class ValidationPictures:
 
 
 class PictureWriter(PILWriter):
-    """`SaveImaged`'s writer of (1, rows, columns) uint8; a file is complete or absent."""
+    """Writes (1, rows, columns) uint8 for `SaveImaged`; a file is complete or absent."""
 
     def write(self, filename, verbose: bool = False, **kwargs) -> None:
-        """Write beside the target under a temporary name, then rename; with `verbose`, say so."""
+        """Writes under a temporary name, then renames the file; `verbose` prints its path."""
         with replacing(filename) as temporary:  # rows come first already: nothing to swap
             super().write(temporary, verbose=False, reverse_indexing=False, **kwargs)
         if verbose:

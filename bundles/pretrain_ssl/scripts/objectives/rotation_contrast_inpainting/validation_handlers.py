@@ -12,7 +12,9 @@ COLLAPSED = 0.95  # mean cosine between different volumes from which embeddings 
 
 
 class CollapseWarning:
-    """Evaluator's handler: warns when the embeddings tell no volume from another.
+    """Warns when all volumes have nearly the same embedding; an evaluator's handler.
+
+    The handler does nothing where an objective has no metric `mean_cosine`.
 
     It does nothing where an objective has no metric `mean_cosine`.
     """

@@ -25,7 +25,7 @@ DONOR_GROUP = 4
 
 @dataclass
 class View:
-    """What is done to one crop.
+    """Describes how one crop is turned and which of its voxels are replaced.
 
     Args:
         turns: quarter turns about z, 0 to 3; the label of the rotation task.
@@ -45,7 +45,7 @@ class View:
 def draw_view(
     rng: np.random.Generator, shape: tuple[int, int, int], drop_rate: float, index: int, batch: int
 ) -> View:
-    """Parameters of one view of crop `index` in a batch of `batch` crops of `shape`."""
+    """Draws the parameters of one view of crop `index` in a batch of `batch` crops of `shape`."""
     turns, boxes = int(rng.integers(4)), draw_boxes(rng, shape, drop_rate)
     first = index - index % DONOR_GROUP
     donor = int(rng.integers(first, min(first + DONOR_GROUP, batch)))
@@ -54,7 +54,7 @@ def draw_view(
 
 
 def rotate(images: Tensor, turns: list[int]) -> Tensor:
-    """Turn each of (B, C, X, Y, Z) by its quarter turns about z, from +x towards +y."""
+    """Turns each of (B, C, X, Y, Z) by its quarter turns about z, from +x towards +y."""
     rotated = torch.empty_like(images)
     for quarter in range(4):
         chosen = [i for i, turn in enumerate(turns) if turn == quarter]
@@ -63,7 +63,7 @@ def rotate(images: Tensor, turns: list[int]) -> Tensor:
 
 
 def corrupt(images: Tensor, views: list[View], donors: Tensor) -> Tensor:
-    """Replace the dropped voxels of (B, C, X, Y, Z) by those of the views' donors, or by noise."""
+    """Replaces the dropped voxels of (B, C, X, Y, Z) by those of the views' donors, or by noise."""
     dropped = dropped_voxels([view.boxes for view in views], images.shape[2:], images.device)
     filling = donors[[view.donor for view in views]]
     for i, view in enumerate(views):
@@ -74,7 +74,7 @@ def corrupt(images: Tensor, views: list[View], donors: Tensor) -> Tensor:
 
 
 def apply_views(images: Tensor, views: list[View]) -> tuple[Tensor, Tensor]:
-    """One view of each crop.
+    """Makes one view of each crop.
 
     Args:
         images: (B, C, X, Y, Z) in [0, 1], X equal to Y.
@@ -88,7 +88,7 @@ def apply_views(images: Tensor, views: list[View]) -> tuple[Tensor, Tensor]:
 
 
 class TwoViews(PrepareBatch):
-    """`prepare_batch` of the engines: two views of every crop, side by side in one batch.
+    """Makes two views of every crop, side by side in one batch; the engines' `prepare_batch`.
 
     A view follows from the seed and the crop's `draw` (see `SeededCacheDataset`) alone, so that
     those of the validation are the same in every pass and "best" means something.
@@ -131,7 +131,7 @@ class TwoViews(PrepareBatch):
 
 
 class Cutoutd(MapTransform):
-    """Cutout with noise on whole volumes (C, X, Y, Z), to look at what a network restores.
+    """Fills boxes of whole volumes (C, X, Y, Z) with noise, to show the network's repair.
 
     The same volume always loses the same boxes.
     """
