@@ -59,7 +59,7 @@ def draw_lesions(rng: Generator, lesion: Lesion, tissue: np.ndarray, points: Poi
 
 
 def draw_tissue(rng: Generator, task: Task, axes_mm: list[np.ndarray]) -> np.ndarray:
-    """Draws and paints a patient on the grid that three axes (mm) span: (X, Y, Z) uint8."""
+    """Paints a drawn patient on the grid that three axes (mm) span: (X, Y, Z) uint8."""
     pose = draw_pose(rng, 75 if task.head else 160)
     parts = draw_parts(rng, HEAD, 0.8) if task.head else draw_torso(rng)
     skin_mm, phase, table_gap_mm = rng.uniform(5, 26), rng.uniform(0, 6.3, 3), rng.uniform(-9, 6)

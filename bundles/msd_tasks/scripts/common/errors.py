@@ -1,5 +1,5 @@
 # generated from common/errors.py, do not edit: `make copies`
-"""Errors that a user can mend: each is one sentence, shown without a traceback."""
+"""Defines errors that a user can mend: each is one sentence, shown without a traceback."""
 
 import difflib
 import json

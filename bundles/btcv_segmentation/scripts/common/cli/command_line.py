@@ -17,7 +17,7 @@ RUN_ARGUMENTS = {
 
 
 class Layer(NamedTuple):
-    """One source of config values; a later layer replaces values of earlier ones.
+    """Holds one source of config values; a later layer replaces values of earlier layers.
 
     Attributes:
         source: the file's path, or "" for the command line.

@@ -1,5 +1,5 @@
 # generated from common/training/__init__.py, do not edit: `make copies`
-"""Trains: checkpoints, exact resume, the run's folder, metrics."""
+"""Keeps a training's checkpoints, resumes it exactly, and logs its metrics."""
 
 from .checkpoint_handler import CheckpointHandler
 from .checkpoint_state import keep_state

@@ -120,7 +120,7 @@ def check_data(state: Mapping[str, Any], data: Mapping[str, str | None], path: s
 
 
 def _check_merging(state: Mapping[str, torch.Tensor], network: torch.nn.Module) -> None:
-    """Refuse to go on by another patch merging, which changes the function and no tensor."""
+    """Refuses to resume with another patch merging: it changes the function, but no tensor."""
     before, now = merging_in(state), merging_of(network)
     if before not in (None, now):
         raise InputError(

@@ -8,7 +8,7 @@ from torch import nn
 
 
 class GradientClipping:
-    """Trainer's handler between backward and the optimizer's step, with or without AMP.
+    """Clips gradients between backward and the optimizer's step, with or without AMP.
 
     With bfloat16, whose range is float32's, the loss is not scaled. With float16 the gradients are
     unscaled before their norm is taken; a step whose norm is not finite is skipped by the scaler.

@@ -56,7 +56,7 @@ def understand(
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose refusals are one sentence with the nearest right word; status 1."""
+    """Refuses wrong options in one sentence that names the nearest right word; exits with 1."""
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, allow_abbrev=False, **kwargs)

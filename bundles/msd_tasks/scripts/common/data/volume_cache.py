@@ -24,7 +24,7 @@ BYTES = 4  # of a preprocessed voxel, float32
 
 
 class DiskCacheDataset(PersistentDataset):
-    """MONAI's `PersistentDataset`, whose files are never those of other images or transforms.
+    """Caches preprocessed volumes on disk, apart from other images and transforms.
 
     Args:
         data: items `{"image": path, "label": path}`.

@@ -26,7 +26,7 @@ ROW = re.compile(r"\d+,[^,\0]+,[^,\s\0]+\r?\n")  # iteration, name, value
 
 
 def loss_of(output: Mapping | list) -> dict[str, Tensor]:
-    """The loss alone, from a trainer's output, decollated or not."""
+    """Returns the loss alone, from a trainer's output, decollated or not."""
     return {"loss": (output[0] if isinstance(output, list) else output)["loss"]}
 
 
@@ -46,12 +46,13 @@ def read_rows(path: Path) -> list[list[str]]:
 
 
 class MetricLogger:
-    """Trainer's handler: one progress bar, `metrics.csv` (`iteration,name,value`), TensorBoard.
+    """Logs metrics: one progress bar, `metrics.csv` (`iteration,name,value`), TensorBoard.
 
-    Names in both are `train/<figure>` (means over the last `interval` iterations and over all
-    processes, and the learning rate) and `validation/<figure>` (every scalar metric of the
-    evaluator). Attach it after the `ValidationHandler` and after `CheckpointHandler`, whose states
-    hold the sums begun. A run that goes on drops rows later than where it goes on.
+    Names in both are `train/<metric>` (means over the last `interval` iterations and over all
+    processes, and the learning rate) and `validation/<metric>` (every scalar metric of the
+    evaluator). Attach it after the `ValidationHandler`, and after `CheckpointHandler`, whose
+    checkpoints hold the sums of the current interval. On resume it deletes the rows after the
+    resumed iteration.
 
     Args:
         run_folder: where `metrics.csv` and `tensorboard/` go.
@@ -121,7 +122,7 @@ class MetricLogger:
             self.show(f"validation {key}", found[key])
 
     def show(self, name: str, value: float) -> None:
-        """Put a figure behind the bar, beside the latest of the others."""
+        """Shows a metric behind the bar, beside the latest of the others."""
         self.words[name] = f"{name} {value:.3f}"
         if self.is_main:
             self.progress.bar.set_postfix_str(", ".join(self.words.values()))

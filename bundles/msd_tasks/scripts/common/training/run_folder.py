@@ -101,7 +101,7 @@ def note_merging(folder: Path, merging: str) -> None:
 
 
 def _check_same(folder: Path, config: dict) -> None:
-    """Raise an InputError that names what differs from the configuration kept in a folder."""
+    """Raises an InputError that names how a run's configuration differs from the kept one."""
     plain = json.loads(json.dumps(config, default=str))
     before, now = dict(_values(kept_config(folder))), dict(_values(plain))
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
@@ -116,7 +116,7 @@ def _check_same(folder: Path, config: dict) -> None:
 
 
 def _values(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Plain values of nested dictionaries, by names joined with `::`."""
+    """Yields the plain values of nested dictionaries, with names joined by `::`."""
     if not isinstance(node, Mapping):
         yield name, node
         return
@@ -125,7 +125,7 @@ def _values(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _lock(folder: Path) -> None:
-    """Hold a folder for this process, or raise an InputError when another one trains in it."""
+    """Locks a folder for this process; raises an InputError when another one trains in it."""
     file = (folder / ".lock").open("w")
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

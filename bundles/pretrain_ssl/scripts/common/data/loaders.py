@@ -10,7 +10,7 @@ from .seeded_dataset import SeededCacheDataset
 
 
 class ResumableDataLoader(DataLoader):
-    """MONAI's `DataLoader` over endless, seeded passes; see `ResumableBatchSampler`.
+    """Loads endless, seeded passes of a data set; see `ResumableBatchSampler`.
 
     Each process of a distributed training gets its own part of every batch.
 
@@ -36,7 +36,7 @@ class ResumableDataLoader(DataLoader):
 
 
 class ValidationDataLoader(DataLoader):
-    """MONAI's `DataLoader` over every item in order, drawn alike each time.
+    """Loads every item in order, with the same random draws in every validation.
 
     Args:
         dataset: seeded.

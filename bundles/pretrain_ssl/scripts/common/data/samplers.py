@@ -35,7 +35,7 @@ class ResumableBatchSampler(Sampler[list[Key]]):
         self.start = 0  # number of the first batch; a resumed run sets it
 
     def __len__(self) -> int:
-        """Batches of one pass."""
+        """Returns the number of batches of one pass."""
         return max(1, self.length // (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[list[Key]]:
@@ -49,21 +49,21 @@ class ResumableBatchSampler(Sampler[list[Key]]):
             number = (number_of_pass + 1) * len(self)
 
     def keys_of_pass(self, number: int) -> list[Key]:
-        """Keys of all items of a pass in their order, enough for a batch of every process."""
+        """Returns the keys of all items of a pass in their order, enough for every process."""
         order = seeded_rng(self.seed, number).permutation(self.length)
         repeats = -(-self.batch_size * self.world_size // self.length)
         return [(number * repeats + again, int(i)) for again in range(repeats) for i in order]
 
     def state_dict(self) -> dict[str, int]:
-        """What must be the same for a run that goes on."""
+        """Returns the settings that must be the same when a run resumes."""
         names = ("length", "batch_size", "world_size")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Compare with the run that goes on.
+        """Compares these settings with those of the run that resumes.
 
         Raises:
-            InputError: it had other data, another batch or another number of processes.
+            InputError: that run had other data, another batch size or another number of processes.
         """
         words = {
             "length": "training images",

@@ -11,7 +11,7 @@ Key = tuple[int, int]  # epoch, index in the data set
 
 
 def seeded_rng(*key: int) -> np.random.Generator:
-    """The generator that belongs to a key of non-negative integers."""
+    """Returns the random generator that belongs to a key of non-negative integers."""
     return np.random.default_rng(key)
 
 

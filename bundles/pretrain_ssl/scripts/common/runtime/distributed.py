@@ -1,5 +1,5 @@
 # generated from common/runtime/distributed.py, do not edit: `make copies`
-"""Helpers for distributed training: shares a SIGTERM between ranks, gathers small objects."""
+"""Shares a SIGTERM between the ranks of a training, and gathers small Python objects."""
 
 import os
 import signal
@@ -52,7 +52,9 @@ def seed_process(seed: int) -> None:
 
 
 class Processes:
-    """The processes of a running training; small things go between them without the devices.
+    """Connects the processes of a running training, without using their devices.
+
+    When it is made in the main thread of a command line, it also takes SIGTERM.
 
     Made in the main thread of a command line, it also takes SIGTERM.
     """
@@ -70,7 +72,7 @@ class Processes:
         self.is_told_to_stop = True
 
     def are_told_to_stop(self) -> bool:
-        """Whether SIGTERM has reached any of them: so all of them save and exit together."""
+        """Tells whether SIGTERM has reached any rank, so that all save and exit together."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         return self.any(self.is_told_to_stop)
 
@@ -83,15 +85,15 @@ class Processes:
         return bool(flag)
 
     def gather(self, value: Any) -> list:
-        """One value of each, in the order of their ranks."""
+        """Gathers one value of each process, in the order of their ranks."""
         return gather(value, self.group)
 
 
 def leave_sigterm_to_parent(worker: int) -> None:
-    """`worker_init_fn` of a data loader: SIGTERM to all processes of a job spares the workers.
+    """Spares data loader workers a SIGTERM to the whole job; a `worker_init_fn`.
 
-    Else PyTorch takes a worker's end for an accident, before the main process has saved. When the
-    main process itself ends a worker, it ends. (macOS cannot tell who sent a signal.)
+    Otherwise PyTorch treats the end of a worker as a failure before the main process has saved. A
+    worker still ends when the main process itself ends it. (macOS cannot tell who sent a signal.)
     """
     if hasattr(signal, "sigwaitinfo"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

@@ -52,7 +52,7 @@ class PeakMemory:
 
 
 def peak_memory(device: str | torch.device) -> int:
-    """Bytes: the largest allocation on a CUDA device, the largest resident set elsewhere."""
+    """Returns bytes: the largest allocation on a CUDA device, else the largest resident set."""
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     in_bytes = 1 if sys.platform == "darwin" else 1024

@@ -39,19 +39,19 @@ STOPPED = 128 + signal.SIGTERM  # exit status of a process that was told to stop
 
 
 class CheckpointHandler:
-    """Trainer's handler: goes on from the run's last state, and keeps states while it trains.
+    """Saves checkpoints during a training, and resumes from the last one.
 
-    Before the first batch it tries whether all can be written. A training whose loss or weights are
-    no longer finite stops with an `InputError`, and the last good state stays.
+    Before the first batch the handler checks that all files can be written. A training whose loss
+    or weights are no longer finite stops with an `InputError`, and the last good checkpoint stays.
 
-    A state is saved every `interval` iterations, after every validation, at the end, and when
-    SIGTERM asks the run to stop (then it exits with status 143). After a validation that was the
-    best so far, by the evaluator's key metric, it is also `best.pt` and its network the deployed
-    model; a run too short for any validation deploys its final weights.
+    A checkpoint is saved every `interval` iterations, after every validation, at the end, and when
+    SIGTERM asks the run to stop (the run then exits with status 143). After the best validation so
+    far, by the evaluator's key metric, the checkpoint is also saved as `best.pt`, and its network
+    becomes the deployed model. A run too short for any validation deploys its final weights.
 
     Attach it after `GradientClipping`, whose loss scale it restores, and before all other handlers,
-    so that they see where the run goes on; its own saving comes after all of theirs. Attach it in
-    every process; the main one writes.
+    so that they see the iteration at which the run resumes. It saves after all other handlers.
+    Attach it in every process; the main process writes.
 
     Args:
         run_folder: states go to `checkpoints/iteration_<n>.pt` and `checkpoints/best.pt` in it.
@@ -139,7 +139,7 @@ class CheckpointHandler:
         raise SystemExit(STOPPED)
 
     def last(self) -> Path | None:
-        """The last checkpoint, if there is one."""
+        """Returns the last checkpoint, or None."""
         return next(reversed(list_checkpoints(self.folder)), None)
 
     def save(self, engine: Engine, is_best: bool = False) -> None:

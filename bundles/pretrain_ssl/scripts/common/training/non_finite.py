@@ -63,7 +63,7 @@ def check_network(engine: Engine, network_tensors: dict, last: Path | None) -> N
 
 
 class FiniteBest:
-    """Evaluator's handler: a key metric that is NaN or infinite is never the best.
+    """Keeps a key metric that is NaN or infinite from becoming the best.
 
     MONAI takes the first metric for the best whatever it is, and nothing is better than NaN.
     """

@@ -60,7 +60,7 @@ def describe_left_out(folder: str) -> str:
 
 
 def _left_out(slices: list[dict]) -> str | None:
-    """Tells as what a series is left out; None for a CT."""
+    """Returns the kind of a series that is left out; None for a CT."""
     header = first_header(slices)
     if headers.is_localizer(header):
         return "localizer"
