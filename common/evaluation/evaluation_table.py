@@ -1,6 +1,7 @@
 """Computes metrics of each case and organ on the image's own grid, and writes their table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..errors import InputError
 from ..runtime.distributed import gather, is_main_process
 from ..segmentation.label_transforms import numbers_and_names
 from . import tables
+from .summary import FIRST_REGION
 from .surface_distance import hd95, nsd, surfaces
 
 NAN = float("nan")
@@ -52,6 +54,42 @@ def organ_metrics(
     return metrics | dict.fromkeys(columns, metrics["dice"]) | {"hd95_mm": NAN}
 
 
+@dataclass(frozen=True)
+class Organ:
+    """Holds what is measured: a label, or a region of several.
+
+    Args:
+        number: in the table.
+        name: in the table.
+        channels: of the label, or of the region's labels; 0 is the background.
+    """
+
+    number: int
+    name: str
+    channels: list[int]
+
+
+def list_organs(labels: Mapping[str, str], regions: Mapping[str, Sequence[int]]) -> list[Organ]:
+    """Lists labels, then regions; see `EvaluationTable`.
+
+    Raises:
+        InputError: a region has a label's name, or a number that no label has.
+    """
+    pairs = numbers_and_names(labels)
+    channels = {number: channel for channel, (number, _) in enumerate(pairs)}
+    organs = [Organ(number, name, [channels[number]]) for number, name in pairs[1:]]
+    names = {name for _, name in pairs}
+    for position, (name, numbers) in enumerate(regions.items()):
+        if name in names or not numbers or not {*numbers} <= {*channels} - {0}:
+            raise InputError(
+                f"region {name} of {numbers} needs a name of its own and numbers of the labels "
+                f"{[number for number, _ in pairs[1:]]}; mend `regions`."
+            )
+        parts = [channels[number] for number in numbers]
+        organs.append(Organ(FIRST_REGION + position, name, parts))
+    return organs
+
+
 class EvaluationTable:
     """Writes the folder of an evaluation (see `tables`) and prints its table; evaluator's handler.
 
@@ -62,17 +100,25 @@ class EvaluationTable:
         folder: gets the files at the end; they replace those of an earlier evaluation.
         labels: names by number in label files, `{"0": "background", "1": "spleen", …}`.
         tolerances_mm: tolerances of the NSD; each has a column, in ascending order.
+        regions: unions of labels that are measured beside them, numbers by name:
+            `{"tumour core": [2, 3]}`. In the table they have the numbers from `FIRST_REGION` on,
+            and the means over the organs are without them.
 
     Raises:
-        InputError: see `numbers_and_names`; or a tolerance is no number above 0.
+        InputError: see `numbers_and_names`; a tolerance is no number above 0; a region has a
+            label's name, or a number that no label has.
     """
 
     def __init__(
-        self, folder: str, labels: dict[str, str], tolerances_mm: Sequence[float] = (1, 2)
+        self,
+        folder: str,
+        labels: Mapping[str, str],
+        tolerances_mm: Sequence[float] = (1, 2),
+        regions: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.tolerances_mm = tables.check_tolerances(tolerances_mm)
-        self.organs = list(enumerate(numbers_and_names(labels)))[1:]  # (channel, (number, name))
+        self.organs = list_organs(labels, regions or {})
         self.rows: list[dict] = []
         self.paths: dict[str, str] = {}  # of the images, by case
 
@@ -122,13 +168,14 @@ class EvaluationTable:
             )
         spacing_mm = np.linalg.norm(axes_mm, axis=0)
         voxel_ml = abs(np.linalg.det(axes_mm)) / 1000
-        boxes = [find_objects(mask, len(self.organs)) for mask in (prediction, reference)]
+        most = max(channel for organ in self.organs for channel in organ.channels)
+        boxes = [find_objects(mask, most) for mask in (prediction, reference)]
         rows = []
-        for channel, (number, name) in self.organs:
-            box = _enclose([organ_boxes[channel - 1] for organ_boxes in boxes])
-            masks = [mask[box] == channel for mask in (prediction, reference)]
+        for organ in self.organs:
+            box = _enclose([part[channel - 1] for part in boxes for channel in organ.channels])
+            masks = [np.isin(mask[box], organ.channels) for mask in (prediction, reference)]
             volumes = [tables.volume(np.sum(mask) * voxel_ml) for mask in masks]
-            row = {"case": case, "label": number, "name": name}
+            row = {"case": case, "label": organ.number, "name": organ.name}
             row |= organ_metrics(*masks, spacing_mm, self.tolerances_mm)
             rows.append(row | dict(zip(("volume_ml", "reference_volume_ml"), volumes)))
         self.rows += rows

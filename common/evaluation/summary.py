@@ -12,6 +12,7 @@ EMPTY_MASKS = (
     "which are in the means, and no HD95, which is not: where organs were missed, HD95 looks "
     "better than it is."
 )
+FIRST_REGION = 256  # regions, unions of labels, have the numbers from here on; files hold 0 to 255
 COUNTS = ("empty_references", "false_positives", "missed")
 
 
@@ -26,21 +27,22 @@ def summarise(table: pd.DataFrame) -> dict:
     `dice` has the mean of each organ and `mean_dice` the mean of these. `organs` has count, mean,
     standard deviation (of a sample, n - 1) and median of every metric, and the counts that
     `empty_masks` explains. `over_organs` has the same over the organs' means, so that each organ
-    weighs the same. None is undefined.
+    weighs the same. None is undefined. Regions, unions of labels, are in `organs` alone.
 
     Args:
         table: a row for each case and organ, at least one; undefined metrics are NaN.
     """
     organs = {name: _summarise_organ(rows) for name, rows in table.groupby("name", sort=False)}
+    labels = {name: organ for name, organ in organs.items() if organ["label"] < FIRST_REGION}
     over_organs = {
-        column: spread(organ[column]["mean"] for organ in organs.values())
+        column: spread(organ[column]["mean"] for organ in labels.values())
         for column in metric_columns(table)
     }
-    counts = {name: sum(organ[name] for organ in organs.values()) for name in COUNTS}
+    counts = {name: sum(organ[name] for organ in labels.values()) for name in COUNTS}
     return {
         "cases": table["case"].nunique(),
         "mean_dice": over_organs["dice"]["mean"],
-        "dice": {name: organ["dice"]["mean"] for name, organ in organs.items()},
+        "dice": {name: organ["dice"]["mean"] for name, organ in labels.items()},
         "empty_masks": EMPTY_MASKS,
         "over_organs": over_organs | counts,
         "organs": organs,

@@ -5,6 +5,7 @@ from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ignite.engine import Engine, Events
@@ -12,6 +13,8 @@ from monai.data import MetaTensor
 from monai.engines import IterationEvents
 
 from common.evaluation import evaluation_table
+from common.evaluation.evaluation_table import EvaluationTable
+from common.evaluation.summary import summarise
 
 LABELS = {"0": "background", "1": "spleen", "2": "liver", "3": "aorta"}
 AXES_MM = np.eye(3)
@@ -266,3 +269,27 @@ def test_names_of_files_lose_their_ending_alone(table):
     dotted = case(labels(4), labels(4), "patient.7_ct")
     assert Path(dotted["image"].meta["filename_or_obj"]).name == "patient.7_ct.nii.gz"
     assert evaluate(table, [dotted])[1][0] == "patient.7_ct"
+
+
+def test_regions_are_measured_beside_the_labels_and_are_in_no_mean(tmp_path):
+    labels = {"0": "background", "1": "edema", "2": "core", "4": "enhancing"}
+    regions = {"whole tumour": [1, 2, 4], "tumour core": [2, 4]}
+    table = EvaluationTable(str(tmp_path), labels, [1], regions)
+    reference, prediction = np.zeros((2, 8, 8, 8), np.uint8)
+    reference[2:6, 2:6, 2:6], reference[4:6, 2:6, 2:6] = 1, 2  # channels
+    prediction[2:6, 2:6, 2:6] = 3  # all of the tumour, under another label
+    table.add("a", prediction, reference, np.eye(3))
+    found = {row["name"]: row for row in table.rows}
+    assert [row["label"] for row in table.rows] == [1, 2, 4, 256, 257]
+    assert found["whole tumour"]["dice"] == 1 and found["whole tumour"]["nsd_1mm"] == 1
+    assert found["tumour core"]["dice"] == pytest.approx(2 / 3, abs=1e-4)
+    assert found["edema"]["dice"] == found["core"]["dice"] == 0
+    summary = summarise(pd.DataFrame(table.rows))
+    assert summary["mean_dice"] == 0 and list(summary["dice"]) == ["edema", "core", "enhancing"]
+    assert summary["organs"]["whole tumour"]["dice"]["mean"] == 1
+
+
+@pytest.mark.parametrize("regions", [{"edema": [1]}, {"all": [1, 9]}, {"none": []}, {"x": [0, 1]}])
+def test_regions_of_other_labels_are_refused(refusal, tmp_path, regions):
+    with refusal("needs a name of its own and numbers of the labels .1, 2.; mend `regions`"):
+        EvaluationTable(str(tmp_path), {"0": "b", "1": "edema", "2": "core"}, [1], regions)
