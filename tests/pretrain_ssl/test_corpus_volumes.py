@@ -150,19 +150,18 @@ def test_folder_that_cannot_be_opened_is_one_row(
 ):
     write_nifti(tmp_path / "open/a.nii", body())
     (tmp_path / "closed").mkdir()
-    list_files = corpus_module("list_files")
-    scandir = list_files.os.scandir
+    walk = corpus_module("prepare").walk
+    scandir = walk.os.scandir
 
     def closed(path):
         if str(path).endswith("closed"):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr(list_files.os, "scandir", closed)
-    folders = dict(list_files.list_folders(tmp_path))
-    assert folders == {"": [], "closed": "Permission denied", "open": ["a.nii"]}
-    scan = dicom_module("find_series").scan_folder(tmp_path, "closed", folders["closed"])
-    scan["folder"] = "closed"
+    monkeypatch.setattr(walk.os, "scandir", closed)
+    _, folder, _ = walk.list_folders(tmp_path)
+    scan = dicom_module("find_series").scan_folder(tmp_path, folder.path, folder.files)
+    scan |= {"folder": "closed", "rejected": [*scan["rejected"], *folder.left_out]}
     (row,) = corpus_module("tables").collect([], [scan], {}).rejected
     assert (row["source"], row["files"]) == ("closed/", 0)
     assert (row["kind"], row["detail"]) == ("folder that cannot be opened", "Permission denied")

@@ -9,13 +9,13 @@ from . import headers
 from .file_kind import DICOM_SUFFIXES, REASONS, detect_kind, has_nifti_header
 
 
-def scan_folder(source: Path, folder: str, names: list[str] | str) -> dict:
+def scan_folder(source: Path, folder: str, names: list[str]) -> dict:
     """Scans one folder of the source, and sorts its files by kind.
 
     Args:
         source: the archive.
         folder: relative to the source; "" is the source itself.
-        names: of the folder's files; for a folder that cannot be opened the reason, a text.
+        names: of the folder's files.
 
     Returns:
         `series`: by key (see `headers.series_key`) the slices' headers, each with its `name`;
@@ -23,9 +23,6 @@ def scan_folder(source: Path, folder: str, names: list[str] | str) -> dict:
         `others`: how many files are no images.
     """
     scan = {"series": {}, "niftis": {}, "rejected": [], "others": 0}
-    if isinstance(names, str):
-        scan["rejected"].append(["", "folder that cannot be opened", names])
-        return scan
     if any(part.startswith(".") for part in Path(folder).parts):
         scan["others"] = len(names)
         return scan
