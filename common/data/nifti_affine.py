@@ -92,7 +92,7 @@ def _check_size(path: str, affine: np.ndarray, shape: tuple[int, ...]) -> None:
 def _notes(
     header: nib.Nifti1Header, raw: nib.Nifti1Header, affine: np.ndarray, shape: tuple[int, ...]
 ) -> list[str]:
-    """Describes what was guessed or converted."""
+    """Describes the values that were guessed or converted."""
     notes, unit = [], int(raw["xyzt_units"]) & 7
     if unit not in MM:
         notes.append(f"unknown unit of length, mm are assumed: code {unit}")

@@ -38,7 +38,7 @@ class NiftiVolume:
 
 
 def check_header(path: str, channels: int = 1) -> str:
-    """Checks a header as `open_nifti`, warns of what was guessed, and returns the path."""
+    """Checks a header as `open_nifti`, warns of guessed values, and returns the path."""
     warn_of(path, open_nifti(path, channels).notes)
     return path
 

@@ -18,7 +18,7 @@ KINDS = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}  # anything else i
 
 @dataclass
 class Folder:
-    """Holds what lies in one folder, sub-folders left out.
+    """Holds the files of one folder, without its sub-folders.
 
     Args:
         path: relative to the root; "" is the root.

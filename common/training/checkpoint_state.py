@@ -97,7 +97,7 @@ def digests(engine: Engine, evaluator: Engine) -> dict[str, str | None]:
 
 
 def check_data(state: Mapping[str, Any], data: Mapping[str, str | None], path: str | Path) -> None:
-    """Refuses to go on with other images, though they are as many.
+    """Refuses to resume with other images, even if their number is the same.
 
     Args:
         state: of the checkpoint.

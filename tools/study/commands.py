@@ -1,4 +1,4 @@
-"""Runs studies of many trainings: what pre-training brings, by labels, proxy tasks, or volumes.
+"""Runs studies of many trainings: the gain of pre-training by labels, proxy tasks, or volumes.
 
     python tools/study run tools/study/studies/label_efficiency_demo.json
     python tools/study list tools/study/studies/label_efficiency_demo.json
@@ -29,7 +29,7 @@ def run(
     corpus_dir: str | None = None,
     test_dir: str | None = None,
 ) -> None:
-    """Runs what is not finished, then makes results and figure; exits 1 when a step has failed.
+    """Runs the unfinished steps, then makes results and figure; exits 1 when a step has failed.
 
     Args:
         config: the study's JSON file.
@@ -97,7 +97,7 @@ def figure(
 
 
 def read(config: str, output_dir: str | None, **inputs: str | None) -> Study:
-    """Reads the study, with the inputs that the command line gives; None is not given."""
+    """Reads the study, with the inputs of the command line; inputs of None are left out."""
     given = {name: path for name, path in inputs.items() if path is not None}
     return read_study(config, output_dir, given)
 

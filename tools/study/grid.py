@@ -51,7 +51,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Study:
-    """Holds a configuration with the paths that were given for it.
+    """Holds a configuration with its paths.
 
     Args:
         path: the JSON file.
