@@ -27,7 +27,7 @@ class DiskCacheDataset(PersistentDataset):
 
     Args:
         data: items `{"image": path, "label": path}`.
-        transform: what comes before its first random transform is kept.
+        transform: the steps before the first random transform are kept.
         cache_dir: folder of the files, made where it is missing.
     """
 

@@ -23,7 +23,7 @@ class Folder:
     Args:
         path: relative to the root; "" is the root.
         files: names of regular files, sorted.
-        left_out: name, kind and detail of what is not listed; the name "" is the folder itself.
+        left_out: name, kind and detail of entries not listed; the name "" is the folder.
     """
 
     path: str

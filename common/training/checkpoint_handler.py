@@ -56,7 +56,7 @@ class CheckpointHandler:
         run_folder: states go to `checkpoints/iteration_<n>.pt` and `checkpoints/best.pt` in it.
         model_path: the one deployed weights file: the plain state dict of `network`.
         evaluator: the validation's engine.
-        lr_scheduler: whose state is kept beside those of the trainer's network and optimizer.
+        lr_scheduler: its state is kept beside those of the trainer's network and optimizer.
         interval: iterations between states.
         n_saved: how many last states are kept.
     """

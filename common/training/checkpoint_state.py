@@ -43,9 +43,9 @@ def training_state(
 
     Args:
         engine: the trainer; its data loader has `samplers.ResumableBatchSampler`.
-        evaluator: the validation's engine, for what was best so far.
+        evaluator: the validation's engine, for the best metric so far.
         network: the bare network, not its DDP wrapper.
-        others: what else has a state, by name: optimizer, scheduler.
+        others: more objects with a state, by name: optimizer, scheduler.
     """
     found = {
         "network": network.state_dict(),

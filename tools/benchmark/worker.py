@@ -32,7 +32,7 @@ class Job:
     Args:
         step: one repetition; of a whole volume it returns the labels (1, X, Y, Z).
         warm_up: in place of a first `step` that is not counted.
-        count: how many of what is timed a step does; times are of one.
+        count: units that a step does; reported times are of one unit.
     """
 
     step: Callable[[], Tensor | None]

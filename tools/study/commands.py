@@ -5,7 +5,7 @@
     python tools/study figure tools/study/studies/label_efficiency_demo.json
 
 A study is a configuration: a grid of factors, and bundle commands. `run` runs every command once;
-killed and started again it goes on where it was. `list` prints them instead, for a cluster.
+killed and started again, it resumes. `list` prints them instead, for a cluster.
 `figure` makes `results.csv` and `figure.png` of what has been evaluated. docs/studies.md has more.
 
 --dataset_dir, --corpus_dir and --test_dir replace the paths of the inputs that are called so.
@@ -34,9 +34,9 @@ def run(
     Args:
         config: the study's JSON file.
         output_dir: folder of the study; without it `studies/` and the file's name.
-        dataset_dir: labelled images to train on; without it what the configuration names.
-        corpus_dir: unlabelled images to pre-train on; without it what the configuration names.
-        test_dir: labelled images to evaluate on; without it what the configuration names.
+        dataset_dir: labelled images to train on; default: those of the configuration.
+        corpus_dir: unlabelled images to pre-train on; default: those of the configuration.
+        test_dir: labelled images to evaluate on; default: those of the configuration.
     """
     study = read(
         config, output_dir, dataset_dir=dataset_dir, corpus_dir=corpus_dir, test_dir=test_dir
