@@ -53,7 +53,7 @@ def seed_process(seed: int) -> None:
 class Processes:
     """Connects the processes of a running training, without using their devices.
 
-    When it is made in the main thread of a command line, it also takes SIGTERM.
+    An instance made in the main thread of a command line also handles SIGTERM.
 
     Made in the main thread of a command line, it also takes SIGTERM.
     """

@@ -49,7 +49,7 @@ class CheckpointHandler:
     becomes the deployed model. A run too short for any validation deploys its final weights.
 
     Attach it after `GradientClipping`, whose loss scale it restores, and before all other handlers,
-    so that they see the iteration at which the run resumes. It saves after all other handlers.
+    so that they see the iteration at which the run resumes. The handler saves after all others.
     Attach it in every process; the main process writes.
 
     Args:
