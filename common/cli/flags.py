@@ -1,4 +1,4 @@
-"""Checks the flags of `monai.bundle run`: a mistake is told in one sentence with its remedy."""
+"""Checks the flags of `monai.bundle run`: reports a mistake in one sentence with its remedy."""
 
 import json
 from collections.abc import Iterator

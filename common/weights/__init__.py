@@ -1,4 +1,4 @@
-"""Loads checkpoints of every known layout, and tells what each holds."""
+"""Loads checkpoints of every known layout, and describes their contents."""
 
 from .load import load_pretrained, load_weights
 from .note_from_transforms import preprocessing_of

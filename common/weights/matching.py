@@ -1,4 +1,4 @@
-"""Matches the tensors of a file with those of a network, and explains what is left out."""
+"""Matches the tensors of a file with those of a network, and explains the tensors left out."""
 
 import re
 from collections import Counter

@@ -24,7 +24,7 @@ NOUNS = set(
 # Verbs that are nouns before these words: "Names the file", but "Names of the organs".
 NOUN_OR_VERB = re.compile(
     r"(Answers|Counts|Crops|Draws|Figures|Groups|Means|Names|Notes|Pairs|Samples|Scores|Times|Turns"
-    r"|Views),? (and|in|of|that)\b"
+    r"|Views) (as|in|of|that)\b|Means and\b"
 )
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 GENERATED = HEADER.partition("{")[0]
@@ -84,6 +84,7 @@ def test_docstrings_begin_with_a_verb_in_the_third_person(folder):
         "Names of the organs.",
         "Values, one a line.",
         "Means and spreads.",
+        "Crops as a loader gives them.",
         "(B, C) logits.",
         "`prepare_batch` of the engines.",
         "MONAI's loader.",

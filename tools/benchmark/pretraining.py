@@ -51,7 +51,7 @@ class OfficialNetwork(nn.Module):
 
 
 def turned(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Turns every crop by 0 to 3 quarter turns in its last two axes, and returns them (B,)."""
+    """Turns every crop by 0 to 3 quarter turns in its last two axes; returns the turns too (B,)."""
     turns = np.random.randint(4, size=len(images))
     out = images.clone()
     for number, turn in enumerate(turns):

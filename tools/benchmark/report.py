@@ -45,7 +45,7 @@ AT_LEAST = ("speedup", "agreement_in_body")
 def agreement(folder: Path, side: str) -> dict[str, float]:
     """Computes the Dice (0 to 1) of our labels and a side's, and of each against the truth.
 
-    The body is what is above -500 HU, holes of each axial slice filled.
+    The body is all voxels above -500 HU, with the holes of each axial slice filled.
     """
     hu = np.asanyarray(nib.load(folder / "ct.nii").dataobj)
     body = np.stack(
@@ -74,7 +74,7 @@ def row(task: str, side: str, found: dict, same: dict, judged_on: str | None) ->
     """Makes one line of the table.
 
     Args:
-        task, side: what was timed, and against which reference.
+        task, side: the timed task, and the reference.
         found: times and peak memory by side.
         same: of a volume, see `agreement`.
         judged_on: device whose targets apply; None at a size without targets.

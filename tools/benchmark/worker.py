@@ -32,7 +32,7 @@ class Job:
     Args:
         step: one repetition; of a whole volume it returns the labels (1, X, Y, Z).
         warm_up: in place of a first `step` that is not counted.
-        count: how many of what is timed a step does; times are of one.
+        count: units that a step does; reported times are of one unit.
     """
 
     step: Callable[[], Tensor | None]
@@ -102,7 +102,7 @@ def facts() -> dict:
 
 
 def random_batch(order: dict) -> dict[str, Tensor]:
-    """Crops as a data loader gives them: `image` in [0, 1], `label` 0 to 13, (B, 1, X, Y, Z)."""
+    """Makes crops as a data loader does: `image` in [0, 1], `label` 0 to 13, (B, 1, X, Y, Z)."""
     config, generator = order["config"], torch.Generator().manual_seed(0)
     shape = (config["batch_size"], 1, *config["patch_size"])
     images = torch.rand(shape, generator=generator)

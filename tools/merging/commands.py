@@ -1,4 +1,4 @@
-"""Tells on small trainings how the two patch mergings differ; docs/merging.md has what came out.
+"""Tells on small trainings how the two patch mergings differ; docs/merging.md has the results.
 
 python tools/merging train OUT --corpus CORPUS --btcv BTCV --brain TASK01
 python tools/merging score OUT

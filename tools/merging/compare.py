@@ -4,7 +4,7 @@
 
 For every run of btcv_segmentation below a folder: the relative L2 difference of the encoder's
 hidden states and of the scores on a crop of a CT, the network run as trained and as the other.
-docs/merging.md has what came out.
+docs/merging.md has the results.
 """
 
 import sys
@@ -27,7 +27,7 @@ def compare(out: str, image: str) -> str:
 
     Args:
         out: holds runs, at any depth; each has a config.json and checkpoints.
-        image: a CT; its centre is what the networks see.
+        image: a CT; the networks see its centre.
     """
     from monai.bundle import ConfigParser
 

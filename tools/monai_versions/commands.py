@@ -34,7 +34,7 @@ PUBLISHED = (
 
 
 def fetch(*, wheels: str, versions: list[str] | None = None) -> None:
-    """Downloads MONAI's wheels with pip, without what they depend on.
+    """Downloads MONAI's wheels with pip, without their dependencies.
 
     Args:
         wheels: folder to put them into.

@@ -100,7 +100,7 @@ def gradients(network: nn.Module, case: Case, image: Tensor, target: Tensor) -> 
     what is dropped.
 
     Args:
-        target: as large as what is compared with it.
+        target: as large as the compared output.
     """
     network.train().zero_grad(set_to_none=True)
     for name, parameter in network.named_parameters():

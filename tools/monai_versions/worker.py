@@ -76,7 +76,7 @@ def default(parameter: inspect.Parameter) -> str:
 
 
 def prepare(module: ModuleType, case: Case, stem: Path) -> None:
-    """Writes the case's weights, input and target, and what the reference makes of them."""
+    """Writes the case's weights, input and target, and the outputs of the reference."""
     network = build(module, case, "own")
     generator = torch.Generator().manual_seed(2)
     shake(network, generator)
@@ -135,7 +135,7 @@ def compare_case(module: ModuleType, case: Case, stem: Path) -> dict[str, dict]:
 
 
 def sentence(error: Exception) -> str:
-    """Returns an error's first two lines; what is no UnavailableError begins with its class."""
+    """Returns an error's first two lines, after its class unless it is an UnavailableError."""
     line = " ".join(str(error).split("\n")[:2]).replace("\t", "")[:200]
     return line if isinstance(error, UnavailableError) else f"{type(error).__name__}: {line}"
 

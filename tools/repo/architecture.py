@@ -1,4 +1,4 @@
-"""Draws which packages the code has and which of them import which, and lists it in the page.
+"""Draws the packages of the code and their imports, and lists them in docs/architecture.md.
 
 A room is a package of `common/`, or a package or module of a bundle's own `scripts/`. Imports are
 read from the source, without running it. The two modules beside the packages of `common/` are left

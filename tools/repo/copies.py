@@ -1,4 +1,4 @@
-"""Generates what bundles have in common, so that the folder of each runs alone.
+"""Generates the files that bundles share, so that the folder of each bundle runs alone.
 
 Each bundle gets copies of the packages of `common/` that it needs, the configs of the segmentation
 workflow made for its default task, and small files that answer old command lines.

@@ -55,7 +55,7 @@ def title(task: dict[str, Any]) -> str:
 
 
 def channel_names(task: dict[str, Any]) -> list[str]:
-    """Lists what each channel of an image shows."""
+    """Lists the content of each channel of an image."""
     return task.get("channel_names") or ["image"] * task["channels"]
 
 

@@ -1,1 +1,1 @@
-"""Draws what came out of trainings: one page about a training, or curves of several runs."""
+"""Draws the results of trainings: one page about a training, or curves of several runs."""

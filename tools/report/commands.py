@@ -1,4 +1,4 @@
-"""Draws what came out of trainings.
+"""Draws the results of trainings.
 
 python tools/report page report.html --runs bundles/NAME/runs/RUN --evaluation evaluation.csv
 python tools/report compare_runs curves.png --runs RUN,RUN --figures train/loss

@@ -1,11 +1,11 @@
-"""Runs studies of many trainings: what pre-training brings, by labels, proxy tasks, or volumes.
+"""Runs studies of many trainings: the gain of pre-training by labels, proxy tasks, or volumes.
 
     python tools/study run tools/study/studies/label_efficiency_demo.json
     python tools/study list tools/study/studies/label_efficiency_demo.json
     python tools/study figure tools/study/studies/label_efficiency_demo.json
 
 A study is a configuration: a grid of factors, and bundle commands. `run` runs every command once;
-killed and started again it goes on where it was. `list` prints them instead, for a cluster.
+killed and started again, it resumes. `list` prints them instead, for a cluster.
 `figure` makes `results.csv` and `figure.png` of what has been evaluated. docs/studies.md has more.
 
 --dataset_dir, --corpus_dir and --test_dir replace the paths of the inputs that are called so.
@@ -29,14 +29,14 @@ def run(
     corpus_dir: str | None = None,
     test_dir: str | None = None,
 ) -> None:
-    """Runs what is not finished, then makes results and figure; exits 1 when a step has failed.
+    """Runs the unfinished steps, then makes results and figure; exits 1 when a step has failed.
 
     Args:
         config: the study's JSON file.
         output_dir: folder of the study; without it `studies/` and the file's name.
-        dataset_dir: labelled images to train on; without it what the configuration names.
-        corpus_dir: unlabelled images to pre-train on; without it what the configuration names.
-        test_dir: labelled images to evaluate on; without it what the configuration names.
+        dataset_dir: labelled images to train on; default: those of the configuration.
+        corpus_dir: unlabelled images to pre-train on; default: those of the configuration.
+        test_dir: labelled images to evaluate on; default: those of the configuration.
     """
     study = read(
         config, output_dir, dataset_dir=dataset_dir, corpus_dir=corpus_dir, test_dir=test_dir
@@ -97,7 +97,7 @@ def figure(
 
 
 def read(config: str, output_dir: str | None, **inputs: str | None) -> Study:
-    """Reads the study, with the inputs that the command line gives; None is not given."""
+    """Reads the study, with the inputs of the command line; inputs of None are left out."""
     given = {name: path for name, path in inputs.items() if path is not None}
     return read_study(config, output_dir, given)
 

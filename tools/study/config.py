@@ -1,4 +1,4 @@
-"""Reads a study's configuration; every mistake in it is told before anything runs."""
+"""Reads a study's configuration; every mistake is reported before anything runs."""
 
 import json
 from collections.abc import Iterable

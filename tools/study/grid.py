@@ -2,7 +2,7 @@
 
 A configuration is a JSON file; docs/studies.md describes it. Every combination of the factors'
 levels is a run: the last step, and whichever steps before it the flags refer to. A step's folder is
-named by the factors that its command depends on, so that runs share what is the same for them.
+named by the factors that its command depends on, so that runs share the steps they have in common.
 """
 
 import re
@@ -24,9 +24,9 @@ class Job:
     Args:
         step: name of its step.
         levels: level by factor, of the factors that the command depends on.
-        folder: what is its own; everything that it writes is there.
+        folder: of the command alone; all its files are there.
         bundle: name of the bundle, in whose folder it runs.
-        arguments: what follows `python -m monai.bundle run`.
+        arguments: the words after `python -m monai.bundle run`.
         makes: the file that is there when it has ended well.
         needs: the jobs whose files it reads.
     """
@@ -51,11 +51,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Study:
-    """Holds a configuration with the paths that were given for it.
+    """Holds a configuration with its paths.
 
     Args:
         path: the JSON file.
-        content: what it holds.
+        content: parsed from the file.
         output_dir: absolute.
         inputs: absolute path by name, of the configuration's `inputs`.
     """

@@ -27,7 +27,7 @@ def write_record(study: Study, job: Job, state: str, seconds: float) -> None:
     """Writes `step.json`.
 
     Args:
-        study: whose job it is.
+        study: of the job.
         job: the command.
         state: `started`, `stopped`, `failed` or `finished`.
         seconds: that it has run so far, all attempts together.

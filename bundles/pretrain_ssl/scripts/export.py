@@ -19,7 +19,7 @@ def export_encoder(ckpt_path: str, encoder_path: str, merging: str = AUTO) -> No
 
     Args:
         ckpt_path: of this bundle's training, or any layout that `layouts` knows.
-        encoder_path: what to write.
+        encoder_path: of the file to write.
         merging: how the checkpoint was trained, where it does not tell; see `patch_merging`.
 
     Raises:

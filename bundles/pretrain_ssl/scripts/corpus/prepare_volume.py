@@ -86,7 +86,7 @@ def join_folders(folders: list[str]) -> str:
 
 
 def _describe_source(image: dict, files: list[dict]) -> dict:
-    """Returns what a record says of an image's source, accepted or rejected."""
+    """Describes an image's source for its record, accepted or rejected."""
     header = next((item for item in files if "uid" in item), {})
     folders, copies = (
         [str(Path(item["name"]).parent) for item in files if item.get("is_copy", False) is is_copy]

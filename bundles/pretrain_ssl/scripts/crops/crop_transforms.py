@@ -50,7 +50,7 @@ class RandBodyCropd(Randomizable, MapTransform):
     Args:
         keys: one, of `VolumeFile`s and of volumes (1, X, Y, Z) in HU.
         patch_size: of the crop, voxels.
-        body_above_hu: what is above is body.
+        body_above_hu: voxels above this HU are body.
         crops_per_item: how many of each volume, each around a voxel of its own.
 
     Raises:

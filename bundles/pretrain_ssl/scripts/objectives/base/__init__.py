@@ -1,4 +1,4 @@
-"""Holds what every pre-training objective shares: loss, metrics, inferers, handlers."""
+"""Holds the loss, metrics, inferers and handlers that every pre-training objective shares."""
 
 from .handlers import CropsTable, MetricsFile
 from .inferers import ChunkInferer, ValidationInferer

@@ -21,7 +21,7 @@ class ChunkInferer(Inferer):
 
 
 class ValidationInferer(Inferer):
-    """Gives the loss what it needs from a network in evaluation mode, DDP-wrapped or not.
+    """Runs a network in evaluation mode for the loss, DDP-wrapped or not.
 
     That is `network.all_heads(inputs)` where a network has that method, because in evaluation mode
     its forward returns one image alone; otherwise it is the forward.

@@ -30,6 +30,6 @@ class ObjectiveLoss(nn.Module):
 
         Args:
             pred: the network's output in training mode.
-            target: the second part of what the objective's `prepare_batch` returns.
+            target: the second value that the objective's `prepare_batch` returns.
         """
         raise NotImplementedError

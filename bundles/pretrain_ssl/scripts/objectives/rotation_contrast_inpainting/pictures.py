@@ -51,7 +51,7 @@ def _axial_slice(volume: Tensor) -> np.ndarray:
 class Triptychd(Transform):
     """Adds the `triptych` of one case under the key `triptych`, for `SaveImaged`.
 
-    It must come before the volumes are brought back to the image's own grid.
+    The transform must come before the volumes are brought back to the image's own grid.
 
     Args:
         intact, corrupted, restored: keys of (C, X, Y, Z) volumes on the network's grid.
@@ -73,7 +73,7 @@ class Triptychd(Transform):
 class ValidationPictures:
     """Writes triptychs of the first views of every validation to TensorBoard.
 
-    It does nothing where predictions or targets have no `reconstruction`, an objective without one.
+    The handler does nothing when predictions or targets have no `reconstruction`.
 
     Args:
         run_folder: `tensorboard/` in it is written to.

@@ -98,7 +98,7 @@ class TwoViews(PrepareBatch):
         seed: of the draws.
 
     Raises:
-        InputError: a dropping rate of everything; crops whose x and y differ in size, which cannot
+        InputError: a `drop_rate` not in [0, 1); crops whose x and y differ in size, which cannot
             be turned about z.
 
     Returns (of a call):
