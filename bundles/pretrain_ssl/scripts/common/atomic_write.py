@@ -47,7 +47,7 @@ def save_atomically(content: Any, path: str | Path, remedy: str = MAKE_ROOM) -> 
     """Saves by `torch.save` to a temporary name, flushes the file to disk and renames it.
 
     Args:
-        content: what to save.
+        content: the object to save.
         path: the file.
         remedy: closes the sentence where it cannot be written.
 
@@ -85,7 +85,7 @@ def explained(
     """Turns an error of writing into one sentence.
 
     Args:
-        path: what is written.
+        path: of the file or folder that is written.
         remedy: closes the sentence.
         kinds: of errors.
 

@@ -1,5 +1,5 @@
 # generated from common/data/image_folder.py, do not edit: `make copies`
-"""Finds the images of a folder, and describes in one line what it leaves out and why."""
+"""Finds the images of a folder, and describes in one line the files left out and why."""
 
 import logging
 import os
@@ -37,7 +37,7 @@ NAMED = 3  # of the files left out for one reason
 
 @dataclass
 class FoundImages:
-    """Holds the images of a folder, and what was left out.
+    """Holds the images of a folder, and the files left out.
 
     Args:
         root: the folder.
@@ -66,7 +66,7 @@ class FoundImages:
         return first
 
     def describe(self) -> str:
-        """Describes in one line what was left out: counts, names, reasons; "" for nothing."""
+        """Describes in one line the files left out: counts, names, reasons; "" for none."""
         parts = []
         for reason, paths in sorted(self.left_out.items()):
             names = [printable(path) for path in sorted(paths)[:NAMED]]
@@ -110,7 +110,7 @@ def may_be_dicom(path: Path) -> bool:
 
 
 def why_left_out(root: str, path: str, beside: list[str]) -> str | None:
-    """Returns the reason why a file is left out; None for an image, and for what is no image.
+    """Returns the reason why a file is left out; None for images and unknown endings.
 
     Args:
         root: the folder.

@@ -28,7 +28,7 @@ class DiskCacheDataset(PersistentDataset):
 
     Args:
         data: items `{"image": path, "label": path}`.
-        transform: what comes before its first random transform is kept.
+        transform: the steps before the first random transform are kept.
         cache_dir: folder of the files, made where it is missing.
     """
 
@@ -109,7 +109,7 @@ class VolumeCache:
         return dataset
 
     def _expected_gb(self, path: str) -> float:
-        """Computes from a header what the preprocessed image and its label take at most.
+        """Computes from a header the largest size of the preprocessed image and its label.
 
         Cropping to the body makes it less, which only the voxels can tell.
         """

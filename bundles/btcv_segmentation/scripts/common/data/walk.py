@@ -19,12 +19,12 @@ KINDS = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}  # anything else i
 
 @dataclass
 class Folder:
-    """Holds what lies in one folder, sub-folders left out.
+    """Holds the files of one folder, without its sub-folders.
 
     Args:
         path: relative to the root; "" is the root.
         files: names of regular files, sorted.
-        left_out: name, kind and detail of what is not listed; the name "" is the folder itself.
+        left_out: name, kind and detail of entries not listed; the name "" is the folder.
     """
 
     path: str

@@ -24,7 +24,7 @@ class ContinueOnErrorEvaluator(SupervisedEvaluator):
     share the images, each at its own pace; the first of them raises the error for all.
 
     Args:
-        purpose: what is done with an image, for the error: "segmented", "evaluated".
+        purpose: the processing of an image, for the error: "segmented", "evaluated".
         kwargs: as of MONAI's `SupervisedEvaluator`; `val_data_loader` gives one image at a time,
             in an order that does not change.
 

@@ -36,7 +36,7 @@ def keep_freed_memory() -> bool:
 class PeakMemory:
     """Logs the peak memory of an engine in one line when it ends.
 
-    On CUDA what PyTorch had allocated on the device, on a CPU the process's resident set.
+    On CUDA: PyTorch's allocation on the device. On a CPU: the process's resident set.
     """
 
     def attach(self, engine: Engine) -> None:

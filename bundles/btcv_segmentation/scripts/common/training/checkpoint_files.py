@@ -73,7 +73,7 @@ def write_checkpoint(content: Mapping[str, Any], path: Path, folder: Path | None
     """Writes a checkpoint, or the weights of one.
 
     Args:
-        content: what to save.
+        content: the object to save.
         path: the file.
         folder: of the checkpoints, for the sentence; the file's own where none is given.
 

@@ -50,14 +50,14 @@ class CheckpointHandler:
     becomes the deployed model. A run too short for any validation deploys its final weights.
 
     Attach it after `GradientClipping`, whose loss scale it restores, and before all other handlers,
-    so that they see the iteration at which the run resumes. It saves after all other handlers.
+    so that they see the iteration at which the run resumes. The handler saves after all others.
     Attach it in every process; the main process writes.
 
     Args:
         run_folder: states go to `checkpoints/iteration_<n>.pt` and `checkpoints/best.pt` in it.
         model_path: the one deployed weights file: the plain state dict of `network`.
         evaluator: the validation's engine.
-        lr_scheduler: whose state is kept beside those of the trainer's network and optimizer.
+        lr_scheduler: its state is kept beside those of the trainer's network and optimizer.
         interval: iterations between states.
         n_saved: how many last states are kept.
     """

@@ -39,7 +39,7 @@ def failure(engine: Engine, words: str, last: Path | None) -> InputError:
 
     Args:
         engine: the trainer.
-        words: what is not finite: "the loss is not finite".
+        words: the statement for the error: "the loss is not finite".
         last: the last good checkpoint, if there is one.
     """
     kept = f"{last} is the last good checkpoint" if last else "no checkpoint had been saved"
@@ -65,7 +65,7 @@ def check_network(engine: Engine, network_tensors: dict, last: Path | None) -> N
 class FiniteBest:
     """Keeps a key metric that is NaN or infinite from becoming the best.
 
-    MONAI takes the first metric for the best whatever it is, and nothing is better than NaN.
+    MONAI takes the first metric as the best, even NaN, and no later value is better than NaN.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,5 @@
 # generated from common/weights/__init__.py, do not edit: `make copies`
-"""Loads checkpoints of every known layout, and tells what each holds."""
+"""Loads checkpoints of every known layout, and describes their contents."""
 
 from .load import load_pretrained, load_weights
 from .note_from_transforms import preprocessing_of

@@ -1,5 +1,5 @@
 # generated from common/weights/matching.py, do not edit: `make copies`
-"""Matches the tensors of a file with those of a network, and explains what is left out."""
+"""Matches the tensors of a file with those of a network, and explains the tensors left out."""
 
 import re
 from collections import Counter

@@ -34,7 +34,7 @@ class VolumeReader(NibabelReader):
         modality: "CT" warns about an image that does not look like Hounsfield units; "label" and
             "MRI" have no such scale.
         channels: of an image; more than one are the fourth axis of its file.
-        channel_names: what each channel shows, for the sentence about an image that lacks one.
+        channel_names: the content of each channel, for the error when a channel is missing.
 
     Raises:
         InputError: see `open_nifti`; the voxels are truncated, unreadable, or none is finite. A

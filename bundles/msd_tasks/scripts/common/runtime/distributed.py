@@ -54,7 +54,7 @@ def seed_process(seed: int) -> None:
 class Processes:
     """Connects the processes of a running training, without using their devices.
 
-    When it is made in the main thread of a command line, it also takes SIGTERM.
+    An instance made in the main thread of a command line also handles SIGTERM.
 
     Made in the main thread of a command line, it also takes SIGTERM.
     """
@@ -77,7 +77,7 @@ class Processes:
         return self.any(self.is_told_to_stop)
 
     def any(self, value: bool) -> bool:
-        """Tells whether the value is true in any of the processes; so all of them act alike."""
+        """Tells whether the value is true in any of the processes, so that all act alike."""
         if self.group is None:
             return value
         flag = torch.tensor(int(value))

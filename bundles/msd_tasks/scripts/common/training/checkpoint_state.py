@@ -44,9 +44,9 @@ def training_state(
 
     Args:
         engine: the trainer; its data loader has `samplers.ResumableBatchSampler`.
-        evaluator: the validation's engine, for what was best so far.
+        evaluator: the validation's engine, for the best metric so far.
         network: the bare network, not its DDP wrapper.
-        others: what else has a state, by name: optimizer, scheduler.
+        others: more objects with a state, by name: optimizer, scheduler.
     """
     found = {
         "network": network.state_dict(),
@@ -98,7 +98,7 @@ def digests(engine: Engine, evaluator: Engine) -> dict[str, str | None]:
 
 
 def check_data(state: Mapping[str, Any], data: Mapping[str, str | None], path: str | Path) -> None:
-    """Refuses to go on with other images, though they are as many.
+    """Refuses to resume with other images, even if their number is the same.
 
     Args:
         state: of the checkpoint.

@@ -23,7 +23,7 @@ def run(
     """Runs the command that the command line names, and prints what its function returns.
 
     Parameters without a default are given by position, those after a `*` and those with a default
-    by name. Nothing runs before every word has been understood.
+    by name. Nothing runs before every word has been checked.
 
     Args:
         commands: functions by name; a dict in it is a group of commands. A single function is a

@@ -1,5 +1,5 @@
 # generated from common/cli/flags.py, do not edit: `make copies`
-"""Checks the flags of `monai.bundle run`: a mistake is told in one sentence with its remedy."""
+"""Checks the flags of `monai.bundle run`: reports a mistake in one sentence with its remedy."""
 
 import json
 from collections.abc import Iterator

@@ -54,7 +54,7 @@ def _validator() -> Any:
 
 
 def kind_of_literal(literal: Any) -> dict:
-    """Returns the kind of a literal in a config: what may stand in its place.
+    """Returns the kind of a literal in a config: the kind of the values that may replace it.
 
     An expression and None may become anything; a list of numbers stays one of numbers.
     """

@@ -78,7 +78,7 @@ def _check_value(layer: Layer, name: str, value: Any, root_value: Any, replaced:
         name: its key, such as `train::trainer::max_epochs`.
         value: the new value.
         root_value: the new value of the top key.
-        replaced: what stood at the key before; None where nothing did.
+        replaced: the value that the key had before; None where the key had none.
     """
     typed = layer.words.get(name)
     origin = f"--{name} {typed}" if typed is not None else f"{layer.source}: {name}"

@@ -46,7 +46,7 @@ def search_folder(dataset_dir: str) -> FoundImages:
 
 
 def usable_images(found: FoundImages, series: Sequence[str] = ()) -> list[str]:
-    """Returns images and DICOM series, sorted, and logs what was left out.
+    """Returns images and DICOM series, sorted, and logs the files left out.
 
     Raises:
         InputError: there is none.

@@ -19,8 +19,8 @@ class HeaderError(InputError):
     Args:
         path: of the file.
         kind: the reason without figures or names, by which rejected volumes are counted.
-        problem: what is wrong, such as "has shape (4, 5), expected a 3D volume".
-        remedy: what to do.
+        problem: a description of the mistake, such as "has shape (4, 5), expected a 3D volume".
+        remedy: the action for the user.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ def check_affine(
         raw: the header as it is in the file.
 
     Returns:
-        The affine (4, 4) in mm, and what was guessed or converted, a text each.
+        The affine (4, 4) in mm, and a text for each value that was guessed or converted.
 
     Raises:
         HeaderError: the header does not say where the voxels lie.
@@ -93,7 +93,7 @@ def _check_size(path: str, affine: np.ndarray, shape: tuple[int, ...]) -> None:
 def _notes(
     header: nib.Nifti1Header, raw: nib.Nifti1Header, affine: np.ndarray, shape: tuple[int, ...]
 ) -> list[str]:
-    """Describes what was guessed or converted."""
+    """Describes the values that were guessed or converted."""
     notes, unit = [], int(raw["xyzt_units"]) & 7
     if unit not in MM:
         notes.append(f"unknown unit of length, mm are assumed: code {unit}")

@@ -30,7 +30,7 @@ class NiftiVolume:
     Args:
         image: of nibabel.
         affine: 4x4, from voxel to patient coordinates in mm, RAS.
-        notes: what was guessed or converted, a text each.
+        notes: a text for each value that was guessed or converted.
     """
 
     image: nib.Nifti1Pair
@@ -39,7 +39,7 @@ class NiftiVolume:
 
 
 def check_header(path: str, channels: int = 1) -> str:
-    """Checks a header as `open_nifti`, warns of what was guessed, and returns the path."""
+    """Checks a header as `open_nifti`, warns of guessed values, and returns the path."""
     warn_of(path, open_nifti(path, channels).notes)
     return path
 
@@ -56,7 +56,7 @@ def open_nifti(path: str, channels: int = 1, channel_names: Sequence[str] = ()) 
     Args:
         path: of a NIfTI file.
         channels: channels of an image; more than one are the fourth axis of its file.
-        channel_names: what each channel shows, for the sentence: `("T2", "ADC")`.
+        channel_names: the content of each channel, for the sentence: `("T2", "ADC")`.
 
     Raises:
         HeaderError: the file is unreadable, holds no real numbers, is of another shape, or its

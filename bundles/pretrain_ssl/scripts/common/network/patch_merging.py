@@ -147,7 +147,7 @@ def asked_merging(network: nn.Module) -> str:
 
 
 def set_merging(network: nn.Module, merging: str) -> None:
-    """Sets the kind by which a network runs, until it loads weights that carry another.
+    """Sets the kind by which a network runs, until weights of another kind are loaded.
 
     Patch mergings of MONAI's own class become `PatchMerging`; weights and state-dict keys stay.
 

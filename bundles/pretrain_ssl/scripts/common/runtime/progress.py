@@ -11,7 +11,7 @@ class ProgressBar:
     """Shows one bar over all iterations of an engine, and closes it whatever happens.
 
     Args:
-        unit: what is counted: "case", "crop".
+        unit: of the count: "case", "crop".
         per_iteration: how many of them an iteration has.
     """
 

@@ -51,8 +51,8 @@ class MetricLogger:
     Names in both are `train/<metric>` (means over the last `interval` iterations and over all
     processes, and the learning rate) and `validation/<metric>` (every scalar metric of the
     evaluator). Attach it after the `ValidationHandler`, and after `CheckpointHandler`, whose
-    checkpoints hold the sums of the current interval. On resume it deletes the rows after the
-    resumed iteration.
+    checkpoints hold the sums of the current interval. On resume the logger deletes the rows after
+    the resumed iteration.
 
     Args:
         run_folder: where `metrics.csv` and `tensorboard/` go.

@@ -49,7 +49,7 @@ class Padding:
         self.replaced += count
 
     def repairs(self) -> list[str]:
-        """Returns in words what was done."""
+        """Describes the repairs in words."""
         words = []
         if self.replaced:
             words.append(f"padding set to air: {self.replaced} voxels")

@@ -57,7 +57,7 @@ def check_slices(slices: list[dict], heights: np.ndarray) -> list[str]:
         heights: of the slices along their normal, mm.
 
     Returns:
-        Repairs: what was taken on trust, in words.
+        Repairs: the properties that were assumed, in words.
 
     Raises:
         RejectedError: slices contradict each other, or nothing ties them together.

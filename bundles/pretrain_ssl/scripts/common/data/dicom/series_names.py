@@ -116,6 +116,6 @@ def _series_in_folders(path: Path) -> Series:
 
 
 def _key(slices: list[dict]) -> str:
-    """Returns what the slices of one series share wherever they lie."""
+    """Returns the values that the slices of one series share in any folder."""
     has_uid = first_header(slices)["uid"] is not None
     return uid_in_path(slices) if has_uid else slices[0]["path"]

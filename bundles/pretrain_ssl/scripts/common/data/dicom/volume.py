@@ -26,7 +26,7 @@ class Volume:
     """Holds a volume's voxels, affine and repairs.
 
     Args:
-        values: (X, Y, Z), HU or what the source takes for HU; any real type.
+        values: (X, Y, Z), HU or the source's values for HU; any real type.
         affine: 4x4, from voxel to patient coordinates in mm, RAS.
         repairs: a text each, such as "gantry tilt: 15.0 degrees".
     """
