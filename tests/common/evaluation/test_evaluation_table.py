@@ -1,7 +1,6 @@
 """Evaluation figures by hand-computed masks, and the rows they make."""
 
 import csv
-from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,12 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.engines import IterationEvents
 
-from common.evaluation import evaluation_table
+from common.evaluation import evaluation_table, organ_metrics
 from common.evaluation.evaluation_table import EvaluationTable
 from common.evaluation.summary import summarise
 
 LABELS = {"0": "background", "1": "spleen", "2": "liver", "3": "aorta"}
 AXES_MM = np.eye(3)
-LEFT = np.array([1, 1, 1, 1, 0, 0, 0, 0], dtype=bool)
-MIDDLE = np.array([0, 0, 1, 1, 1, 1, 0, 0], dtype=bool)
-INNER = np.array([0, 0, 0, 1, 0, 0, 0, 0], dtype=bool)
-NONE = np.zeros(8, dtype=bool)
 
 
 @pytest.fixture
@@ -69,20 +64,6 @@ def item(prediction, reference, affine, name="a") -> dict:
         "label": MetaTensor(torch.from_numpy(reference)[None].float(), affine=affine),
         "image": MetaTensor(torch.zeros(1), meta={"filename_or_obj": f"/data/{name}.nii.gz"}),
     }
-
-
-@pytest.mark.parametrize(
-    "prediction, expected",
-    [(LEFT, 1.0), (~LEFT, 0.0), (MIDDLE, 0.5), (INNER, 0.4), (NONE, 0.0), (~NONE, 2 / 3)],
-    ids=["identical", "disjoint", "half", "one voxel of four", "empty", "everything"],
-)
-def test_dice_is_twice_the_overlap_over_both_sizes(prediction, expected):
-    assert evaluation_table.dice(prediction, LEFT) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("prediction", [NONE, LEFT])
-def test_dice_is_undefined_without_a_reference(prediction):
-    assert isnan(evaluation_table.dice(prediction, NONE))
 
 
 def test_each_organ_of_a_case_gets_a_row(table):
@@ -159,18 +140,6 @@ def test_distances_far_beyond_both_organs_boxes_are_found(table):
     prediction[38, 1, 1] = reference[1, 1, 1] = 2
     table.add("a", prediction, reference, AXES_MM)
     assert table.rows[1]["hd95_mm"] == 37.0 and table.rows[1]["nsd_2mm"] == 0.0
-
-
-@pytest.mark.parametrize(
-    "prediction, reference, expected",
-    [(NONE, NONE, [nan] * 4), (LEFT, NONE, [nan] * 4), (NONE, LEFT, [0, 0, 0, nan])],
-    ids=["both empty", "false positive", "missed"],
-)
-def test_figures_of_empty_masks(prediction, reference, expected):
-    masks = [each.reshape(2, 2, 2) for each in (prediction, reference)]
-    found = evaluation_table.organ_metrics(*masks, (1, 1, 1), (1, 2))
-    assert list(found) == ["dice", "nsd_1mm", "nsd_2mm", "hd95_mm"]
-    assert list(found.values()) == pytest.approx(expected, nan_ok=True)
 
 
 def test_columns_follow_the_tolerances(tmp_path):
@@ -287,9 +256,3 @@ def test_regions_are_measured_beside_the_labels_and_are_in_no_mean(tmp_path):
     summary = summarise(pd.DataFrame(table.rows))
     assert summary["mean_dice"] == 0 and list(summary["dice"]) == ["edema", "core", "enhancing"]
     assert summary["organs"]["whole tumour"]["dice"]["mean"] == 1
-
-
-@pytest.mark.parametrize("regions", [{"edema": [1]}, {"all": [1, 9]}, {"none": []}, {"x": [0, 1]}])
-def test_regions_of_other_labels_are_refused(refusal, tmp_path, regions):
-    with refusal("needs a name of its own and numbers of the labels .1, 2.; mend `regions`"):
-        EvaluationTable(str(tmp_path), {"0": "b", "1": "edema", "2": "core"}, [1], regions)

@@ -2,7 +2,6 @@
 """Computes metrics of each case and organ on the image's own grid, and writes their table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,81 +13,9 @@ from ..data.formats import stem_of
 from ..data.image_folder import printable
 from ..errors import InputError
 from ..runtime.distributed import gather, is_main_process
-from ..segmentation.label_transforms import numbers_and_names
 from . import tables
-from .summary import FIRST_REGION
-from .surface_distance import hd95, nsd, surfaces
-
-NAN = float("nan")
-
-
-def dice(prediction: np.ndarray, reference: np.ndarray) -> float:
-    """Computes 2 |P ∩ R| / (|P| + |R|) of bool masks of one shape; NaN for an empty reference."""
-    if not reference.any():
-        return NAN
-    return float(2 * np.sum(prediction & reference) / (np.sum(prediction) + np.sum(reference)))
-
-
-def organ_metrics(
-    prediction: np.ndarray,
-    reference: np.ndarray,
-    spacing_mm: Sequence[float],
-    tolerances_mm: Sequence[float],
-) -> dict[str, float]:
-    """Computes `dice`, `nsd_<tolerance>mm` for each tolerance, and `hd95_mm` of one organ.
-
-    All metrics are NaN when the reference is empty. When the prediction alone is empty, Dice and
-    NSD are 0 and HD95 is NaN: there is no surface to measure from.
-
-    Args:
-        prediction, reference: (X, Y, Z) bool.
-        spacing_mm: distance of neighbouring voxels along each axis.
-        tolerances_mm: tolerances of the NSD.
-    """
-    metrics = {"dice": round(dice(prediction, reference), 4)}
-    columns = [tables.nsd_column(tolerance) for tolerance in tolerances_mm]
-    if reference.any() and prediction.any():
-        pair = surfaces(prediction, reference, spacing_mm)
-        for column, tolerance in zip(columns, tolerances_mm):
-            metrics[column] = round(nsd(pair, tolerance), 4)
-        return metrics | {"hd95_mm": round(hd95(pair), 3)}
-    return metrics | dict.fromkeys(columns, metrics["dice"]) | {"hd95_mm": NAN}
-
-
-@dataclass(frozen=True)
-class Organ:
-    """Holds what is measured: a label, or a region of several.
-
-    Args:
-        number: in the table.
-        name: in the table.
-        channels: of the label, or of the region's labels; 0 is the background.
-    """
-
-    number: int
-    name: str
-    channels: list[int]
-
-
-def list_organs(labels: Mapping[str, str], regions: Mapping[str, Sequence[int]]) -> list[Organ]:
-    """Lists labels, then regions; see `EvaluationTable`.
-
-    Raises:
-        InputError: a region has a label's name, or a number that no label has.
-    """
-    pairs = numbers_and_names(labels)
-    channels = {number: channel for channel, (number, _) in enumerate(pairs)}
-    organs = [Organ(number, name, [channels[number]]) for number, name in pairs[1:]]
-    names = {name for _, name in pairs}
-    for position, (name, numbers) in enumerate(regions.items()):
-        if name in names or not numbers or not {*numbers} <= {*channels} - {0}:
-            raise InputError(
-                f"region {name} of {numbers} needs a name of its own and numbers of the labels "
-                f"{[number for number, _ in pairs[1:]]}; mend `regions`."
-            )
-        parts = [channels[number] for number in numbers]
-        organs.append(Organ(FIRST_REGION + position, name, parts))
-    return organs
+from .organ_metrics import organ_metrics
+from .organs import list_organs
 
 
 class EvaluationTable:
