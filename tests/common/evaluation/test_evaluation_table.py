@@ -170,7 +170,7 @@ def test_a_case_that_fails_at_its_last_organ_leaves_no_row(table, monkeypatch):
     def fail(*masks):
         raise MemoryError
 
-    monkeypatch.setattr(evaluation_table, "surfaces", fail)
+    monkeypatch.setattr(organ_metrics, "surfaces", fail)
     with pytest.raises(MemoryError):
         table.add("a", labels(0, 0, 2), labels(0, 0, 2), AXES_MM)
     assert table.rows == []
