@@ -5,6 +5,7 @@ from .common.cli.main import main
 GROUPS = {
     "weights": "scripts.common.weights.commands",
     "evaluation": "scripts.common.evaluation.commands",
+    "datalist": "scripts.datalist.commands",
 }
 
 if __name__ == "__main__":
