@@ -3,13 +3,15 @@
 from .datalist import list_images
 from .image_reader import ImageReader, Spacingd
 from .loaders import ResumableDataLoader, ValidationDataLoader
-from .nifti import VolumeReader, VolumeWriter
+from .msd_orientation import read_msd_orientation
+from .nifti import LabelFiles, VolumeReader, VolumeWriter
 from .output_names import OutputNames, dataset_root
 from .seeded_dataset import SeededCacheDataset
 from .volume_cache import VolumeCache
 
 __all__ = [
     "ImageReader",
+    "LabelFiles",
     "OutputNames",
     "ResumableDataLoader",
     "SeededCacheDataset",
@@ -20,4 +22,5 @@ __all__ = [
     "VolumeWriter",
     "dataset_root",
     "list_images",
+    "read_msd_orientation",
 ]

@@ -36,6 +36,11 @@ class ImageReader(VolumeReader):
             return super().get_data(img)
         if self.modality != "CT" or self.channels != 1:
             raise InputError(f"{path} is DICOM, which is read for CT alone; convert it to NIfTI.")
+        if self.msd_orientation:
+            raise InputError(
+                f"{path} is DICOM, whose orientation is right; leave out --msd_orientation, which "
+                "is for files of the Decathlon."
+            )
         values, affine = read_named_series(str(path))
         meta = {
             MetaKeys.AFFINE: affine,

@@ -6,6 +6,7 @@ GROUPS = {
     "weights": "scripts.common.weights.commands",
     "evaluation": "scripts.common.evaluation.commands",
     "submission": "scripts.submission.commands",
+    "datalist": "scripts.datalist.commands",
 }
 
 if __name__ == "__main__":

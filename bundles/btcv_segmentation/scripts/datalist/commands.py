@@ -6,7 +6,6 @@ python -m scripts datalist folder /data/ct/images /data/ct/labels --overlay my_l
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,14 @@ from ..common.atomic_write import write_text
 from ..common.cli.kinds import Seed
 from ..common.errors import InputError
 from ..common.segmentation import splits
+from ..common.segmentation.check_files import CheckResult, check_images, check_pairs
 from ..common.segmentation.pairing import find_folders, images_of, paired
-from .check_files import CheckResult, check_images, check_pairs
+from ..common.segmentation.write_datalist import (
+    add_folds,
+    list_missing_labels,
+    refuse,
+    write_datalist,
+)
 
 LAYOUTS = [(f"{root}Training/img", f"{root}Training/label") for root in ("", "RawData/")]
 CONFIG = BUNDLE / "configs/train.json"
@@ -45,8 +50,8 @@ def btcv(raw_data: str, output: str = "datalist.json", seed: Seed = 0) -> str:
     names = json.loads(CONFIG.read_text())["labels"]
     pairs, problems = paired(image_folder, label_folder)
     result = check_pairs(pairs, names)
-    _refuse(problems + result.problems + check_images(tests))
-    items = _add_folds(pairs, seed)
+    refuse(problems + result.problems + check_images(tests))
+    items = add_folds(pairs, seed)
     numbers = {splits.btcv_number(item["image"]) for item in items}
     lines = [f"{len(items)} labelled images, {len(tests)} without labels"]
     if numbers >= set(splits.BTCV_VALIDATION):
@@ -56,8 +61,8 @@ def btcv(raw_data: str, output: str = "datalist.json", seed: Seed = 0) -> str:
         lines.append(f"--split btcv_24_6: {n_training} train, img0035 to img0040 validate")
     else:
         lines.append("no --split btcv_24_6: of img0035 to img0040, which validate in it, some lack")
-    lines += _list_missing_labels(result, names)
-    return _write_datalist(output, root, {"training": items, "test": tests}, lines)
+    lines += list_missing_labels(result, names)
+    return write_datalist(output, root, {"training": items, "test": tests}, lines)
 
 
 def folder(
@@ -89,13 +94,13 @@ def folder(
             raise InputError(f"{path} is not a folder; give the folders of images and of labels.")
     pairs, problems = paired(Path(images), Path(labels))
     result = check_pairs(pairs, labels=None)
-    _refuse(problems + result.problems)
+    refuse(problems + result.problems)
     if len(pairs) < 2:
         raise InputError(f"{images} holds {len(pairs)} labelled images; training takes two.")
     config = json.dumps(_make_overlay(result), indent=4) + "\n"
     root = Path(os.path.commonpath([Path(images).resolve(), Path(labels).resolve()]))
     if len(pairs) >= splits.FOLDS:
-        sections, lines = {"training": _add_folds(pairs, seed)}, []
+        sections, lines = {"training": add_folds(pairs, seed)}, []
     else:
         sections = {"training": pairs[:-1], "validation": pairs[-1:]}
         lines = [f"too few for five folds: {Path(pairs[-1]['image']).name} validates, others train"]
@@ -105,21 +110,7 @@ def folder(
         lines.append(f"{overlay}: name the labels in it, and look over the rest")
     else:
         lines.append(f"an overlay for them, whose labels you name:\n{config}")
-    return _write_datalist(output, root, sections, lines)
-
-
-def _refuse(problems: list[str]) -> None:
-    """Prints the problems and raises InputError, if there are any."""
-    if problems:
-        print("\n".join(problems), file=sys.stderr)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise InputError(f"{count}, named above; nothing is written before all are mended.")
-
-
-def _add_folds(pairs: list[dict], seed: int) -> list[dict]:
-    """Adds to each pair its fold, and its rank: fractions of the labels take the first ranks."""
-    folds, ranks = splits.folds(pairs, seed), splits.ranks(pairs, seed)
-    return [pair | {"fold": f, "rank": r} for pair, f, r in zip(pairs, folds, ranks)]
+    return write_datalist(output, root, sections, lines)
 
 
 def _make_overlay(result: CheckResult) -> dict:
@@ -138,30 +129,6 @@ def _make_overlay(result: CheckResult) -> dict:
         "hu_min": round(float(low)),
         "hu_max": round(float(high)),
     }
-
-
-def _list_missing_labels(result: CheckResult, names: dict[str, str]) -> list[str]:
-    """Lists the labels that some images do not show, a line each."""
-    lines = []
-    for number, name in list(names.items())[1:]:
-        images = [image for image, shown in result.numbers.items() if int(number) not in shown]
-        if images:
-            stems = ", ".join(Path(image).name.split(".")[0] for image in images)
-            lines.append(f"{name} is not in {stems}")
-    return lines
-
-
-def _write_datalist(output: str, root: Path, sections: dict[str, list], lines: list[str]) -> str:
-    """Writes the datalist, and returns the text to be printed."""
-    relative = {name: [_relative(item, root) for item in items] for name, items in sections.items()}
-    write_text(output, json.dumps(relative, indent=1) + "\n")
-    return "\n".join([*lines, f"{output} is for --dataset_dir {root} --datalist {output}"])
-
-
-def _relative(item: dict | Path, root: Path) -> dict | str:
-    if isinstance(item, Path):
-        return os.path.relpath(item, root)
-    return item | {key: os.path.relpath(item[key], root) for key in ("image", "label")}
 
 
 COMMANDS = {"btcv": btcv, "folder": folder}

@@ -13,6 +13,7 @@ from monai.utils import ensure_tuple
 
 from ..atomic_write import replacing
 from ..errors import InputError
+from .msd_orientation import MSD_ORIENTATION, turn
 from .nifti_affine import affine_mm
 from .nifti_header import open_nifti, output_header, warn_of
 from .open_image import MADE_BY_US
@@ -35,6 +36,7 @@ class VolumeReader(NibabelReader):
             "MRI" have no such scale.
         channels: of an image; more than one are the fourth axis of its file.
         channel_names: the content of each channel, for the error when a channel is missing.
+        msd_orientation: correct the affine, see `msd_orientation`; the writer undoes it.
 
     Raises:
         InputError: see `open_nifti`; the voxels are truncated, unreadable, or none is finite. A
@@ -42,10 +44,15 @@ class VolumeReader(NibabelReader):
     """
 
     def __init__(
-        self, modality: str = "CT", channels: int = 1, channel_names: Sequence[str] = ()
+        self,
+        modality: str = "CT",
+        channels: int = 1,
+        channel_names: Sequence[str] = (),
+        msd_orientation: bool = False,
     ) -> None:
         super().__init__()
         self.modality, self.channels, self.channel_names = modality, channels, channel_names
+        self.msd_orientation = msd_orientation
 
     def read(self, data, **kwargs) -> tuple[str, ...]:
         """Returns the paths alone: on an error here `LoadImaged` would try other readers."""
@@ -57,10 +64,12 @@ class VolumeReader(NibabelReader):
         for path, volume in zip(img, volumes):
             warn_of(path, volume.notes)
         self.filenames = img
-        return super().get_data([volume.image for volume in volumes])
+        values, meta = super().get_data([volume.image for volume in volumes])
+        return values, meta | ({MSD_ORIENTATION: True} if self.msd_orientation else {})
 
     def _get_affine(self, img) -> np.ndarray:
-        return affine_mm(img.header)
+        affine = affine_mm(img.header)
+        return turn(affine) if self.msd_orientation else affine
 
     def _get_array_data(self, img, filename) -> np.ndarray:
         is_scaled = (img.dataobj.slope, img.dataobj.inter) != (1, 0)
@@ -107,6 +116,13 @@ class VolumeReader(NibabelReader):
         return np.where(is_finite, data, data[is_finite].min())
 
 
+class LabelFiles(VolumeReader):
+    """Reads label files for `LoadImaged`; see `VolumeReader`."""
+
+    def __init__(self, msd_orientation: bool = False) -> None:
+        super().__init__("label", msd_orientation=msd_orientation)
+
+
 class VolumeWriter(NibabelWriter):
     """Writes NIfTI files for `SaveImaged`: complete or not at all, should the process be killed."""
 
@@ -124,6 +140,8 @@ class VolumeWriter(NibabelWriter):
         _, affine, _ = self.get_meta_info(meta_dict)
         self.affine = np.asarray(affine, dtype=np.float64)
         self.meta = meta_dict or {}
+        if self.meta.get(MSD_ORIENTATION):  # the file gets the affine of its image's file
+            self.affine = turn(self.affine)
 
     def write(self, filename, verbose: bool = False, **kwargs) -> None:
         """Writes under a temporary name, then renames the file; `verbose` logs the file's name.

@@ -1,0 +1,1 @@
+"""Writes datalists of the Decathlon's tasks as downloaded, and draws their orientation."""

@@ -1,0 +1,103 @@
+"""Finds the task of a folder of the Decathlon, and compares `dataset.json` with its config."""
+
+import json
+import re
+from pathlib import Path
+
+from ..common import BUNDLE
+from ..common.errors import InputError, suggest
+from .dataset_json import NAME, Description
+
+CONFIGS = BUNDLE / "configs"
+# Public reports, with evidence, of images whose anatomy lies in LPS under the affine of RAS.
+LPS_UNDER_RAS = {"Task09_Spleen": "https://github.com/Project-MONAI/model-zoo/issues/766"}
+# What `dataset.json` of the archives calls a task, beside the second half of its name.
+OTHER_NAMES = {"brats": "Task01_BrainTumour", "leftatrium": "Task02_Heart"}
+
+
+def read_tasks() -> dict[str, dict]:
+    """Reads the config of each task by its name; a bundle of one task has that one."""
+    paths = sorted(CONFIGS.glob("tasks/*.json")) or [CONFIGS / "train.json"]
+    configs = [json.loads(path.read_text()) for path in paths]
+    return {config["name"]: config for config in configs}
+
+
+def find_task(root: Path, described: Description, named: str | None = None) -> dict:
+    """Finds the config of a folder's task: the named one, else by the folder or `dataset.json`.
+
+    Args:
+        root: the folder, such as `Task09_Spleen`.
+        described: its `dataset.json`.
+        named: the name on the command line; None: none was given.
+
+    Raises:
+        InputError: there is no such task, no name is that of a task, or two tasks are named.
+    """
+    tasks = read_tasks()
+    known = ", ".join(tasks)
+    if named is not None:
+        if named not in tasks:
+            remedy = suggest(named, tasks) or f"the tasks are {known}."
+            raise InputError(f"--task {named} is no task of this bundle; {remedy}")
+        return tasks[named]
+    of_folder = _task_named(root.resolve().name, tasks)
+    of_file = _task_named(described.name or "", tasks)
+    if of_folder and of_file and of_folder != of_file:
+        raise InputError(
+            f"{root / NAME} is of {of_file} by its name {described.name}, and its folder of "
+            f"{of_folder}; put the right file there, or say which by --task."
+        )
+    task = of_folder or of_file
+    if task is None:
+        raise InputError(f"{root} is of no known task by its name; give --task, one of {known}.")
+    return tasks[task]
+
+
+def _task_named(name: str, tasks: dict[str, dict]) -> str | None:
+    """Returns the task of `Task09_Spleen`, `Dataset009_Spleen`, `MSKCC_Colon` or `BRATS`."""
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    for task in tasks:
+        number, _, organ = task.lower().partition("_")
+        if number in words or organ in words:
+            return task
+    other = OTHER_NAMES.get(name.lower())
+    return other if other in tasks else None
+
+
+def check_description(root: Path, described: Description, task: dict) -> list[str]:
+    """Compares labels and channels of `dataset.json` with the task's config.
+
+    Returns:
+        A line for each label that has another name.
+
+    Raises:
+        InputError: labels or the number of channels are not those of the task.
+    """
+    path, name = root / NAME, task["name"]
+    channels = described.channels
+    if channels and len(channels) != task["channels"]:
+        raise InputError(
+            f"{path} has {len(channels)} channels ({', '.join(channels)}), and {name} takes "
+            f"{task['channels']}; give the task by --task."
+        )
+    if not described.labels:
+        return []
+    labels = {int(number): text for number, text in task["labels"].items()}
+    numbers = {text.lower(): number for number, text in labels.items()}
+    swapped = any(
+        numbers.get(text.lower(), number) != number for number, text in described.labels.items()
+    )
+    if swapped or described.labels.keys() | {0} != labels.keys():
+        raise InputError(
+            f"{path} has the labels {_in_words(described.labels)}, and {name} has "
+            f"{_in_words(labels)}; give the task by --task, or mend the file."
+        )
+    return [
+        f"label {number} is {labels[number]} here, and {text} in {NAME}"
+        for number, text in described.labels.items()
+        if number and text.lower() != labels[number].lower()
+    ]
+
+
+def _in_words(labels: dict[int, str]) -> str:
+    return ", ".join(f"{number} {text}" for number, text in sorted(labels.items()))
