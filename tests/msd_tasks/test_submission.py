@@ -1,7 +1,9 @@
 """The submission: from test images and weights to the archive, and what is refused."""
 
+import importlib
 import json
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -75,6 +77,27 @@ def test_two_tasks_are_segmented_verified_and_packed(bundle, archives, tmp_path)
         assert labels.get_data_dtype() == np.uint8 and labels.shape == image.shape
         assert np.allclose(labels.affine, image.affine, atol=1e-3)
     assert done.read_bytes() == before
+
+
+@pytest.mark.parametrize("name, value", [("Task09_Spleen", True), ("Task04_Hippocampus", False)])
+def test_the_inference_is_told_the_orientation_of_the_task(
+    load_scripts, archives, tmp_path, monkeypatch, name, value
+):
+    load_scripts("msd_tasks")
+    commands = importlib.import_module("scripts.submission.commands")
+    tasks = importlib.import_module("scripts.submission.tasks")
+    lists = []
+
+    def run(command: list[str], **_) -> subprocess.CompletedProcess:
+        path = command[command.index("--datalist") + 1]
+        lists.append(json.loads(Path(path).read_text()))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(commands.subprocess, "run", run)
+    (task,) = tasks.find_tasks(str(archives), [name])
+    assert commands._segment(task, tmp_path, ["best.pt"], [])
+    assert [each["msd_orientation"] for each in lists] == [value]
+    assert len(lists[0]["test"]) == 2
 
 
 @pytest.mark.parametrize(

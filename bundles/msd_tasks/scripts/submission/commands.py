@@ -16,7 +16,8 @@ from tqdm import tqdm
 from ..common import BUNDLE
 from ..common.atomic_write import check_writable, replacing, write_text
 from ..common.errors import InputError
-from .tasks import Task, find_tasks, known_tasks, task_configs
+from ..datalist.tasks import LPS_UNDER_RAS, read_tasks
+from .tasks import Task, config_files, find_tasks
 from .verify import case_name, check_all, prediction_of
 
 RECORD = "made_by.json"  # beside a task's predictions: the weights and configs they come from
@@ -101,8 +102,9 @@ def _segment(task: Task, folder: Path, weights: list[str], configs: list[str]) -
     images = Path(os.path.dirname(missing[0])).absolute()
     datalist = folder / "missing.json"
     names = [{"image": os.path.relpath(path, images)} for path in missing]
-    write_text(datalist, json.dumps({"test": names}) + "\n")
-    files = [*task_configs()[task.name], *configs]
+    content = {"test": names, "msd_orientation": task.name in LPS_UNDER_RAS}
+    write_text(datalist, json.dumps(content) + "\n")
+    files = [*config_files(task.name), *configs]
     flags = {"dataset_dir": images, "datalist": datalist, "output_dir": folder}
     flags["ckpt_path"] = weights if len(weights) > 1 else weights[0]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files)]
@@ -121,7 +123,7 @@ def _pack(tasks: list[Task], folders: dict[str, Path], output: Path) -> str:
                 labels = prediction_of(folders[task.name], image)
                 archive.write(labels, f"{task.name}/{case_name(image)}.nii.gz")
     cases = sum(len(task.images) for task in tasks)
-    lacking = [name for name in known_tasks() if name not in folders]
+    lacking = [name for name in read_tasks() if name not in folders]
     note = f"; the challenge takes all ten, {', '.join(lacking)} are not in it" if lacking else ""
     return f"{output}: {cases} cases of {len(tasks)} tasks, verified{note}"
 

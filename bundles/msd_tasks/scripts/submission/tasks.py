@@ -7,6 +7,7 @@ from pathlib import Path
 from ..common import BUNDLE
 from ..common.data.image_folder import find_in_folder
 from ..common.errors import InputError, suggest
+from ..datalist.tasks import read_tasks
 
 NAMED = 5  # files in a sentence
 
@@ -26,22 +27,10 @@ class Task:
     numbers: list[int]
 
 
-def task_configs() -> dict[str, list[str]]:
-    """Returns the config files of an inference by task: of the ten, or of a bundle's only task."""
-    base = "configs/inference.json"
-    paths = sorted(Path(BUNDLE, "configs/tasks").glob("Task*.json"))
-    if not paths:
-        return {_read(base)["name"]: [base]}
-    return {path.stem: [base, f"configs/tasks/{path.name}"] for path in paths}
-
-
-def known_tasks() -> list[str]:
-    """Lists the names of the bundle's tasks."""
-    return list(task_configs())
-
-
-def _read(config: str) -> dict:
-    return json.loads(Path(BUNDLE, config).read_text())
+def config_files(name: str) -> list[str]:
+    """Lists the config files of a task's inference; a bundle of one task needs no other."""
+    of_task = f"configs/tasks/{name}.json"
+    return ["configs/inference.json", *([of_task] if Path(BUNDLE, of_task).is_file() else [])]
 
 
 def find_tasks(data: str, names: list[str] | None) -> list[Task]:
@@ -54,7 +43,7 @@ def find_tasks(data: str, names: list[str] | None) -> list[Task]:
     Raises:
         InputError: a task is unknown or has no folder, or a test image is missing.
     """
-    known = known_tasks()
+    known = list(read_tasks())
     for name in names or []:
         if name not in known:
             remedy = suggest(name, known) or f"there are {', '.join(known)}."
@@ -79,7 +68,7 @@ def _find_task(folder: Path, name: str) -> Task:
         )
     if not found.images:
         raise InputError(f"{folder}/imagesTs holds no image; unpack the whole archive.")
-    labels = _read(task_configs()[name][-1])["labels"]
+    labels = read_tasks()[name]["labels"]
     return Task(name, found.images, sorted(map(int, labels)))
 
 
