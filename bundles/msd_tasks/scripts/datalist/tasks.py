@@ -9,8 +9,6 @@ from ..common.errors import InputError, suggest
 from .dataset_json import NAME, Description
 
 CONFIGS = BUNDLE / "configs"
-# Public reports, with evidence, of images whose anatomy lies in LPS under the affine of RAS.
-LPS_UNDER_RAS = {"Task09_Spleen": "https://github.com/Project-MONAI/model-zoo/issues/766"}
 # What `dataset.json` of the archives calls a task, beside the second half of its name.
 OTHER_NAMES = {"brats": "Task01_BrainTumour", "leftatrium": "Task02_Heart"}
 
