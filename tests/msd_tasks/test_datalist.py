@@ -369,6 +369,26 @@ def test_the_task_is_named_by_folder_by_file_or_by_hand(datalist, refusal, tmp_p
         datalist.msd(str(other), output, task="kidney")
 
 
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("Task09_Spleen", "Task09_Spleen"),
+        ("task03", "Task03_Liver"),
+        ("Dataset010_Colon", "Task10_Colon"),
+        ("MSKCC_HepaticVessel", "Task08_HepaticVessel"),
+        ("BRATS", "Task01_BrainTumour"),
+        ("LeftAtrium", "Task02_Heart"),
+        ("Hippocampus", "Task04_Hippocampus"),
+        ("liver_spleen", None),
+        ("Task03_Spleen", None),
+        ("", None),
+    ],
+)
+def test_names_of_archives(name, task, datalist):
+    tasks = importlib.import_module("scripts.datalist.tasks")
+    assert tasks._task_named(name, tasks.read_tasks()) == task
+
+
 def test_paths_that_are_no_unpacked_task_are_refused(datalist, refusal, tmp_path):
     spleen(tmp_path)
     (tmp_path / "Task09_Spleen.tar").write_bytes(b"tar")

@@ -1,4 +1,4 @@
-"""Headers that reverse x and y: corrected where the data are read, kept where labels are written."""
+"""Headers that reverse x and y: corrected where data are read, kept where labels are written."""
 
 import logging
 

@@ -79,8 +79,8 @@ def show(
 ) -> str:
     """Draws slices of a task with R and L: by the header, and by `--msd_orientation True`.
 
-    In the right pair of columns the liver is at R, the heart's apex and the spleen at L, the couch
-    at P.
+    In the columns that are right the front of the patient is at A and the couch at P; the liver is
+    at R, the spleen and the heart's apex at L.
 
     Args:
         folder: such as `Task03_Liver`, unpacked.
@@ -104,8 +104,8 @@ def show(
     with explained(output), replacing(output) as temporary:
         temporary.write_bytes(picture)
     return (
-        f"{output}: where the liver is at R and the couch at P in the columns on the right alone, "
-        'set "msd_orientation" to true in the datalist'
+        f"{output}: where the front of the patient is at A, and the liver at R, in the columns on "
+        "the right alone, give `datalist msd --msd_orientation true`"
     )
 
 

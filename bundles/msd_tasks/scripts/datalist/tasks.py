@@ -52,14 +52,14 @@ def find_task(root: Path, described: Description, named: str | None = None) -> d
 
 
 def _task_named(name: str, tasks: dict[str, dict]) -> str | None:
-    """Returns the task of `Task09_Spleen`, `Dataset009_Spleen`, `MSKCC_Colon` or `BRATS`."""
+    """Returns the task of `Task09_Spleen`, `Dataset009_Spleen`, `MSKCC_Colon` or `BRATS`.
+
+    None for a name that fits no task, or several.
+    """
     words = re.split(r"[^a-z0-9]+", name.lower())
-    for task in tasks:
-        number, _, organ = task.lower().partition("_")
-        if number in words or organ in words:
-            return task
-    other = OTHER_NAMES.get(name.lower())
-    return other if other in tasks else None
+    fitting = {task for task in tasks if {*task.lower().split("_")} & {*words}}
+    fitting |= {OTHER_NAMES[word] for word in words if OTHER_NAMES.get(word) in tasks}
+    return fitting.pop() if len(fitting) == 1 else None
 
 
 def check_description(root: Path, described: Description, task: dict) -> list[str]:
