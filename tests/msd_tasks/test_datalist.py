@@ -75,7 +75,7 @@ def test_a_task_as_downloaded_gets_folds_ranks_tests_and_its_orientation(datalis
     assert content["name"] == "Task09_Spleen" and content["msd_orientation"] is True
     assert printed == [
         "5 labelled images, 2 without labels",
-        "msd_orientation is true: the headers mirror x and y "
+        "msd_orientation is true: the headers reverse x and y "
         "(https://github.com/Project-MONAI/model-zoo/issues/766)",
         f"{output} is for --dataset_dir {root} --datalist {output}",
     ]
@@ -194,6 +194,74 @@ def test_4d_images_have_their_channels(task, name, channels, labels, datalist, t
     assert f", and {names[2]} in dataset.json" in printed
 
 
+def test_a_report_counts_for_headers_as_it_found_them_and_the_command_line_before_it(
+    datalist, tmp_path
+):
+    root, output = spleen(tmp_path), tmp_path / "a.json"
+    affine = np.diag([-1.0, -1, 1, 1])
+    write_nifti(root / "imagesTr/case_1.nii.gz", image(), affine=affine)
+    write_nifti(root / "labelsTr/case_1.nii.gz", label(1), affine=affine)
+    printed = datalist.msd(str(root), str(output))
+    assert json.loads(output.read_text())["msd_orientation"] is False
+    assert "msd_orientation is false: 1 of 7 headers are not RAS as in the report" in printed
+    assert "(case_1.nii.gz); `datalist show` draws them" in printed
+    printed = datalist.msd(str(root), str(output), msd_orientation=True)
+    assert json.loads(output.read_text())["msd_orientation"] is True
+    assert "msd_orientation is true, as the command says" in printed
+
+
+# pictures
+
+
+def test_the_picture_shows_each_image_by_the_header_and_corrected(datalist, tmp_path, monkeypatch):
+    root = spleen(tmp_path)
+    affine = np.diag([2.0, 1, 3, 1])
+    for n in range(5):  # a bright box at the low end of x and y: left and posterior by the header
+        box, shown = np.full((20, 30, 10), -900, np.int16), np.zeros((20, 30, 10), np.uint8)
+        box[:5, :5], shown[:5, :5, 5] = 300, 1
+        write_nifti(root / f"imagesTr/case_{n}.nii.gz", box, affine=affine)
+        write_nifti(root / f"labelsTr/case_{n}.nii.gz", shown, affine=affine)
+    from matplotlib.axes import Axes
+
+    drawn, draw = [], Axes.imshow
+    monkeypatch.setattr(
+        Axes,
+        "imshow",
+        lambda self, picture, **how: drawn.append((picture, how)) or draw(self, picture, **how),
+    )
+    output = tmp_path / "pictures/a.png"
+    printed = datalist.show(str(root), str(output), count=2)
+    assert output.read_bytes().startswith(b"\x89PNG") and str(output) in printed
+    assert len(drawn) == 2 * 4
+    (axial, how), (coronal, _), (corrected, _), _ = drawn[:4]
+    assert axial.shape == (30, 20) and coronal.shape == (10, 20)
+    assert how["aspect"] == 0.5 and how["origin"] == "lower"
+    # L is at the right of a picture and P below
+    assert (axial[:5, -5:] == 300).all() and (axial == 300).sum() == 25
+    assert (corrected[-5:, :5] == 300).all() and (corrected == 300).sum() == 25
+
+
+def test_pictures_of_mr_with_several_channels_without_labels(datalist, tmp_path):
+    labels = {"0": "background", "1": "PZ", "2": "TZ"}
+    facts = {"name": "PROSTATE", "modality": {"0": "T2", "1": "ADC"}, "labels": labels}
+    root = archive(tmp_path / "x", (1, 2), 2, **facts)
+    (root / "labelsTr/case_0.nii.gz").unlink()
+    datalist.show(str(root), str(tmp_path / "a.png"), count=9)
+    assert (tmp_path / "a.png").stat().st_size
+
+
+def test_a_picture_needs_images_that_can_be_read(datalist, refusal, tmp_path):
+    root = spleen(tmp_path)
+    (root / "imagesTr/case_0.nii.gz").write_text("no image")
+    with refusal("case_0.nii.gz cannot be read as an image"):
+        datalist.show(str(root), str(tmp_path / "a.png"))
+    shutil.rmtree(root / "imagesTr")
+    (root / "imagesTr").mkdir()
+    with refusal("imagesTr holds no images; unpack the archive whole"):
+        datalist.show(str(root), str(tmp_path / "a.png"))
+    assert not (tmp_path / "a.png").exists()
+
+
 # problems
 
 
@@ -299,6 +367,26 @@ def test_the_task_is_named_by_folder_by_file_or_by_hand(datalist, refusal, tmp_p
         datalist.msd(str(other), output, task="Task9_Spleen")
     with refusal("is no task of this bundle; the tasks are Task01_BrainTumour, .*Task10_Colon"):
         datalist.msd(str(other), output, task="kidney")
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("Task09_Spleen", "Task09_Spleen"),
+        ("task03", "Task03_Liver"),
+        ("Dataset010_Colon", "Task10_Colon"),
+        ("MSKCC_HepaticVessel", "Task08_HepaticVessel"),
+        ("BRATS", "Task01_BrainTumour"),
+        ("LeftAtrium", "Task02_Heart"),
+        ("Hippocampus", "Task04_Hippocampus"),
+        ("liver_spleen", None),
+        ("Task03_Spleen", None),
+        ("", None),
+    ],
+)
+def test_names_of_archives(name, task, datalist):
+    tasks = importlib.import_module("scripts.datalist.tasks")
+    assert tasks._task_named(name, tasks.read_tasks()) == task
 
 
 def test_paths_that_are_no_unpacked_task_are_refused(datalist, refusal, tmp_path):

@@ -1,4 +1,4 @@
-"""One anatomy under a true header and under one that mirrors x and y gives one segmentation."""
+"""One anatomy under a true header and under one that reverses x and y gives one segmentation."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_both_ways_give_the_same_labels(both, weights_of, tmp_path):
 
 def test_a_training_and_its_evaluation_take_it_from_the_datalist(phantoms, tmp_path):
     bundle, data = copy_bundle("msd_tasks", tmp_path), phantoms / "Task09_Spleen"
-    python_here(bundle, "-m", "scripts", "datalist", "msd", data)
+    python_here(bundle, "-m", "scripts", "datalist", "msd", data, "--msd_orientation")
     flags = ["--dataset_dir", data, "--datalist", "datalist.json"]
     done = run_here(bundle, "train demo", *flags, *SHORT)
     assert (done.stdout + done.stderr).count("msd_orientation is True in datalist.json") == 1

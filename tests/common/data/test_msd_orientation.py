@@ -1,4 +1,4 @@
-"""Headers that mirror x and y: corrected where the data are read, kept where labels are written."""
+"""Headers that reverse x and y: corrected where data are read, kept where labels are written."""
 
 import logging
 
@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from helpers import write_json, write_nifti
 from monai.data import DataLoader, Dataset, decollate_batch
-from monai.transforms import LoadImaged, Orientationd, SaveImage
+from monai.transforms import Compose, LoadImaged, Orientationd, SaveImage
 
 from common.data import ImageReader, LabelFiles, nifti, read_msd_orientation
+from common.data.cache_key import key_of_transforms
 from common.errors import InputError
 
 VALUES = np.arange(-1000, -1000 + 4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
@@ -47,6 +48,12 @@ def test_without_the_flag_the_header_counts(tmp_path):
     path = write_nifti(tmp_path / "a.nii.gz", VALUES, affine=AFFINE)
     item = LoadImaged("image", reader=ImageReader("CT"))({"image": path})["image"]
     assert np.allclose(item.affine, AFFINE) and "msd_orientation" not in item.meta
+
+
+def test_a_cached_volume_is_not_read_for_the_other_orientation():
+    readers = [ImageReader("CT", msd_orientation=value) for value in (False, True, True)]
+    keys = [key_of_transforms(Compose([LoadImaged("image", reader=each)])) for each in readers]
+    assert keys[0] != keys[1] == keys[2]
 
 
 def test_dicom_is_refused(tmp_path):

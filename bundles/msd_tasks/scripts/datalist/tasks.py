@@ -9,8 +9,6 @@ from ..common.errors import InputError, suggest
 from .dataset_json import NAME, Description
 
 CONFIGS = BUNDLE / "configs"
-# Public reports, with evidence, of images whose anatomy lies in LPS under the affine of RAS.
-LPS_UNDER_RAS = {"Task09_Spleen": "https://github.com/Project-MONAI/model-zoo/issues/766"}
 # What `dataset.json` of the archives calls a task, beside the second half of its name.
 OTHER_NAMES = {"brats": "Task01_BrainTumour", "leftatrium": "Task02_Heart"}
 
@@ -54,14 +52,14 @@ def find_task(root: Path, described: Description, named: str | None = None) -> d
 
 
 def _task_named(name: str, tasks: dict[str, dict]) -> str | None:
-    """Returns the task of `Task09_Spleen`, `Dataset009_Spleen`, `MSKCC_Colon` or `BRATS`."""
+    """Returns the task of `Task09_Spleen`, `Dataset009_Spleen`, `MSKCC_Colon` or `BRATS`.
+
+    None for a name that fits no task, or several.
+    """
     words = re.split(r"[^a-z0-9]+", name.lower())
-    for task in tasks:
-        number, _, organ = task.lower().partition("_")
-        if number in words or organ in words:
-            return task
-    other = OTHER_NAMES.get(name.lower())
-    return other if other in tasks else None
+    fitting = {task for task in tasks if {*task.lower().split("_")} & {*words}}
+    fitting |= {OTHER_NAMES[word] for word in words if OTHER_NAMES.get(word) in tasks}
+    return fitting.pop() if len(fitting) == 1 else None
 
 
 def check_description(root: Path, described: Description, task: dict) -> list[str]:
