@@ -16,7 +16,8 @@ from tqdm import tqdm
 from ..common import BUNDLE
 from ..common.atomic_write import check_writable, replacing, write_text
 from ..common.errors import InputError
-from ..datalist.tasks import LPS_UNDER_RAS, read_tasks
+from ..datalist.orientation import decide_orientation
+from ..datalist.tasks import read_tasks
 from .tasks import Task, config_files, find_tasks
 from .verify import case_name, check_all, prediction_of
 
@@ -31,6 +32,7 @@ def make(
     ckpt_path: str = "runs/{task}_fold*/checkpoints/best.pt",
     predictions: str = "predictions/submission",
     configs: list[str] | None = None,
+    msd_orientation: bool | None = None,
 ) -> str:
     """Segments the test images of tasks, verifies the labels, and packs them into one archive.
 
@@ -43,6 +45,7 @@ def make(
         ckpt_path: weights of a task, `{task}` is its name; a pattern is an ensemble.
         predictions: folder for the labels, a folder for each task.
         configs: files that follow inference.json and the task's, such as `configs/demo.json`.
+        msd_orientation: the headers reverse x and y; by default as `datalist msd` decides.
 
     Returns:
         How many cases of how many tasks were packed, in words.
@@ -55,10 +58,12 @@ def make(
     folders = {task.name: Path(predictions, task.name).absolute() for task in chosen}
     check_writable(files=[output], folders=map(str, folders.values()))
     for task in chosen:
-        _check_record(folders[task.name], weights[task.name], configs or [])
+        options = {"configs": configs or [], "msd_orientation": msd_orientation}
+        _check_record(folders[task.name], weights[task.name], options)
     failed = []
     for task in tqdm(chosen, desc="submission", unit="task"):
-        if not _segment(task, folders[task.name], weights[task.name], configs or []):
+        folder = folders[task.name]
+        if not _segment(task, folder, weights[task.name], configs or [], msd_orientation):
             failed.append(task.name)
     if failed:
         raise InputError(
@@ -81,20 +86,26 @@ def _find_weights(task: Task, ckpt_path: str) -> list[str]:
     return paths
 
 
-def _check_record(folder: Path, weights: list[str], configs: list[str]) -> None:
-    """Refuses predictions of other weights or configs; writes the record of these."""
+def _check_record(folder: Path, weights: list[str], options: dict) -> None:
+    """Refuses predictions of other weights or options; writes the record of these."""
     facts = [[path, os.path.getsize(path), os.stat(path).st_mtime_ns] for path in weights]
-    record = {"weights": facts, "configs": configs}
+    record = {"weights": facts} | options
     path = folder / RECORD
     if path.is_file() and json.loads(path.read_text()) != record:
         raise InputError(
-            f"{folder} has labels of other weights or configs; remove it, or name another folder "
+            f"{folder} has labels of other weights or options; remove it, or name another folder "
             "by --predictions."
         )
     write_text(path, json.dumps(record, indent=1) + "\n")
 
 
-def _segment(task: Task, folder: Path, weights: list[str], configs: list[str]) -> bool:
+def _segment(
+    task: Task,
+    folder: Path,
+    weights: list[str],
+    configs: list[str],
+    orientation: bool | None = None,
+) -> bool:
     """Runs the inference of the images that have no labels yet; tells whether it ended well."""
     missing = [path for path in task.images if not prediction_of(folder, path).is_file()]
     if not missing:
@@ -102,7 +113,9 @@ def _segment(task: Task, folder: Path, weights: list[str], configs: list[str]) -
     images = Path(os.path.dirname(missing[0])).absolute()
     datalist = folder / "missing.json"
     names = [{"image": os.path.relpath(path, images)} for path in missing]
-    content = {"test": names, "msd_orientation": task.name in LPS_UNDER_RAS}
+    is_turned, line = decide_orientation(task.name, task.images, task.channels, orientation)
+    print(line, file=sys.stderr)
+    content = {"test": names, "msd_orientation": is_turned}
     write_text(datalist, json.dumps(content) + "\n")
     files = [*config_files(task.name), *configs]
     flags = {"dataset_dir": images, "datalist": datalist, "output_dir": folder}

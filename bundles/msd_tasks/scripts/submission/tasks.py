@@ -20,11 +20,13 @@ class Task:
         name: `Task09_Spleen`.
         images: its test images, sorted paths.
         numbers: of its labels, 0 among them.
+        channels: of an image.
     """
 
     name: str
     images: list[str]
     numbers: list[int]
+    channels: int
 
 
 def config_files(name: str) -> list[str]:
@@ -68,8 +70,9 @@ def _find_task(folder: Path, name: str) -> Task:
         )
     if not found.images:
         raise InputError(f"{folder}/imagesTs holds no image; unpack the whole archive.")
-    labels = read_tasks()[name]["labels"]
-    return Task(name, found.images, sorted(map(int, labels)))
+    config = read_tasks()[name]
+    numbers = sorted(map(int, config["labels"]))
+    return Task(name, found.images, numbers, config["channels"])
 
 
 def _listed_names(folder: Path) -> list[str]:

@@ -34,7 +34,7 @@ def find_problem(task: Task, image: str, labels: Path) -> str | None:
         values = np.asanyarray(volume.dataobj)
     except Exception as error:  # nibabel raises a different kind for each way of being broken
         return f"cannot be read ({error})"
-    expected = open_nifti(image, channels=_channels_of(image)).image
+    expected = open_nifti(image, task.channels).image
     if volume.get_data_dtype() != np.uint8:
         return f"holds {volume.get_data_dtype()}, expected uint8"
     if volume.shape != expected.shape[:3]:
@@ -45,11 +45,6 @@ def find_problem(task: Task, image: str, labels: Path) -> str | None:
     if unknown:
         return f"holds {', '.join(map(str, unknown[:5]))}, labels are {task.numbers}"
     return None
-
-
-def _channels_of(image: str) -> int:
-    shape = nib.load(image).shape
-    return shape[3] if len(shape) == 4 else 1
 
 
 def check_all(task: Task, folder: Path) -> None:

@@ -1,5 +1,5 @@
 # generated from common/data/msd_orientation.py, do not edit: `make copies`
-"""Corrects headers that mirror x and y: anatomy in LPS under the affine of RAS.
+"""Corrects headers that reverse x and y: anatomy in LPS under the affine of RAS.
 
 Images of some tasks of the Medical Segmentation Decathlon are so. The correction turns the affine
 about the z axis of patient coordinates; done twice it is none.
