@@ -1,5 +1,6 @@
 # make setup      .venv with everything that the demo and the tests need
 # make demo       from generated phantoms to a report in the browser; CT=/path/to/ct.nii.gz adds your own
+#                 TASK=Task07_Pancreas shows a task of the Decathlon instead
 # make test       the fast tests; make test-slow the others
 # make copies     writes what is generated from common/ into the bundles
 # make check      style, and that nothing generated was edited
@@ -15,7 +16,14 @@ ifneq ($(CT),)
 $(if $(wildcard $(CT)),,$(error $(CT) does not exist; give CT the path of a NIfTI file))
 endif
 
-.PHONY: setup demo test test-slow check copies format clean
+# A task's demo is that of the bundle that is released for it; 04 and 05 keep their fine voxels.
+TASK ?=
+TASK_BUNDLE = demo/bundles/msd_$(shell echo $(TASK) | tr A-Z a-z)_segmentation
+FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
+FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"
+TASK_FLAGS = $(FLAGS_$(TASK))
+
+.PHONY: setup demo demo-btcv demo-task test test-slow check copies format clean
 
 setup: .venv/ready
 
@@ -25,7 +33,23 @@ setup: .venv/ready
 	touch .venv/ready
 
 # Everything happens in demo/, on a copy of the bundles: your own models and runs stay untouched.
-demo: setup
+demo: $(if $(TASK),demo-task,demo-btcv)
+
+demo-task: setup
+	rm -rf demo && mkdir demo
+	python tools/repo task_bundle $(TASK) demo/bundles
+	python tools/phantom msd demo --task $(TASK) --count 10 --test_count 2
+	cd $(TASK_BUNDLE) && python -m scripts datalist msd ../../$(TASK)
+	cd $(TASK_BUNDLE) && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json']" --dataset_dir ../../$(TASK) --datalist datalist.json $(TASK_FLAGS)
+	cd $(TASK_BUNDLE) && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json','configs/evaluate.json']" --dataset_dir ../../$(TASK) --datalist datalist.json $(TASK_FLAGS)
+	cd $(TASK_BUNDLE) && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../$(TASK)/imagesTr $(TASK_FLAGS)
+	python tools/report page demo/report.html --title "$(TASK) on phantoms" \
+	  --runs $(TASK_BUNDLE)/runs/demo \
+	  --segmented demo/$(TASK)/imagesTr --predictions $(TASK_BUNDLE)/predictions --references demo/$(TASK)/labelsTr \
+	  --evaluation $(TASK_BUNDLE)/evaluation/metrics.csv --labels_from $(TASK_BUNDLE)/configs/metadata.json \
+	  --open_browser
+
+demo-btcv: setup
 	rm -rf demo && mkdir demo
 	tar -c $(OUTPUTS:%=--exclude %) bundles | tar -x -C demo
 	python tools/phantom corpus demo/corpus --count 24
@@ -50,7 +74,7 @@ endif
 	  --open_browser
 
 test: setup
-	python -m pytest --numprocesses 2 --dist loadfile
+	python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup
 	python -m pytest -m slow

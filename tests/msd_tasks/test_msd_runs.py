@@ -23,15 +23,15 @@ TASKS = {
 def test_a_task_trains_evaluates_and_segments(task, phantoms, tmp_path):
     bundle, (overlay, organs) = copy_bundle("msd_tasks", tmp_path), TASKS[task]
     data = ["--dataset_dir", phantoms / task]
-    start = run_here if overlay else run  # the bundle's own task by Pythons of their own
-    start(bundle, f"train {overlay} demo", *data, *SHORT)
-    start(bundle, f"train {overlay} demo evaluate", *data)
+    run_here(bundle, f"train {overlay} demo", *data, *SHORT)
+    run_here(bundle, f"train {overlay} demo evaluate", *data)
     summary = json.loads((bundle / "evaluation/summary.json").read_text())
     assert list(summary["dice"]) == organs
     own = {"Task09_Spleen": "nsd_3mm", "Task01_BrainTumour": "nsd_5mm"}[task]
     columns = ["dice", "nsd_1mm", "nsd_2mm", own, "hd95_mm"]
     assert list(summary["over_organs"])[:5] == columns
 
+    start = run_here if overlay else run  # of the bundle's own task by a Python of its own
     start(bundle, f"inference {overlay} demo", "--dataset_dir", phantoms / task / "imagesTs")
     (image,) = map(nib.load, (phantoms / task / "imagesTs").iterdir())
     (made,) = map(nib.load, (bundle / "predictions").iterdir())

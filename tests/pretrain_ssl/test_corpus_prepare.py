@@ -271,7 +271,8 @@ def test_a_cluster_of_ones_own_survives_the_loss_of_a_worker(many, undisturbed, 
 # ---- what a user may get wrong ----
 
 
-def test_mistakes_end_in_one_sentence_and_nothing_is_written(tmp_path, corpus_module):
+def test_mistakes_end_in_one_sentence_and_nothing_is_written(tmp_path, corpus_module, monkeypatch):
+    monkeypatch.setattr(corpus_module("dask_cluster"), "TIMEOUT_S", 1)
     prepare_here = corpus_module("prepare").prepare
     source, out = tmp_path / "source", tmp_path / "out"
     write_nifti(source / "a.nii.gz", body(), (3, 3, 3))

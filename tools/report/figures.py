@@ -56,11 +56,16 @@ class Volume:
         return nib.affines.voxel_sizes(self.affine)
 
 
-def load_volume(path: Path) -> Volume:
-    """Reads a NIfTI image and turns it to RAS; a last axis of length one is dropped."""
+def load_volume(path: Path, channels: bool = True) -> Volume:
+    """Reads a NIfTI image and turns it to RAS; of several channels it takes the first.
+
+    Args:
+        path: of a 3D file, or of a 4D one whose last axis is the channels.
+        channels: whether several channels are allowed.
+    """
     try:
         image = open_image(path)
-        if image.ndim == 4 and image.shape[3] == 1:
+        if image.ndim == 4 and (channels or image.shape[3] == 1):
             image = nib.funcs.four_to_three(image)[0]
         if image.ndim != 3:
             raise SystemExit(f"{path} has shape {image.shape}; give a 3D image, one value a voxel.")
@@ -76,7 +81,7 @@ def load_volume(path: Path) -> Volume:
 
 def load_label_map(path: Path) -> Volume:
     """Reads a label map; some tools store labels as floats, so values are rounded to integers."""
-    volume = load_volume(path)
+    volume = load_volume(path, channels=False)
     return Volume(np.rint(volume.values).astype(np.int32), volume.affine, volume.path)
 
 

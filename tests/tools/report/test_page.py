@@ -373,3 +373,12 @@ def test_images_of_every_format_are_paired_once_though_links_loop(tmp_path):
     cases = inputs.find_cases(*folders, ("--images", "--predictions"), ("_seg",))
     assert [case.name for case in cases] == ["B", "a", "c"]
     assert inputs.find_reference(cases[2], tmp_path / "labels") == tmp_path / "labels/c.nii.gz"
+
+
+def test_of_several_channels_the_first_is_shown_and_label_maps_have_one(tmp_path):
+    values = np.arange(4 * 5 * 6 * 2, dtype=np.float32).reshape(4, 5, 6, 2)
+    path = tmp_path / "mr.nii.gz"
+    nib.save(nib.Nifti1Image(values, np.eye(4)), path)
+    np.testing.assert_array_equal(figures.load_volume(path).values, values[..., 0])
+    with pytest.raises(SystemExit, match=r"mr.nii.gz has shape \(4, 5, 6, 2\); give a 3D image"):
+        figures.load_label_map(path)
