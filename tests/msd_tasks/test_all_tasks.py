@@ -38,7 +38,7 @@ def test_a_task_trains_evaluates_and_segments(task, tmp_path):
     run_here(bundle, f"train tasks/{task} demo evaluate", "--dataset_dir", data, *flags)
     with (bundle / "evaluation/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["name"] for row in rows} == set(names)
+    assert {row["name"] for row in rows} == {*names, *config["regions"]}
     assert f"nsd_{config['tolerances_mm'][-1]:g}mm" in rows[0]
 
     run_here(bundle, f"inference tasks/{task} demo", "--dataset_dir", data / "imagesTs", *flags)
