@@ -1,6 +1,7 @@
 """Inference on drawn NIfTI files: the block is labelled where it lies, or one sentence says why."""
 
 import importlib
+import sys
 import warnings
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def network(windows: torch.Tensor) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def segment(tmp_path_factory):
     """Segments a file as `configs/inference.json` does, with `network`: path, sentence, files."""
+    path = sys.path.copy()
     import_scripts("btcv_segmentation")
+    sys.path[:] = path  # no other test sees what a module's fixture has changed
     folder, output = tmp_path_factory.mktemp("i"), tmp_path_factory.mktemp("o")
     parser = ConfigParser()
     parser.read_config(config_files("btcv_segmentation", "inference"))
