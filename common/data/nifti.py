@@ -10,7 +10,7 @@ import numpy as np
 from monai.data import NibabelReader, NibabelWriter
 from monai.utils import ensure_tuple
 
-from ..atomic_write import replacing
+from ..atomic_write import explained, replacing
 from ..errors import InputError
 from .msd_orientation import MSD_ORIENTATION, turn
 from .nifti_affine import affine_mm
@@ -148,14 +148,9 @@ class VolumeWriter(NibabelWriter):
         Raises:
             InputError: the file cannot be written, because the disk is full for instance.
         """
-        try:
-            with replacing(filename) as temporary:
-                self.save(temporary, **kwargs)
-        except OSError as error:
-            raise InputError(
-                f"{filename} cannot be written ({error.strerror or error}); make room, or mend the "
-                "folder's rights."
-            ) from error
+        remedy = "make room, or mend the folder's rights"
+        with explained(filename, remedy), replacing(filename) as temporary:
+            self.save(temporary, **kwargs)
         if verbose:
             logger.info(f"written: {filename}")
 

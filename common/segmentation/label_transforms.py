@@ -9,7 +9,7 @@ from monai.transforms import MapTransform
 from monai.utils import convert_to_dst_type
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, list_first
 
 
 def numbers_and_names(labels: Mapping[str, str]) -> list[tuple[int, str]]:
@@ -52,8 +52,7 @@ def in_words(values: Sequence[float]) -> str:
 
     A value near a whole number gets the digits that tell it from that number: `0.99999999`.
     """
-    more = f" and {len(values) - 5} more" if len(values) > 5 else ""
-    return ", ".join(_digits(value) for value in values[:5]) + more
+    return list_first([_digits(value) for value in values])
 
 
 def _digits(value: float) -> str:

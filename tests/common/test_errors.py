@@ -143,3 +143,10 @@ def test_a_device_that_does_not_exist_is_one_sentence(capsys):
 def test_a_stop_by_the_keyboard_is_one_line(capsys):
     text = shown(capsys, KeyboardInterrupt())
     assert text.startswith("error: stopped by the keyboard") and text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "count, text", [(0, ""), (1, "0"), (3, "0, 1, 2"), (5, "0, 1, 2 and 2 more")]
+)
+def test_of_many_items_the_first_are_listed(count, text):
+    assert errors.list_first([str(i) for i in range(count)], 3) == text

@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from bundle_runs import copy_bundle, last_line, python_here
+from helpers import write_json
 
 from tools import phantom
 
@@ -40,24 +41,29 @@ def make(bundle: Path, *arguments, check: bool = True):
     return python_here(bundle, "-m", "scripts", "submission", "make", *arguments, check=check)
 
 
-def write_labels(bundle: Path, archives: Path, task: str, value: int = 1, **changes) -> list[Path]:
-    """Labels as an inference leaves them, of one value."""
-    paths = []
+def write_labels(
+    bundle: Path, archives: Path, task: str, value: int = 1, configs: tuple = (), **changes
+) -> list[Path]:
+    """Labels as an inference leaves them, of one value, with the record of their weights."""
+    paths, folder = [], bundle / "predictions/submission" / task
+    best = (bundle / f"runs/{task}_fold0/checkpoints/best.pt").resolve()
+    facts = [str(best), best.stat().st_size, best.stat().st_mtime_ns]
+    record = {"weights": [facts], "configs": [*configs], "msd_orientation": None}
+    write_json(folder / "made_by.json", record)
     for image in sorted((archives / task / "imagesTs").iterdir()):
         volume = nib.load(image)
         values = np.full(changes.get("shape", volume.shape[:3]), value, changes.get("dtype", "u1"))
         affine = changes.get("affine", np.eye(4)) @ volume.affine
-        path = bundle / "predictions/submission" / task / image.name.replace(".nii", "_seg.nii")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = folder / image.name.replace(".nii", "_seg.nii")
         nib.save(nib.Nifti1Image(values, affine), path)
         paths.append(path)
     return paths
 
 
 def test_two_tasks_are_segmented_verified_and_packed(bundle, archives, tmp_path):
-    (done, missing) = write_labels(bundle, archives, "Task04_Hippocampus")
+    (done, missing) = write_labels(bundle, archives, "Task04_Hippocampus", configs=DEMO[1:])
     missing.unlink()  # half done, as after a kill
-    write_labels(bundle, archives, "Task09_Spleen")
+    write_labels(bundle, archives, "Task09_Spleen", configs=DEMO[1:])
     before = done.read_bytes()
     output = tmp_path / "submission.zip"
     result = make(bundle, archives, output, *DEMO)
@@ -95,11 +101,12 @@ def test_the_inference_is_told_the_orientation_of_the_task(
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(commands.subprocess, "run", run)
-    (task,) = tasks.find_tasks(str(archives), [name])
+    (task,) = tasks.find_tasks(str(archives), str(tmp_path), [name])
     if by == "report":  # the phantoms' headers are not as the report found them
         decide = lambda task, images, channels, option: (task == "Task09_Spleen", "")  # noqa: E731
         monkeypatch.setattr(commands, "decide_orientation", decide)
-    assert commands._segment(task, tmp_path, ["best.pt"], [], None if by == "report" else value)
+    task.labels_dir.mkdir()
+    assert commands._segment(task, ["best.pt"], [], None if by == "report" else value)
     assert [each["msd_orientation"] for each in lists] == [value]
     assert len(lists[0]["test"]) == 2
 
@@ -140,6 +147,27 @@ def test_labels_of_other_weights_are_not_packed(bundle, archives, tmp_path):
     done = make(bundle, archives, tmp_path / "b.zip", *flags, check=False)
     assert "has labels of other weights or options; remove it" in last_line(done.stderr)
     assert not (tmp_path / "b.zip").exists()
+
+
+@pytest.mark.parametrize("content", ["{", None])
+def test_labels_of_unknown_weights_are_not_packed(bundle, archives, tmp_path, content):
+    (first, _) = write_labels(bundle, archives, "Task09_Spleen")
+    record = first.parent / "made_by.json"
+    record.write_text(content) if content else record.unlink()
+    done = make(bundle, archives, tmp_path / "a.zip", "--tasks", "Task09_Spleen", check=False)
+    assert "has labels of unknown weights or options; remove it" in last_line(done.stderr)
+    assert not (tmp_path / "a.zip").exists()
+
+
+def test_dataset_json_is_read_as_datalist_msd_reads_it(bundle, archives, tmp_path):
+    copy = shutil.copytree(archives, tmp_path / "copy")
+    path = copy / "Task09_Spleen/dataset.json"
+    dataset = json.loads(path.read_text())
+    dataset |= {"test": [*dataset["test"], "./imagesTs/._hidden.nii.gz"], "reference": "Köln"}
+    path.write_bytes(json.dumps(dataset, ensure_ascii=False).encode("latin-1"))
+    write_labels(bundle, copy, "Task09_Spleen")
+    done = make(bundle, copy, tmp_path / "a.zip", "--tasks", "Task09_Spleen")
+    assert "2 cases of 1 tasks, verified" in last_line(done.stdout)
 
 
 def test_what_is_missing_is_named_before_any_work(bundle, archives, tmp_path):

@@ -3,6 +3,7 @@
 import logging
 import os
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -81,7 +82,8 @@ def test_what_memory_has_no_room_for_lies_on_disk_and_a_line_says_so(data, tmp_p
 def test_the_expected_size_is_that_of_the_resampled_image_and_label(data, tmp_path):
     assert cache(tmp_path, 1)._expected_gb(data[0]["image"]) == pytest.approx(8e-6)
     item = VolumeCache(1, str(tmp_path), [1.0, 1.0, 1.0], channels=3)
-    assert item._expected_gb(data[0]["image"]) == pytest.approx(8000 * 4 * 4 / 1e9)
+    path = write_nifti(tmp_path / "mr.nii.gz", np.zeros((20, 20, 10, 3)), (1, 1, 2))
+    assert item._expected_gb(path) == pytest.approx(8000 * 4 * 4 / 1e9)
 
 
 def test_another_range_a_changed_file_and_another_path_are_made_anew(data, tmp_path):
@@ -125,3 +127,16 @@ def test_a_write_that_fails_ends_in_a_sentence(data, tmp_path, monkeypatch, refu
     monkeypatch.setattr(torch, "save", fail)
     with refusal("cannot be written .No space left on device.; make room"):
         dataset[0, 0]
+
+
+def test_other_formats_and_units_are_measured_as_the_reader_reads_them(tmp_path):
+    itk = pytest.importorskip("SimpleITK")
+    image = itk.GetImageFromArray(np.zeros((10, 20, 30), np.int16))
+    image.SetSpacing((1, 1, 2))
+    itk.WriteImage(image, str(tmp_path / "a.mha"))
+    size = pytest.approx(30 * 20 * 20 / 8 * 2 * 4 / 1e9)
+    assert cache(tmp_path, 1)._expected_gb(str(tmp_path / "a.mha")) == size
+    metres = nib.Nifti1Image(np.zeros((30, 20, 10), np.int16), np.diag([1e-3, 1e-3, 2e-3, 1]))
+    metres.header.set_xyzt_units("meter")
+    nib.save(metres, tmp_path / "a.nii")
+    assert cache(tmp_path, 1)._expected_gb(str(tmp_path / "a.nii")) == size

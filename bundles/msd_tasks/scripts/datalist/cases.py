@@ -4,12 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 from ..common.data.formats import PACKED_ENDINGS, ending_of, is_hidden, stem_of
-from ..common.errors import InputError
+from ..common.errors import InputError, list_first
 from ..common.segmentation.pairing import images_of, log_left_out, paired
 from .dataset_json import NAME, Description
 
 IMAGES, LABELS, TESTS = "imagesTr", "labelsTr", "imagesTs"
-NAMED = 5  # of the files that one sentence is about
 
 
 def check_folder(root: Path) -> None:
@@ -27,7 +26,7 @@ def check_folder(root: Path) -> None:
         return
     tasks = sorted(str(path.parent) for path in root.glob(f"*/{IMAGES}"))
     if tasks:
-        raise InputError(f"{root} holds folders of tasks; give one of them: {names_of(tasks)}.")
+        raise InputError(f"{root} holds folders of tasks; give one of them: {list_first(tasks)}.")
     raise InputError(
         f"{root} has no folders {IMAGES} and {LABELS}; give the folder of one task, unpacked whole."
     )
@@ -62,7 +61,7 @@ def list_pairs(root: Path, described: Description) -> tuple[list[dict], list[str
     problems += _missing(root, [label for (_, label), path in zip(items, labels) if not path])
     twice = [str(path) for path, count in Counter(images).items() if path and count > 1]
     if twice:
-        problems.append(f"{root / NAME} lists {names_of(twice)} twice; mend the file.")
+        problems.append(f"{root / NAME} lists {list_first(twice)} twice; mend the file.")
     if described.n_training not in (None, len(described.training)):
         lines.append(
             f"{NAME} counts {described.n_training} labelled images, and lists {len(items)}: the "
@@ -75,28 +74,33 @@ def list_pairs(root: Path, described: Description) -> tuple[list[dict], list[str
 
 def list_tests(root: Path, described: Description) -> tuple[list[Path], list[str]]:
     """Lists the images without labels, and a line for those that are not there."""
+    paths, missing, lines = find_tests(root, described)
+    if missing:
+        lines.append(
+            f"{len(missing)} of {len(missing) + len(paths)} test images of {NAME} are not there "
+            f"({list_first(missing)}): a training needs none, a submission needs all"
+        )
+    elif not paths:
+        lines.append(f"{TESTS} has no images; a training needs none")
+    return paths, lines
+
+
+def find_tests(root: Path, described: Description) -> tuple[list[Path], list[str], list[str]]:
+    """Finds the images without labels: those that `dataset.json` lists, else the folder's.
+
+    Returns:
+        The images; the listed paths that are not there; a line for what is left out.
+    """
     if described.test is None:
         paths = list(images_of(root / TESTS).values())
         if paths:
             log_left_out(root / TESTS, {path.name: path for path in paths})
-        return paths, [] if paths else [f"{TESTS} has no images; a training needs none"]
+        return paths, [], []
     items = [item for item in described.test if not is_hidden(Path(item).name)]
     found = {item: _find(root, TESTS, item) for item in items}
-    missing = [item for item, path in found.items() if path is None]
-    lines = _count_hidden(described.test, items)
-    if missing:
-        lines.append(
-            f"{len(missing)} of {len(items)} test images of {NAME} are not there "
-            f"({names_of(missing)}): a training needs none, a submission needs all"
-        )
     paths = [path for path in found.values() if path]
-    return paths, lines + _not_listed(root / TESTS, paths)
-
-
-def names_of(names: list[str]) -> str:
-    """Returns the first names in words, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    lines = _count_hidden(described.test, items) + _not_listed(root / TESTS, paths)
+    return paths, [item for item, path in found.items() if path is None], lines
 
 
 def _find(root: Path, folder: str, item: str) -> Path | None:
@@ -112,7 +116,7 @@ def _missing(root: Path, items: list[str]) -> list[str]:
         return []
     verb = "file is" if len(items) == 1 else "files are"
     return [
-        f"{root / NAME} lists {names_of(items)}, and {len(items)} such {verb} not there; unpack "
+        f"{root / NAME} lists {list_first(items)}, and {len(items)} such {verb} not there; unpack "
         "the archive whole."
     ]
 
@@ -128,4 +132,4 @@ def _not_listed(folder: Path, used: list[Path | None]) -> list[str]:
     rest = [path.name for path in images_of(folder).values() if path.name not in names]
     if not rest:
         return []
-    return [f"left out of {folder}, not in {NAME}: {len(rest)} ({names_of(rest)})"]
+    return [f"left out of {folder}, not in {NAME}: {len(rest)} ({list_first(rest)})"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 
 from ..common.data.nifti_header import open_nifti
-from .cases import names_of
+from ..common.errors import list_first
 
 # Public reports, with evidence, of images whose anatomy lies in LPS under the affine of RAS.
 LPS_UNDER_RAS = {"Task09_Spleen": "https://github.com/Project-MONAI/model-zoo/issues/766"}
@@ -38,7 +38,7 @@ def decide_orientation(
     if others:
         return False, (
             f"msd_orientation is false: {len(others)} of {len(paths)} headers are not RAS as in "
-            f"the report {LPS_UNDER_RAS[task]} ({names_of(others)}); `datalist show` draws them, "
+            f"the report {LPS_UNDER_RAS[task]} ({list_first(others)}); `datalist show` draws them, "
             "--msd_orientation true corrects them"
         )
     return True, f"msd_orientation is true: the headers reverse x and y ({LPS_UNDER_RAS[task]})"

@@ -20,6 +20,19 @@ def read_tasks() -> dict[str, dict]:
     return {config["name"]: config for config in configs}
 
 
+def get_task(name: str, option: str) -> dict:
+    """Returns the config of the task that an option names.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    tasks = read_tasks()
+    if name not in tasks:
+        remedy = suggest(name, tasks) or f"the tasks are {', '.join(tasks)}."
+        raise InputError(f"{option} {name} is no task of this bundle; {remedy}")
+    return tasks[name]
+
+
 def find_task(root: Path, described: Description, named: str | None = None) -> dict:
     """Finds the config of a folder's task: the named one, else by the folder or `dataset.json`.
 
@@ -31,13 +44,9 @@ def find_task(root: Path, described: Description, named: str | None = None) -> d
     Raises:
         InputError: there is no such task, no name is that of a task, or two tasks are named.
     """
-    tasks = read_tasks()
-    known = ", ".join(tasks)
     if named is not None:
-        if named not in tasks:
-            remedy = suggest(named, tasks) or f"the tasks are {known}."
-            raise InputError(f"--task {named} is no task of this bundle; {remedy}")
-        return tasks[named]
+        return get_task(named, "--task")
+    tasks = read_tasks()
     of_folder = _task_named(root.resolve().name, tasks)
     of_file = _task_named(described.name or "", tasks)
     if of_folder and of_file and of_folder != of_file:
@@ -47,7 +56,9 @@ def find_task(root: Path, described: Description, named: str | None = None) -> d
         )
     task = of_folder or of_file
     if task is None:
-        raise InputError(f"{root} is of no known task by its name; give --task, one of {known}.")
+        raise InputError(
+            f"{root} is of no known task by its name; give --task, one of {', '.join(tasks)}."
+        )
     return tasks[task]
 
 

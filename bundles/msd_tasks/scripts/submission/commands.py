@@ -3,7 +3,6 @@
 `python -m scripts submission make /data submission.zip` in the bundle's folder.
 """
 
-import glob
 import json
 import os
 import subprocess
@@ -14,12 +13,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..common import BUNDLE
-from ..common.atomic_write import check_writable, replacing, write_text
+from ..common.atomic_write import check_writable, explained, replacing, write_text
 from ..common.errors import InputError
+from ..common.inference.ensemble import member_paths
 from ..datalist.orientation import decide_orientation
 from ..datalist.tasks import read_tasks
 from .tasks import Task, config_files, find_tasks
-from .verify import case_name, check_all, prediction_of
+from .verify import check_all
 
 RECORD = "made_by.json"  # beside a task's predictions: the weights and configs they come from
 
@@ -53,72 +53,74 @@ def make(
     Raises:
         InputError: weights or images are missing; a label file is missing or wrong.
     """
-    chosen = find_tasks(data, tasks)
+    chosen = find_tasks(data, predictions, tasks)
     weights = {task.name: _find_weights(task, ckpt_path) for task in chosen}
-    folders = {task.name: Path(predictions, task.name).absolute() for task in chosen}
-    check_writable(files=[output], folders=map(str, folders.values()))
+    check_writable(files=[output], folders=[str(task.labels_dir) for task in chosen])
+    configs = configs or []
     for task in chosen:
-        options = {"configs": configs or [], "msd_orientation": msd_orientation}
-        _check_record(folders[task.name], weights[task.name], options)
-    failed = []
-    for task in tqdm(chosen, desc="submission", unit="task"):
-        folder = folders[task.name]
-        if not _segment(task, folder, weights[task.name], configs or [], msd_orientation):
-            failed.append(task.name)
+        options = {"configs": configs, "msd_orientation": msd_orientation}
+        _check_record(task, weights[task.name], options)
+    failed = [
+        task.name
+        for task in tqdm(chosen, desc="submission", unit="task")
+        if not _segment(task, weights[task.name], configs, msd_orientation)
+    ]
     if failed:
         raise InputError(
             f"the inference of {', '.join(failed)} failed, see above; nothing is packed: mend it "
             "and start again, which goes on."
         )
     for task in chosen:
-        check_all(task, folders[task.name])
-    return _pack(chosen, folders, Path(output))
+        check_all(task)
+    return _pack(chosen, Path(output))
 
 
 def _find_weights(task: Task, ckpt_path: str) -> list[str]:
-    """Finds the weights of a task, absolute paths."""
-    pattern = os.path.join(BUNDLE, ckpt_path.replace("{task}", task.name))
-    paths = sorted(glob.glob(pattern))
-    if not paths:
-        raise InputError(
-            f"{pattern} do not exist; train {task.name} first, or name weights by --ckpt_path."
-        )
+    """Finds the weights of a task, absolute paths; see `member_paths` of an ensemble."""
+    paths = member_paths(os.path.join(BUNDLE, ckpt_path.replace("{task}", task.name)))
+    for path in paths:
+        if not os.path.isfile(path):
+            raise InputError(
+                f"{path} do not exist; train {task.name} first, or name weights by --ckpt_path."
+            )
     return paths
 
 
-def _check_record(folder: Path, weights: list[str], options: dict) -> None:
-    """Refuses predictions of other weights or options; writes the record of these."""
+def _check_record(task: Task, weights: list[str], options: dict) -> None:
+    """Refuses labels of other or unknown weights or options; writes the record of these."""
     facts = [[path, os.path.getsize(path), os.stat(path).st_mtime_ns] for path in weights]
     record = {"weights": facts} | options
-    path = folder / RECORD
-    if path.is_file() and json.loads(path.read_text()) != record:
+    path = task.labels_dir / RECORD
+    try:
+        earlier = json.loads(path.read_text()) if path.is_file() else None
+    except ValueError:  # damaged
+        earlier = None
+    is_begun = any(task.labels_of(image).is_file() for image in task.images)
+    if earlier != record and (earlier or is_begun):
+        kind = "other" if earlier else "unknown"
         raise InputError(
-            f"{folder} has labels of other weights or options; remove it, or name another folder "
-            "by --predictions."
+            f"{task.labels_dir} has labels of {kind} weights or options; remove it, or name "
+            "another folder by --predictions."
         )
     write_text(path, json.dumps(record, indent=1) + "\n")
 
 
 def _segment(
-    task: Task,
-    folder: Path,
-    weights: list[str],
-    configs: list[str],
-    orientation: bool | None = None,
+    task: Task, weights: list[str], configs: list[str], orientation: bool | None = None
 ) -> bool:
     """Runs the inference of the images that have no labels yet; tells whether it ended well."""
-    missing = [path for path in task.images if not prediction_of(folder, path).is_file()]
+    missing = [image for image in task.images if not task.labels_of(image).is_file()]
     if not missing:
         return True
-    images = Path(os.path.dirname(missing[0])).absolute()
-    datalist = folder / "missing.json"
-    names = [{"image": os.path.relpath(path, images)} for path in missing]
-    is_turned, line = decide_orientation(task.name, task.images, task.channels, orientation)
+    datalist = task.labels_dir / "missing.json"
+    names = [{"image": os.path.relpath(image, task.images_dir)} for image in missing]
+    channels = task.config["channels"]
+    is_turned, line = decide_orientation(task.name, task.images, channels, orientation)
     print(line, file=sys.stderr)
     content = {"test": names, "msd_orientation": is_turned}
     write_text(datalist, json.dumps(content) + "\n")
     files = [*config_files(task.name), *configs]
-    flags = {"dataset_dir": images, "datalist": datalist, "output_dir": folder}
+    flags = {"dataset_dir": task.images_dir, "datalist": datalist, "output_dir": task.labels_dir}
     flags["ckpt_path"] = weights if len(weights) > 1 else weights[0]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files)]
     command += [word for name, value in flags.items() for word in (f"--{name}", str(value))]
@@ -128,15 +130,19 @@ def _segment(
     return status == 0
 
 
-def _pack(tasks: list[Task], folders: dict[str, Path], output: Path) -> str:
-    """Packs verified labels: `Task09_Spleen/spleen_1.nii.gz`."""
-    with replacing(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+def _pack(tasks: list[Task], output: Path) -> str:
+    """Packs verified labels."""
+    with (
+        explained(output),
+        replacing(output) as temporary,
+        zipfile.ZipFile(temporary, "w") as archive,
+    ):
         for task in tasks:
             for image in task.images:
-                labels = prediction_of(folders[task.name], image)
-                archive.write(labels, f"{task.name}/{case_name(image)}.nii.gz")
+                archive.write(task.labels_of(image), task.name_in_archive(image))
     cases = sum(len(task.images) for task in tasks)
-    lacking = [name for name in read_tasks() if name not in folders]
+    names = [task.name for task in tasks]
+    lacking = [name for name in read_tasks() if name not in names]
     note = f"; the challenge takes all ten, {', '.join(lacking)} are not in it" if lacking else ""
     return f"{output}: {cases} cases of {len(tasks)} tasks, verified{note}"
 

@@ -1,7 +1,5 @@
 """Verifies label files against their images before they are submitted."""
 
-from pathlib import Path
-
 import nibabel as nib
 import numpy as np
 
@@ -12,21 +10,12 @@ from .tasks import Task
 AFFINE_MM = 1e-3  # by which affines may differ
 
 
-def prediction_of(folder: Path, image: str) -> Path:
-    """Names the label file that an inference writes for an image of a task."""
-    return folder / f"{case_name(image)}_seg.nii.gz"
-
-
-def case_name(image: str) -> str:
-    """Returns the name of a case: `spleen_1` of `imagesTs/spleen_1.nii.gz`."""
-    return Path(image).name.split(".nii")[0]
-
-
-def find_problem(task: Task, image: str, labels: Path) -> str | None:
-    """Describes what is wrong with a label file; None if nothing is.
+def find_problem(task: Task, image: str) -> str | None:
+    """Describes what is wrong with the label file of an image; None if nothing is.
 
     Right is a file of uint8 on the image's grid, with no other values than the task's labels.
     """
+    labels = task.labels_of(image)
     if not labels.is_file():
         return "is missing"
     try:
@@ -34,7 +23,7 @@ def find_problem(task: Task, image: str, labels: Path) -> str | None:
         values = np.asanyarray(volume.dataobj)
     except Exception as error:  # nibabel raises a different kind for each way of being broken
         return f"cannot be read ({error})"
-    expected = open_nifti(image, task.channels).image
+    expected = open_nifti(image, task.config["channels"]).image
     if volume.get_data_dtype() != np.uint8:
         return f"holds {volume.get_data_dtype()}, expected uint8"
     if volume.shape != expected.shape[:3]:
@@ -47,16 +36,16 @@ def find_problem(task: Task, image: str, labels: Path) -> str | None:
     return None
 
 
-def check_all(task: Task, folder: Path) -> None:
+def check_all(task: Task) -> None:
     """Checks the label files of all test images of a task.
 
     Raises:
         InputError: the first that is wrong, and how many are.
     """
     problems = [
-        f"{path} {problem}"
+        f"{task.labels_of(image)} {problem}"
         for image in task.images
-        if (problem := find_problem(task, image, path := prediction_of(folder, image)))
+        if (problem := find_problem(task, image))
     ]
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

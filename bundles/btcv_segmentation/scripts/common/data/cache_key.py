@@ -18,7 +18,7 @@ from monai.transforms.traits import RandomizableTrait
 RANDOM_STATE = "R"  # attribute of MONAI's transforms: what has been drawn changes no cached volume
 
 
-def key_of_files(item: Mapping[str, Any]) -> bytes:
+def key_of_files(item: Mapping[str, Any]) -> str:
     """Computes the key of an item's files from their path, size and time of change.
 
     Args:
@@ -37,7 +37,7 @@ def key_of_transforms(transform: Compose) -> str:
         lambda each: isinstance(each, RandomizableTrait) or not isinstance(each, Transform)
     )
     transforms = transform.flatten().transforms[:first]
-    return _digest(repr([monai.__version__, *map(_describe, transforms)])).decode()
+    return _digest(repr([monai.__version__, *map(_describe, transforms)]))
 
 
 def _facts_of(path: Any) -> tuple:
@@ -45,8 +45,8 @@ def _facts_of(path: Any) -> tuple:
     return str(Path(path).resolve()), status.st_size, status.st_mtime_ns
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).hexdigest()[:24].encode()
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _globals_of(function: FunctionType) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.data import CacheDataset, Dataset, PersistentDataset
@@ -17,6 +16,7 @@ from ..atomic_write import save_atomically
 from ..errors import InputError
 from ..runtime.distributed import local_world_size, rank
 from .cache_key import key_of_files, key_of_transforms
+from .nifti_header import open_nifti
 from .seeded_dataset import SeededCacheDataset, SeededDraws
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class DiskCacheDataset(PersistentDataset):
 
     def file_of(self, item: dict) -> Path:
         """Names the file of an item."""
-        return self.cache_dir / f"{key_of_files(item).decode()}_{self.transform_hash}.pt"
+        return self.cache_dir / f"{key_of_files(item)}_{self.transform_hash}.pt"
 
     def _cachecheck(self, item_transformed: dict) -> dict:
         """Reads a preprocessed item, or makes and saves it; a damaged file is made anew."""
@@ -113,8 +113,8 @@ class VolumeCache:
 
         Cropping to the body makes it less, which only the voxels can tell.
         """
-        header = nib.load(path)
-        image_mm3 = np.prod(header.shape[:3]) * abs(np.linalg.det(header.affine[:3, :3]))
+        volume = open_nifti(path, self.channels)
+        image_mm3 = np.prod(volume.image.shape[:3]) * abs(np.linalg.det(volume.affine[:3, :3]))
         return image_mm3 / np.prod(self.spacing_mm) * (self.channels + 1) * BYTES / 1e9
 
     def _check_disk(self, count: int, in_memory_gb: float, missing_gb: float) -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import list_first
 from .dicom.file_kind import is_dicom
 from .formats import (
     IMAGE_ENDINGS,
@@ -69,9 +70,8 @@ class FoundImages:
         """Describes in one line the files left out: counts, names, reasons; "" for none."""
         parts = []
         for reason, paths in sorted(self.left_out.items()):
-            names = [printable(path) for path in sorted(paths)[:NAMED]]
-            more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-            parts.append(f"{len(paths)} ({', '.join(names)}{more}): {reason}")
+            names = list_first([printable(path) for path in sorted(paths)], NAMED)
+            parts.append(f"{len(paths)} ({names}): {reason}")
         return f"left out of {printable(self.root)}: {'; '.join(parts)}" if parts else ""
 
     def log(self) -> None:

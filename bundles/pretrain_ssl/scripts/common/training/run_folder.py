@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from ..atomic_write import explained, write_text
 from ..cli.command_line import effective_config, flags, started_from_shell
-from ..errors import InputError
+from ..errors import InputError, list_first
 
 logger = logging.getLogger(__name__)
 
@@ -107,10 +107,9 @@ def _check_same(folder: Path, config: dict) -> None:
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     different = [name for name in names if name.split("::")[0] not in INDIFFERENT]
     if different:
-        changes = [f"{name} was {before.get(name)}, is {now.get(name)}" for name in different[:3]]
-        more = f" and {len(different) - 3} more" if len(different) > 3 else ""
+        changes = [f"{name} was {before.get(name)}, is {now.get(name)}" for name in different]
         raise InputError(
-            f"{folder} holds a run of another configuration ({', '.join(changes)}{more}); give "
+            f"{folder} holds a run of another configuration ({list_first(changes, 3)}); give "
             "another --run_name, or --resume never to start anew beside it."
         )
 

@@ -135,11 +135,8 @@ def _write(path: Path, series: "pd.DataFrame", origin: str) -> str:
     # The format of IDC's own manifests: s5cmd's commands, whose target `idc download` replaces.
     lines = [f"# {origin}", *(f"cp {url} ." for url in urls)]
     sources = path.with_name(f"{path.stem}_sources.csv")
-    try:
-        write_text(sources, summary.sources_csv(series))
-        write_text(path, "\n".join(lines) + "\n")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}; name another.") from None
+    write_text(sources, summary.sources_csv(series))
+    write_text(path, "\n".join(lines) + "\n")
     download = ["idc", "download", str(path), "--download-dir", "dicom", "--dir-template", FOLDERS]
     return (
         f"{summary.report(series)}\n\n{path} chooses from {origin}.\n"
