@@ -7,7 +7,6 @@ from torch import Tensor
 
 from ..data.nifti import VolumeWriter
 from ..data.nifti_header import output_header
-from ..data.open_image import MADE_BY_US
 
 STEPS = 255  # of a rounded probability; the file's header says so, and readers scale back
 
@@ -26,7 +25,6 @@ class ProbabilityWriter(VolumeWriter):
         header.set_slope_inter(1 / STEPS, 0)
         header["vox_offset"] = 352
         header["magic"] = b"n+1"
-        header["descrip"] = MADE_BY_US
         with ImageOpener(path, "wb") as file:
             file.write(header.binaryblock + bytes(4))
             for volume in np.moveaxis(np.asarray(self.data_obj), -1, 0):

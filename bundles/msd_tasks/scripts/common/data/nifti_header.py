@@ -13,7 +13,7 @@ from nibabel.spatialimages import HeaderDataError
 from ..errors import InputError
 from .formats import ITK_ENDINGS, ending_of
 from .nifti_affine import HeaderError, affine_mm, check_affine
-from .open_image import open_image
+from .open_image import MADE_BY_US, open_image
 
 # What nibabel mends it says without the file's name; `check_affine` says or refuses what matters.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
@@ -143,8 +143,7 @@ def output_header(meta: Mapping, affine: np.ndarray, shape: tuple[int, ...]) -> 
         affine: 4x4, mm.
         shape: of the volume, (X, Y, Z) or (X, Y, Z, classes).
     """
-    header = nib.Nifti1Header()
-    header.set_data_shape(shape)
+    header = _new_header(shape)
     # MONAI's Spacing changes `pixdim` to the network's
     if all(field in meta for field in (*GEOMETRY, "original_pixdim", "xyzt_units")):
         for field in GEOMETRY:
@@ -153,9 +152,16 @@ def output_header(meta: Mapping, affine: np.ndarray, shape: tuple[int, ...]) -> 
         header["xyzt_units"] = int(meta["xyzt_units"]) & 7  # without that of time
         if np.allclose(affine_mm(header), affine, rtol=1e-5, atol=1e-3):
             return header
-    header = nib.Nifti1Header()
-    header.set_data_shape(shape)
+    header = _new_header(shape)
     header.set_xyzt_units("mm")
     header.set_sform(affine, code=1)
     header.set_qform(affine, code=1)
+    return header
+
+
+def _new_header(shape: tuple[int, ...]) -> nib.Nifti1Header:
+    """Makes a header with the mark by which a later run knows an output."""
+    header = nib.Nifti1Header()
+    header.set_data_shape(shape)
+    header["descrip"] = MADE_BY_US
     return header

@@ -16,7 +16,6 @@ from ..errors import InputError
 from .msd_orientation import MSD_ORIENTATION, turn
 from .nifti_affine import affine_mm
 from .nifti_header import open_nifti, output_header, warn_of
-from .open_image import MADE_BY_US
 
 logger = logging.getLogger(__name__)
 
@@ -160,5 +159,4 @@ class VolumeWriter(NibabelWriter):
         values = np.asarray(self.data_obj).astype(self.output_dtype, copy=False)
         header = output_header(self.meta, self.affine, values.shape)
         header.set_data_dtype(values.dtype)
-        header["descrip"] = MADE_BY_US  # by which a later run knows it
         nib.save(nib.Nifti1Image(values, header.get_best_affine(), header), path)
