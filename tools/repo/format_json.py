@@ -1,7 +1,7 @@
 """Formats JSON files in one layout: a node stands on one line where it fits in 100 columns.
 
-Arguments of a node that does not fit are filled into lines; keys of the file itself have a line
-each.
+Arguments of a node that does not fit are filled into lines, and so are the `imports` of a config;
+keys of the file itself have a line each.
 
     python tools/repo check_json bundles      names the files that differ, exits 1
     python tools/repo format_json bundles     rewrites them
@@ -39,6 +39,11 @@ def one_line(node) -> str:
     return json.dumps(node, ensure_ascii=False)
 
 
+def is_import(node) -> bool:
+    """Tells whether a node is an import of a config, such as `"$import torch"`."""
+    return isinstance(node, str) and node.startswith("$import ")
+
+
 def layout(node, indent: str = "", used: int = 0, blank_before: frozenset = frozenset()) -> str:
     """Formats a node as JSON, with line breaks where they are needed.
 
@@ -57,7 +62,7 @@ def layout(node, indent: str = "", used: int = 0, blank_before: frozenset = froz
         blank = "\n" if key in blank_before else ""
         parts.append(blank + deeper + name + layout(value, deeper, len(deeper + name) + 1))
     opening, closing = "{}" if isinstance(node, dict) else "[]"
-    if indent and isinstance(node, dict):
+    if indent and (isinstance(node, dict) or all(map(is_import, node))):
         parts = filled([part.strip() for part in parts], deeper)
     return opening + "\n" + ",\n".join(parts) + "\n" + indent + closing
 

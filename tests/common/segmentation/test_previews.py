@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from common.segmentation import previews
 
-NAME = "validation/pictures"
+TRAIN, VALIDATION = (f"{stage}/image_reference_prediction" for stage in ("train", "validation"))
 
 
 def labels(shape=(4, 3, 2)) -> torch.Tensor:
@@ -22,12 +22,12 @@ def item(size: int = 3) -> dict:
     return {"image": image, "label": torch.ones(1, size, 3, 2), "pred": torch.rand(2, size, 3, 2)}
 
 
-def engine(iteration: int = 0, epoch: int = 1, items: int = 1, size: int = 3) -> SimpleNamespace:
+def engine(iteration: int = 0, items: int = 1, size: int = 3) -> SimpleNamespace:
     output = [item(size) for _ in range(items)]
-    return SimpleNamespace(state=SimpleNamespace(iteration=iteration, epoch=epoch, output=output))
+    return SimpleNamespace(state=SimpleNamespace(iteration=iteration, output=output))
 
 
-def pictures(folder, name: str = NAME) -> dict[int, tuple[int, int]]:
+def pictures(folder, name: str) -> dict[int, tuple[int, int]]:
     """Width and height of the pictures in TensorBoard's files, by step."""
     events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"images": 0}).Reload()
     if name not in events.Tags()["images"]:
@@ -74,22 +74,24 @@ def test_numbers_scores_and_one_hot_are_understood(channels):
 
 
 def test_a_training_is_pictured_early_and_then_ever_more_rarely(tmp_path):
-    handler = previews.Previews(str(tmp_path), NAME, count=2)
+    handler = previews.Previews(str(tmp_path), evaluator=None, count=2)
     for iteration in range(1, 21):
         handler.step_completed(engine(iteration, items=3))
-    assert pictures(tmp_path) == {step: (9, 6) for step in (1, 2, 4, 8, 16)}
+    assert pictures(tmp_path, TRAIN) == {step: (9, 6) for step in (1, 2, 4, 8, 16)}
 
 
 def test_a_validation_shows_its_first_cases_each_time(tmp_path):
-    handler = previews.Previews(str(tmp_path), NAME, count=2, iterations_per_epoch=10)
+    handler = previews.Previews(str(tmp_path), evaluator=None, count=2)
     for epoch in (1, 3):
         for size in (3, 5, 4):
-            handler.case_completed(engine(epoch=epoch, size=size))
-        handler.validation_completed(engine(epoch=epoch))
-    assert pictures(tmp_path) == {step: (15, 6) for step in (10, 30)}
+            handler.case_completed(engine(size=size))
+        handler.validation_completed(engine(), trainer=engine(iteration=10 * epoch))
+    assert pictures(tmp_path, VALIDATION) == {step: (15, 6) for step in (10, 30)}
 
 
 def test_a_run_has_both(finetuned):
     run = finetuned[0] / "runs/demo"
-    assert set(pictures(run, "train/image_reference_prediction")) >= {1, 2}
-    assert len(pictures(run, "validation/image_reference_prediction")) == 1
+    curves = (run / "metrics.csv").read_text().splitlines()
+    assert set(pictures(run, TRAIN)) >= {1, 2}
+    (step,) = pictures(run, VALIDATION)
+    assert any(row.startswith(f"{step},validation/mean_dice,") for row in curves)

@@ -53,68 +53,63 @@ def channel_numbers(labels: Tensor) -> Tensor:
 
 
 class Previews:
-    """Writes `preview`s to TensorBoard; a handler of the trainer or of its evaluator.
+    """Writes `preview`s of a training and of its validation to TensorBoard; a trainer's handler.
 
     A training shows the crops of iteration 1, 2, 4, 8, …: a wrong orientation, a wrong label or an
     empty crop is seen in the first minute, and later pictures do not pile up. A validation shows
-    its first cases every time.
+    its first cases every time. The tags are `train/image_reference_prediction` and
+    `validation/image_reference_prediction`.
 
     Args:
         run_folder: its `tensorboard/` gets the pictures.
-        name: tag of the pictures.
+        evaluator: the validation's engine.
         count: number of crops or cases in a picture.
-        iterations_per_epoch: iterations of the training, for an evaluator, so that its pictures
-            and the curves have the same abscissa; None: the engine is the trainer.
     """
 
-    def __init__(
-        self, run_folder: str, name: str, count: int = 4, iterations_per_epoch: int | None = None
-    ) -> None:
-        self.folder, self.name, self.count = f"{run_folder}/tensorboard", name, count
-        self.iterations_per_epoch = iterations_per_epoch
-        self.pictures: list[np.ndarray] = []
+    def __init__(self, run_folder: str, evaluator: Engine, count: int = 4) -> None:
+        self.folder, self.evaluator, self.count = f"{run_folder}/tensorboard", evaluator, count
+        self.cases: list[np.ndarray] = []  # pictures of the running validation
 
     def attach(self, engine: Engine) -> None:
-        """Registers the handler with a trainer or an evaluator, in the main process alone."""
+        """Registers the handler with a trainer and its evaluator, in the main process alone."""
         if not is_main_process():
             return
-        is_trainer = self.iterations_per_epoch is None
-        completed = self.step_completed if is_trainer else self.case_completed
-        engine.add_event_handler(Events.ITERATION_COMPLETED, completed)
-        if not is_trainer:
-            engine.add_event_handler(Events.EPOCH_COMPLETED, self.validation_completed)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.step_completed)
+        evaluator = self.evaluator
+        evaluator.add_event_handler(Events.ITERATION_COMPLETED, self.case_completed)
+        evaluator.add_event_handler(Events.EPOCH_COMPLETED, self.validation_completed, engine)
 
     def step_completed(self, engine: Engine) -> None:
         """Writes the crops of iteration 1, 2, 4, 8 and so on."""
         iteration = engine.state.iteration
         if iteration.bit_count() == 1:  # a power of two
-            self.collect(engine)
-            self.write(iteration)
+            self.write("train", self.drawn(engine, self.count), iteration)
 
-    def case_completed(self, engine: Engine) -> None:
-        """Collects the cases of an iteration."""
-        self.collect(engine)
+    def case_completed(self, evaluator: Engine) -> None:
+        """Draws the cases of an iteration until `count` pictures are there."""
+        self.cases += self.drawn(evaluator, self.count - len(self.cases))
 
-    def validation_completed(self, engine: Engine) -> None:
-        """Writes the collected cases."""
-        self.write(engine.state.epoch * self.iterations_per_epoch)
+    def validation_completed(self, evaluator: Engine, trainer: Engine) -> None:
+        """Writes the pictures of the cases, at the trainer's iteration."""
+        self.write("validation", self.cases, trainer.state.iteration)
+        self.cases = []
 
     @torch.no_grad()
-    def collect(self, engine: Engine) -> None:
-        """Draws items of the engine's output until `count` pictures are there."""
-        for item in engine.state.output[: self.count - len(self.pictures)]:
-            labels = [channel_numbers(item[key]) for key in ("label", "pred")]
-            self.pictures.append(preview(item["image"], *labels))
-
-    def write(self, step: int) -> None:
-        """Writes the collected pictures, one below the other, at a step of the curves."""
-        width = max(picture.shape[1] for picture in self.pictures)
-        rows = [
-            np.pad(picture, [(0, 0), (0, width - picture.shape[1]), (0, 0)])
-            for picture in self.pictures
+    def drawn(self, engine: Engine, most: int) -> list[np.ndarray]:
+        """Draws the first items of an engine's output, at most `most`."""
+        return [
+            preview(item["image"], *(channel_numbers(item[key]) for key in ("label", "pred")))
+            for item in engine.state.output[:most]
         ]
-        self.pictures = []
+
+    def write(self, stage: str, pictures: list[np.ndarray], step: int) -> None:
+        """Writes pictures one below the other, at a step of the curves."""
+        width = max(picture.shape[1] for picture in pictures)
+        rows = [
+            np.pad(picture, [(0, 0), (0, width - picture.shape[1]), (0, 0)]) for picture in pictures
+        ]
         from torch.utils.tensorboard import SummaryWriter  # a server need not have TensorBoard
 
         with SummaryWriter(self.folder) as writer:
-            writer.add_image(self.name, np.vstack(rows), step, dataformats="HWC")
+            name = f"{stage}/image_reference_prediction"
+            writer.add_image(name, np.vstack(rows), step, dataformats="HWC")
