@@ -49,8 +49,6 @@ def open_file(path: str, spacing_mm: Sequence[float]) -> VolumeFile | None:
 
     The grid is that of uncompressed NIfTI in RAS with this spacing (x, y, z), in 3D.
 
-    The grid is that of uncompressed NIfTI in RAS with this spacing (x, y, z), in 3D.
-
     Raises:
         InputError: the file is shorter than its header says.
     """

@@ -66,8 +66,6 @@ def _first(training: list[dict], n_volumes: int, seed: int) -> list[dict]:
     """Selects the first volumes of a seeded order: a smaller number is a part of a larger one.
 
     The volumes stay in the order of the list: all of them train exactly as without `n_volumes`.
-
-    They stay in the order of the list: all of them train exactly as without `n_volumes`.
     """
     if not isinstance(n_volumes, int) or not 1 <= n_volumes <= len(training):
         raise InputError(
