@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_runs import copy_bundle, run, run_here, torchrun
+from bundle_runs import copy_bundle, last_line, run, run_here, torchrun
 from helpers import write_json, write_nifti
 from monai.networks.nets import SwinUNETR
 from PIL import Image
@@ -94,7 +95,10 @@ def test_curves_go_to_mlflow_by_monais_own_tracking(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     flags = ["--iterations", 4, "--iterations_per_epoch", 2, "--batch_size", 2]
     flags += ["--tracking", "configs/mlflow.json"]
-    run_here(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
+    corpus = Path(shutil.copytree(phantoms / "corpus", tmp_path / "corpus"))
+    (corpus / "more.zip").touch()
+    done = run_here(bundle, "train demo", "--dataset_dir", corpus, *flags)
+    assert last_line(done.stdout).endswith(f"left out of {corpus}: 1 (more.zip): packed: unpack it")
     database = sqlite3.connect(bundle / "runs/mlruns.db")
     found = database.execute("select key, step, value from metrics").fetchall()
     steps = {key: sorted(step for name, step, _ in found if name == key) for key, *_ in found}
@@ -180,6 +184,7 @@ def test_inference_goes_on_after_a_damaged_image(pretrained, phantoms, tmp_path)
     whole.parent.mkdir()
     whole.write_bytes(source.read_bytes())
     cut.write_bytes(source.read_bytes()[:-2000])
+    (whole.parent / "more.zip").touch()
     flags = ["--dataset_dir", whole.parent, "--output_dir", tmp_path / "out"]
     done = run_here(pretrained, "inference demo", *flags, check=False)
     assert done.returncode == 1 and done.stderr.strip().splitlines()[-1] == (
@@ -188,4 +193,5 @@ def test_inference_goes_on_after_a_damaged_image(pretrained, phantoms, tmp_path)
     )
     with (tmp_path / "out/embeddings.csv").open(newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["image", "whole.nii"]
+    assert done.stdout.count(f"left out of {whole.parent}: 1 (more.zip): packed: unpack it") == 2
     assert (tmp_path / "out/whole_reconstruction.nii.gz").is_file()

@@ -30,7 +30,7 @@ from .worker import (
 
 SPACING_MM = (1.5, 1.5, 2.0)  # of the phantoms that the network is trained on, where not given
 LEARNING_RATE = 3e-3
-DECIDING = (".GradientClipping", ".PeakMemory")  # handlers that decide how fast a step is
+DECIDING = (".GradientClipping", ".EndOfRun")  # handlers that decide how fast a step is
 
 
 def read_config(order: dict, bundle: str, name: str) -> ConfigParser:
