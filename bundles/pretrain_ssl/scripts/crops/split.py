@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from monai.data import partition_dataset
 
-from ..common.data.datalist import find_images, read_datalist
+from ..common.data.datalist import check_disjoint, find_images, read_datalist
 from ..common.data.nifti_header import check_header
 from ..common.errors import InputError
 
@@ -36,7 +36,8 @@ def split_volumes(
         n_volumes: training volumes that are kept; None keeps all. Validation stays as it is.
 
     Raises:
-        InputError: there is no image, one cannot be used, or there are fewer than `n_volumes`.
+        InputError: there is no image, one cannot be used or both trains and validates, or there are
+            fewer than `n_volumes`.
     """
     datalist = datalist or own_datalist(dataset_dir)
     if datalist:
@@ -50,6 +51,7 @@ def split_volumes(
         held_out = min(max(1, round(validation_fraction * len(training))), len(training) - 1)
         ratios = [len(training) - held_out, held_out]
         training, validation = partition_dataset(training, ratios, shuffle=True, seed=seed)
+    check_disjoint({"training": training, "validation": validation})
     if not validation:
         warnings.warn("only one image: it is used for training and for validation", stacklevel=2)
         validation = training
