@@ -248,7 +248,7 @@ def test_validation_on_the_very_training_images_is_meant_and_said(cases, tmp_pat
 def test_an_image_listed_twice_that_would_lie_in_two_folds_is_refused(
     cases, part, refusal, tmp_path
 ):
-    content = {"training": [*listed(1, 2, 3, 4, 5, 6), *listed(1, 2, 3, 4, 5)]}
+    content = {"training": [*listed(1, 2, 3, 4, 5), *listed(1, 2, 3, 4, 5)]}
     found = cases(archive(tmp_path), write_json(tmp_path / "a.json", content))
     with refusal("is listed for training and for validation"):
         part(found, "training")
