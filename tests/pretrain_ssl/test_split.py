@@ -88,6 +88,13 @@ def test_an_image_that_trains_and_validates_is_refused_by_name(crops, refusal, t
     assert "training and validation list the same images" in caplog.text
 
 
+def test_a_volume_of_one_slice_trains_and_is_named(crops, tmp_path):
+    path = write_nifti(corpus(tmp_path, 2) / "thin.nii.gz", np.zeros((40, 40, 1), np.int16))
+    with pytest.warns(UserWarning, match=f"{path}: has one slice, so that nearly all of its crops"):
+        split = crops.split_volumes(str(tmp_path), None, 0.3, seed=0)
+    assert sum(len(items) for items in split.values()) == 3
+
+
 def test_datalist_for_evaluation_needs_no_training(crops, tmp_path):
     datalist = write_json(tmp_path / "datalist.json", {"validation": [{"image": "ct00.nii.gz"}]})
     split = crops.split_volumes(str(corpus(tmp_path, 1)), datalist, 0.2, seed=0)

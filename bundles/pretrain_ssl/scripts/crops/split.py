@@ -8,7 +8,7 @@ import numpy as np
 from monai.data import partition_dataset
 
 from ..common.data.datalist import check_disjoint, find_images, read_datalist
-from ..common.data.nifti_header import check_header
+from ..common.data.nifti_header import open_nifti, warn_of
 from ..common.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -59,9 +59,18 @@ def split_volumes(
         training = _first(training, n_volumes, seed)
     items = {"training": training, "validation": validation}
     return {
-        name: [{"image": check_header(item["image"])} for item in items_of_part]
+        name: [{"image": _checked(item["image"])} for item in items_of_part]
         for name, items_of_part in items.items()
     }
+
+
+def _checked(path: str) -> str:
+    """Checks a header, warns of what it guesses and of a single slice, and returns the path."""
+    volume = open_nifti(path)
+    is_thin = 1 in volume.image.shape[:3]
+    words = ["has one slice, so that nearly all of its crops is air; is it meant to train?"]
+    warn_of(path, volume.notes + words * is_thin)
+    return path
 
 
 def _first(training: list[dict], n_volumes: int, seed: int) -> list[dict]:
