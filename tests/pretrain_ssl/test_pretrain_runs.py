@@ -185,13 +185,25 @@ def test_inference_goes_on_after_a_damaged_image(pretrained, phantoms, tmp_path)
     whole.write_bytes(source.read_bytes())
     cut.write_bytes(source.read_bytes()[:-2000])
     (whole.parent / "more.zip").touch()
+    hu = np.full((30, 28, 20), -1000, np.float32)
+    write_nifti(whole.parent / "blank.nii", hu, (5, 5, 5))
+    hu[8:20, 8:20, 4:9] = 40
+    write_nifti(whole.parent / "one_slice.nii", hu[..., 5:6], (5, 5, 5))
+    hu[10, 10, 5] = np.nan
+    write_nifti(whole.parent / "with_nan.nii", hu, (5, 5, 5))
     flags = ["--dataset_dir", whole.parent, "--output_dir", tmp_path / "out"]
     done = run_here(pretrained, "inference demo", *flags, check=False)
     assert done.returncode == 1 and done.stderr.strip().splitlines()[-1] == (
-        f"error: 1 of 2 images could not be processed: {cut}; the lines above say why, mend or "
+        f"error: 1 of 5 images could not be processed: {cut}; the lines above say why, mend or "
         "remove them."
     )
+    images = ["blank.nii", "one_slice.nii", "whole.nii", "with_nan.nii"]
     with (tmp_path / "out/embeddings.csv").open(newline="") as file:
-        assert [row[0] for row in csv.reader(file)] == ["image", "whole.nii"]
+        assert [row[0] for row in csv.reader(file)] == ["image", *images]
     assert done.stdout.count(f"left out of {whole.parent}: 1 (more.zip): packed: unpack it") == 2
-    assert (tmp_path / "out/whole_reconstruction.nii.gz").is_file()
+    for name in images:
+        made = nib.load(tmp_path / f"out/{name.removesuffix('.nii')}_reconstruction.nii.gz")
+        assert made.shape == nib.load(whole.parent / name).shape
+        assert -1000 <= made.get_fdata().min() and made.get_fdata().max() <= 1000
+    assert f"{whole.parent}/blank.nii shows nothing: all voxels are -1000" in done.stderr
+    assert f"{whole.parent}/with_nan.nii: 1 voxels are not finite" in done.stderr
