@@ -10,7 +10,6 @@ import pytest
 
 from common.data import walk
 
-
 LONGEST_S = 20  # of a walk: one that follows loops, or leaves the folder, takes hours
 
 
