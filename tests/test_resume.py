@@ -216,11 +216,12 @@ def test_torchrun_starts_a_killed_rank_again(phantoms, tmp_path, words):
 
 
 def test_two_processes_give_the_curve_of_one_with_the_doubled_batch(phantoms, tmp_path):
+    """With a batch of three each, crops that fill another's boxes come from the other process."""
     one, two = (copy_bundle("pretrain_ssl", tmp_path / name) for name in ("one", "two"))
     given = ["--dataset_dir", phantoms / "corpus", "--iterations", 4, "--iterations_per_epoch", 2]
     given += ["--log_interval", 1, "--warmup_iterations", 1]
-    run_here(one, "train demo", *given, "--batch_size", 8)
-    torchrun(two, "train demo multi_gpu_train", *given, "--batch_size", 4, "--chunk_size", 2)
+    run_here(one, "train demo", *given, "--batch_size", 6)
+    torchrun(two, "train demo multi_gpu_train", *given, "--batch_size", 3, "--chunk_size", 2)
     curves = [losses(bundle / "runs/demo/metrics.csv") for bundle in (one, two)]
     assert len(curves[0]) == 4 * 4 + 2 * 4  # four losses: of every iteration, of two validations
     assert curves[1] == pytest.approx(curves[0], abs=1e-4)

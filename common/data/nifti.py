@@ -81,7 +81,9 @@ class VolumeReader(NibabelReader):
             data = data.astype(np.float32, copy=False) if data.itemsize > 8 else data
             data = self._replace_not_finite(data, filename)
             data = self._round(data, filename) if self.modality == "label" else data
-        if self.modality == "CT" and data.min() > AIR_BELOW_HU:
+        if self.modality == "CT" and data.min() == data.max():
+            warnings.warn(f"{filename} shows nothing: all voxels are {data.min():g}", stacklevel=1)
+        elif self.modality == "CT" and data.min() > AIR_BELOW_HU:
             warnings.warn(
                 f"{filename}: values from {data.min():g} to {data.max():g} do not look like "
                 "Hounsfield units (air is near -1000); check its rescale slope and intercept.",

@@ -2,14 +2,15 @@
 
 from ..atomic_write import check_writable
 from .distributed import is_main_process, leave_sigterm_to_parent, seed_process
+from .end_of_run import EndOfRun
 from .evaluator import ContinueOnErrorEvaluator
-from .memory import PeakMemory, keep_freed_memory
+from .memory import keep_freed_memory
 from .precision import autocast_dtype
 from .progress import ProgressBar
 
 __all__ = [
     "ContinueOnErrorEvaluator",
-    "PeakMemory",
+    "EndOfRun",
     "ProgressBar",
     "autocast_dtype",
     "check_writable",

@@ -4,6 +4,7 @@ import logging
 import math
 from pathlib import Path
 
+import torch
 from ignite.engine import Engine, Events
 
 from ..errors import InputError
@@ -27,7 +28,8 @@ class LossCheck:
 
     def has_failed(self, engine: Engine) -> bool:
         """Tells whether the engine's last loss is not finite, and its step was not skipped."""
-        is_finite = math.isfinite(float(loss_of(engine.state.output)["loss"]))
+        loss = torch.as_tensor(loss_of(engine.state.output)["loss"]).detach()
+        is_finite = math.isfinite(float(loss))
         self.in_a_row = 0 if is_finite else self.in_a_row + 1
         scaler = engine.scaler
         return self.in_a_row > (SKIPPED_STEPS if scaler and scaler.is_enabled() else 0)

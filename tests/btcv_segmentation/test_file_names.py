@@ -95,7 +95,10 @@ def test_labels_are_the_same_whatever_the_format(segmented):
 def test_there_is_one_result_for_each_image_and_one_line_for_all_else(segmented, archive):
     results = [path for path in segmented[0].rglob("*") if path.is_file()]
     assert len(results) == len(NAMES) + len(ITK_NAMES) + 2  # a link's and a series' too
-    (line,) = [line for line in segmented[1].splitlines() if f"left out of {archive}" in line]
+    lines = segmented[1].splitlines()
+    places = [place for place, text in enumerate(lines) if f"left out of {archive}" in text]
+    line, again = (lines[place][len("00:00:00 ") :] for place in places)
+    assert line == again and "peak memory" in lines[places[1] - 1]
     for words in (
         "2 (._001.nii, __MACOSX/._001.nii): hidden",
         "1 (labels/ct.nii.gz): labels",

@@ -67,3 +67,4 @@ def test_a_blank_ct_is_background_and_a_guess_is_said(finetuned, tmp_path):
     assert label.header["sform_code"] == label.header["qform_code"] == 0
     for words in ("no window varies", "no orientation in its header"):
         assert f"{tmp_path}/i/blank.nii.gz: {words}" in done.stderr
+    assert f"{tmp_path}/i/blank.nii.gz: no voxel is labelled" in done.stdout

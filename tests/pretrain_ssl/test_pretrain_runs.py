@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_runs import copy_bundle, run, run_here, torchrun
+from bundle_runs import copy_bundle, last_line, run, run_here, torchrun
 from helpers import write_json, write_nifti
 from monai.networks.nets import SwinUNETR
 from PIL import Image
@@ -94,7 +95,10 @@ def test_curves_go_to_mlflow_by_monais_own_tracking(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     flags = ["--iterations", 4, "--iterations_per_epoch", 2, "--batch_size", 2]
     flags += ["--tracking", "configs/mlflow.json"]
-    run_here(bundle, "train demo", "--dataset_dir", phantoms / "corpus", *flags)
+    corpus = Path(shutil.copytree(phantoms / "corpus", tmp_path / "corpus"))
+    (corpus / "more.zip").touch()
+    done = run_here(bundle, "train demo", "--dataset_dir", corpus, *flags)
+    assert last_line(done.stdout).endswith(f"left out of {corpus}: 1 (more.zip): packed: unpack it")
     database = sqlite3.connect(bundle / "runs/mlruns.db")
     found = database.execute("select key, step, value from metrics").fetchall()
     steps = {key: sorted(step for name, step, _ in found if name == key) for key, *_ in found}
@@ -180,12 +184,26 @@ def test_inference_goes_on_after_a_damaged_image(pretrained, phantoms, tmp_path)
     whole.parent.mkdir()
     whole.write_bytes(source.read_bytes())
     cut.write_bytes(source.read_bytes()[:-2000])
+    (whole.parent / "more.zip").touch()
+    hu = np.full((30, 28, 20), -1000, np.float32)
+    write_nifti(whole.parent / "blank.nii", hu, (5, 5, 5))
+    hu[8:20, 8:20, 4:9] = 40
+    write_nifti(whole.parent / "one_slice.nii", hu[..., 5:6], (5, 5, 5))
+    hu[10, 10, 5] = np.nan
+    write_nifti(whole.parent / "with_nan.nii", hu, (5, 5, 5))
     flags = ["--dataset_dir", whole.parent, "--output_dir", tmp_path / "out"]
     done = run_here(pretrained, "inference demo", *flags, check=False)
     assert done.returncode == 1 and done.stderr.strip().splitlines()[-1] == (
-        f"error: 1 of 2 images could not be processed: {cut}; the lines above say why, mend or "
+        f"error: 1 of 5 images could not be processed: {cut}; the lines above say why, mend or "
         "remove them."
     )
+    images = ["blank.nii", "one_slice.nii", "whole.nii", "with_nan.nii"]
     with (tmp_path / "out/embeddings.csv").open(newline="") as file:
-        assert [row[0] for row in csv.reader(file)] == ["image", "whole.nii"]
-    assert (tmp_path / "out/whole_reconstruction.nii.gz").is_file()
+        assert [row[0] for row in csv.reader(file)] == ["image", *images]
+    assert done.stdout.count(f"left out of {whole.parent}: 1 (more.zip): packed: unpack it") == 2
+    for name in images:
+        made = nib.load(tmp_path / f"out/{name.removesuffix('.nii')}_reconstruction.nii.gz")
+        assert made.shape == nib.load(whole.parent / name).shape
+        assert -1000 <= made.get_fdata().min() and made.get_fdata().max() <= 1000
+    assert f"{whole.parent}/blank.nii shows nothing: all voxels are -1000" in done.stderr
+    assert f"{whole.parent}/with_nan.nii: 1 voxels are not finite" in done.stderr

@@ -76,6 +76,25 @@ def test_datalist_without_validation_is_divided(crops, tmp_path):
     assert [len(split["training"]), len(split["validation"])] == [3, 1]
 
 
+def test_an_image_that_trains_and_validates_is_refused_by_name(crops, refusal, tmp_path, caplog):
+    images = [{"image": f"ct0{number}.nii.gz"} for number in range(3)]
+    content = {"training": images[:2], "validation": images[1:]}
+    datalist = write_json(tmp_path / "datalist.json", content)
+    with refusal(r"ct01.nii.gz is listed for training and for validation \(1 such images\)"):
+        crops.split_volumes(str(corpus(tmp_path, 3)), datalist, 0.2, seed=0)
+    datalist = write_json(tmp_path / "all.json", {"training": images, "validation": images})
+    split = crops.split_volumes(str(tmp_path), datalist, 0.2, seed=0)
+    assert names(split["training"]) == names(split["validation"])
+    assert "training and validation list the same images" in caplog.text
+
+
+def test_a_volume_of_one_slice_trains_and_is_named(crops, tmp_path):
+    path = write_nifti(corpus(tmp_path, 2) / "thin.nii.gz", np.zeros((40, 40, 1), np.int16))
+    with pytest.warns(UserWarning, match=f"{path}: has one slice, so that nearly all of its crops"):
+        split = crops.split_volumes(str(tmp_path), None, 0.3, seed=0)
+    assert sum(len(items) for items in split.values()) == 3
+
+
 def test_datalist_for_evaluation_needs_no_training(crops, tmp_path):
     datalist = write_json(tmp_path / "datalist.json", {"validation": [{"image": "ct00.nii.gz"}]})
     split = crops.split_volumes(str(corpus(tmp_path, 1)), datalist, 0.2, seed=0)

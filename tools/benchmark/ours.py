@@ -30,13 +30,11 @@ from .worker import (
 
 SPACING_MM = (1.5, 1.5, 2.0)  # of the phantoms that the network is trained on, where not given
 LEARNING_RATE = 3e-3
-DECIDING = (".GradientClipping", ".PeakMemory")  # handlers that decide how fast a step is
+DECIDING = (".GradientClipping", ".EndOfRun")  # handlers that decide how fast a step is
 
 
 def read_config(order: dict, bundle: str, name: str) -> ConfigParser:
     """Reads a bundle's config with the order's sizes and device; enters the bundle's folder.
-
-    Sizes that are no knob of the config are set in its network, as `network_def::feature_size`.
 
     Sizes that are no knob of the config are set in its network, as `network_def::feature_size`.
     """
@@ -56,8 +54,6 @@ def read_config(order: dict, bundle: str, name: str) -> ConfigParser:
 
 def start(parser: ConfigParser) -> None:
     """Starts a config as its `run` list does, without the check of flags and the engine.
-
-    That sets the allocator, the precision and the seeds, and loads weights.
 
     That sets the allocator, the precision and the seeds, and loads weights.
     """

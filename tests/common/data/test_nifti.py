@@ -102,6 +102,12 @@ def test_few_broken_voxels_become_the_smallest_value(tmp_path, value):
     assert np.array_equal(image.numpy(), broken)
 
 
+def test_a_blank_ct_is_named(tmp_path):
+    path = write_nifti(tmp_path / "a.nii.gz", np.full((4, 5, 6), -1000, np.int16))
+    with pytest.warns(UserWarning, match=f"{path} shows nothing: all voxels are -1000"):
+        assert (load(path) == -1000).all()
+
+
 def test_all_nan_is_refused(refusal, tmp_path):
     path = write_nifti(tmp_path / "a.nii.gz", np.full((4, 5, 6), np.nan, np.float32))
     with refusal(f"{path} holds no finite voxel"):

@@ -1,12 +1,30 @@
 """Each real file is listed once, by its shortest way without links."""
 
 import os
+import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from common.data import walk
+
+LONGEST_S = 20  # of a walk: one that follows loops, or leaves the folder, takes hours
+
+
+@pytest.fixture(autouse=True)
+def bounded() -> Iterator[None]:
+    """Fails a test whose walk does not end."""
+
+    def stop(*_) -> None:
+        raise TimeoutError(f"the walk takes more than {LONGEST_S} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(LONGEST_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def touch(folder: Path, *names: str) -> None:

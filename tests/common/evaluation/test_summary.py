@@ -55,6 +55,16 @@ def test_empty_masks_are_counted():
     assert all(name in found["empty_masks"] for name in summary.COUNTS)
 
 
+def test_regions_are_in_no_mean_and_the_highest_label_of_a_file_is():
+    """A file of uint8 holds labels up to 255, so that regions begin at 256."""
+    spleen, region = row("a", "spleen", 0.5, 2.0), row("a", "spleen", 0.9, 4.0)
+    table = pd.DataFrame([spleen | {"label": 255}, region | {"label": 256, "name": "both"}])
+    found = summary.summarise(table)
+    assert found["dice"] == {"spleen": 0.5} and found["mean_dice"] == 0.5
+    assert found["over_organs"]["hd95_mm"]["mean"] == 2.0
+    assert list(found["organs"]) == ["spleen", "both"]
+
+
 def test_each_organ_weighs_once_over_the_organs():
     found = summary.summarise(ROWS)
     assert found["cases"] == 5

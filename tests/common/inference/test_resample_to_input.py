@@ -107,3 +107,14 @@ def test_thick_slices_of_an_oblique_volume_are_all_labelled(degrees, slices):
     scores[1] = 1
     labels = resample_to_input.ResampleToInputd("pred")({"image": image, "pred": scores})["pred"]
     assert (labels == 1).all()
+
+
+@pytest.mark.parametrize("best, is_named", [(0, True), (1, False)])
+def test_an_image_without_labels_is_named_in_the_log(caplog, best, is_named):
+    image = MetaTensor(torch.zeros(1, 4, 5, 6), affine=torch.eye(4))
+    image.meta |= {"original_affine": np.eye(4), "spatial_shape": np.array([4, 5, 6])}
+    image.meta["filename_or_obj"] = "i/ct.nii"
+    scores = torch.zeros(2, 4, 5, 6)
+    scores[best] = 9
+    resample_to_input.ResampleToInputd("pred")({"image": image, "pred": scores})
+    assert ("i/ct.nii: no voxel is labelled" in caplog.text) == is_named

@@ -223,6 +223,37 @@ def test_datalist_without_labelled_images_is_refused(cases, refusal, tmp_path):
         cases(archive(tmp_path), write_json(tmp_path / "a.json", content))
 
 
+@pytest.mark.parametrize("section", ["validation", "test"])
+def test_an_image_that_also_trains_is_refused_by_name(cases, refusal, tmp_path, section):
+    content = {"training": listed(1, 2, 3), section: listed(4, 2)}
+    datalist = write_json(tmp_path / "a.json", content)
+    with refusal(rf"imagesTr/spleen_2.nii.gz is listed for training and for {section} \(1 such"):
+        cases(archive(tmp_path), datalist)
+
+
+def test_two_links_to_one_image_are_one_image(cases, refusal, tmp_path):
+    content = {"training": listed(1), "test": ["link.nii.gz"]}
+    (tmp_path / "link.nii.gz").symlink_to(archive(tmp_path) / "imagesTr/spleen_1.nii.gz")
+    with refusal("spleen_1.nii.gz is listed for training and for test"):
+        cases(tmp_path, write_json(tmp_path / "a.json", content))
+
+
+def test_validation_on_the_very_training_images_is_meant_and_said(cases, tmp_path, caplog):
+    content = {"training": listed(1, 2), "validation": listed(2, 1)}
+    found = cases(archive(tmp_path), write_json(tmp_path / "a.json", content))
+    assert numbers(found["validation"]) == [2, 1]
+    assert "training and validation list the same images" in caplog.text
+
+
+def test_an_image_listed_twice_that_would_lie_in_two_folds_is_refused(
+    cases, part, refusal, tmp_path
+):
+    content = {"training": [*listed(1, 2, 3, 4, 5), *listed(1, 2, 3, 4, 5)]}
+    found = cases(archive(tmp_path), write_json(tmp_path / "a.json", content))
+    with refusal("is listed for training and for validation"):
+        part(found, "training")
+
+
 # parts
 
 

@@ -227,13 +227,21 @@ def test_weights_that_are_not_finite_are_not_saved(toy, refusal):
     assert failing.states() == {"best.pt", "iteration_1.pt", "iteration_2.pt"}
 
 
-def test_a_loss_scale_lets_a_few_losses_overflow(toy, refusal):
+def test_a_loss_scale_lets_a_few_losses_overflow(toy):
     for tries, message in ((20, None), (21, "the loss is NaN or infinite")):
         check = non_finite.LossCheck()
         engine = toy([0.5]).trainer
         engine.scaler = torch.amp.GradScaler("cpu")
         engine.state.output = {"loss": torch.tensor(float("inf"))}
         assert [check.has_failed(engine) for _ in range(tries)][-1] == bool(message)
+
+
+def test_losses_that_overflow_now_and_then_do_not_add_up(toy):
+    check, engine = non_finite.LossCheck(), toy([0.5]).trainer
+    engine.scaler = torch.amp.GradScaler("cpu")
+    for number in range(100):
+        engine.state.output = {"loss": torch.tensor([float("inf"), 1.0][number % 2])}
+        assert not check.has_failed(engine)
 
 
 @pytest.mark.parametrize("is_lower_better", [False, True])

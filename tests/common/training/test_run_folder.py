@@ -16,10 +16,10 @@ def command(tmp_path, monkeypatch):
     """`command("--epochs", "7")` is the folder that this `monai.bundle run` trains in."""
     config = write_json(tmp_path / "train.json", {"epochs": 5, "resume": "auto", "a": {"b": 1}})
 
-    def folder(*flags: str, resume: str = "auto") -> str:
+    def folder(*flags: str, resume: str = "auto", **read) -> str:
         arguments = ["run", "--config_file", config, *flags]
         monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", *arguments])
-        return Path(run_folder.open_run_folder(str(tmp_path / "a"), resume)).name
+        return Path(run_folder.open_run_folder(str(tmp_path / "a"), resume, **read)).name
 
     return folder
 
@@ -54,6 +54,13 @@ def test_another_configuration_is_refused_by_name(command, refusal, flags, chang
     command()
     with refusal(change):
         command(*flags)
+
+
+def test_a_value_that_the_datalist_sets_is_compared(command, refusal):
+    command(msd_orientation=True)
+    assert command(msd_orientation=True) == "a"
+    with refusal("msd_orientation was True, is False"):
+        command(msd_orientation=False)
 
 
 def test_many_changes_are_counted(command, refusal):

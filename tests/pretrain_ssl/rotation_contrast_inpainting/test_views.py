@@ -231,6 +231,19 @@ def test_views_do_not_depend_on_how_a_batch_is_spread_over_processes(views):
     assert torch.equal(torch.cat(halves, dim=1), whole)
 
 
+@pytest.mark.parametrize("size", [6, 8])  # a group of four reaches over the halves, or none does
+def test_views_are_the_same_where_a_group_reaches_over_two_processes(
+    objective, views, monkeypatch, size
+):
+    prepare, batch, half = views.TwoViews(drop_rate=0.3, seed=0), crops(size), size // 2
+    whole = prepare(batch)[0].unflatten(0, (2, size))
+    monkeypatch.setattr(objective.donors, "gathered", lambda images: batch["image"].as_tensor())
+    batch["place"] = torch.tensor([[index, size] for index in range(size)])
+    parts = [{key: value[at : at + half] for key, value in batch.items()} for at in (0, half)]
+    halves = [prepare(part)[0].unflatten(0, (2, half)) for part in parts]
+    assert torch.equal(torch.cat(halves, dim=1), whole)
+
+
 def test_cutout_takes_the_same_boxes_from_a_volume_every_time(views):
     data, cutout = {"image": torch.rand(1, *SHAPE)}, views.Cutoutd("image", 0.3, seed=1)
     assert torch.equal(cutout(data)["image"], cutout(data)["image"])

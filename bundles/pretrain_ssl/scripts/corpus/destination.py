@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..common import atomic_write
+from ..common import leftovers
 from ..common.atomic_write import write_text
 from ..common.errors import InputError
 from .records import Settings
@@ -46,7 +46,7 @@ def lock(destination: Path) -> Iterator[None]:
 def remove_leftovers(destination: Path) -> None:
     """Removes the files that killed processes left half written, and no other."""
     for folder in ("volumes", "private"):
-        atomic_write.remove_leftovers(destination / folder, is_locked=True)
+        leftovers.remove_leftovers(destination / folder, is_locked=True)
 
 
 def keep_settings(destination: Path, settings: Settings) -> None:

@@ -109,9 +109,6 @@ def draw_centre(
     Voxels of the whole volume are drawn until one is body, which reads a page of the file for each.
     After thousands of draws without one, the body is searched for, so that even the smallest body
     is found.
-
-    Voxels of the whole volume are drawn until one is body, which reads a page of the file for
-    each. After thousands in vain the body is searched for, so that even the smallest is found.
     """
     shape = voxels.stored.shape
     if 0 in shape:

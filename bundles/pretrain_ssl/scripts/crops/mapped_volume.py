@@ -1,6 +1,7 @@
 """Maps a volume that stays in its file: open only while its voxels are used."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -23,14 +24,20 @@ class Voxels:
     stored: np.ndarray
     slope: float = 1.0
     intercept: float = 0.0
+    path: str = ""
 
     def hu(self, index: tuple) -> np.ndarray:
-        """Reads the HU of a voxel, plane or box, float32 in C order; non-finite becomes air."""
+        """Reads the HU of a voxel, plane or box, float32 in C order.
+
+        Voxels that are not finite become air, with a warning, which Python shows once for a file.
+        """
         hu = self.stored[index].astype(np.float32, order="C")
         if (self.slope, self.intercept) != (1, 0):
             hu = hu * np.float32(self.slope) + np.float32(self.intercept)
-        is_exact = self.stored.dtype.kind in "iu"
-        return hu if is_exact else np.where(np.isfinite(hu), hu, np.float32(AIR_HU))
+        if self.stored.dtype.kind in "iu" or (is_finite := np.isfinite(hu)).all():
+            return hu
+        warnings.warn(f"{self.path}: voxels that are not finite are read as air", stacklevel=1)
+        return np.where(is_finite, hu, np.float32(AIR_HU))
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,12 @@ class VolumeFile:
     proxy: ArrayProxy
 
     def voxels(self) -> Voxels:
-        return Voxels(np.asarray(self.proxy.get_unscaled()), self.proxy.slope, self.proxy.inter)
+        stored = np.asarray(self.proxy.get_unscaled())
+        return Voxels(stored, self.proxy.slope, self.proxy.inter, self.path)
 
 
 def open_file(path: str, spacing_mm: Sequence[float]) -> VolumeFile | None:
     """Opens a volume in its file, reading only the header; None where the grid is another.
-
-    The grid is that of uncompressed NIfTI in RAS with this spacing (x, y, z), in 3D.
 
     The grid is that of uncompressed NIfTI in RAS with this spacing (x, y, z), in 3D.
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from monai.data import partition_dataset
 
-from ..common.data.datalist import find_images, read_datalist
-from ..common.data.nifti_header import check_header
+from ..common.data.datalist import check_disjoint, find_images, read_datalist
+from ..common.data.nifti_header import open_nifti, warn_of
 from ..common.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ def split_volumes(
         n_volumes: training volumes that are kept; None keeps all. Validation stays as it is.
 
     Raises:
-        InputError: there is no image, one cannot be used, or there are fewer than `n_volumes`.
+        InputError: there is no image, one cannot be used or both trains and validates, or there are
+            fewer than `n_volumes`.
     """
     datalist = datalist or own_datalist(dataset_dir)
     if datalist:
@@ -50,6 +51,7 @@ def split_volumes(
         held_out = min(max(1, round(validation_fraction * len(training))), len(training) - 1)
         ratios = [len(training) - held_out, held_out]
         training, validation = partition_dataset(training, ratios, shuffle=True, seed=seed)
+    check_disjoint({"training": training, "validation": validation})
     if not validation:
         warnings.warn("only one image: it is used for training and for validation", stacklevel=2)
         validation = training
@@ -57,17 +59,24 @@ def split_volumes(
         training = _first(training, n_volumes, seed)
     items = {"training": training, "validation": validation}
     return {
-        name: [{"image": check_header(item["image"])} for item in items_of_part]
+        name: [{"image": _checked(item["image"])} for item in items_of_part]
         for name, items_of_part in items.items()
     }
+
+
+def _checked(path: str) -> str:
+    """Checks a header, warns of what it guesses and of a single slice, and returns the path."""
+    volume = open_nifti(path)
+    is_thin = 1 in volume.image.shape[:3]
+    words = ["has one slice, so that nearly all of its crops is air; is it meant to train?"]
+    warn_of(path, volume.notes + words * is_thin)
+    return path
 
 
 def _first(training: list[dict], n_volumes: int, seed: int) -> list[dict]:
     """Selects the first volumes of a seeded order: a smaller number is a part of a larger one.
 
     The volumes stay in the order of the list: all of them train exactly as without `n_volumes`.
-
-    They stay in the order of the list: all of them train exactly as without `n_volumes`.
     """
     if not isinstance(n_volumes, int) or not 1 <= n_volumes <= len(training):
         raise InputError(

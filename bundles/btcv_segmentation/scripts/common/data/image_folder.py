@@ -1,13 +1,13 @@
 # generated from common/data/image_folder.py, do not edit: `make copies`
 """Finds the images of a folder, and describes in one line the files left out and why."""
 
-import logging
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import list_first
+from ..runtime.end_of_run import warn_now_and_at_end
 from .dicom.file_kind import is_dicom
 from .formats import (
     IMAGE_ENDINGS,
@@ -23,8 +23,6 @@ from .formats import (
 )
 from .open_image import is_made_by_us, is_pair
 from .walk import AGAIN, LOST, Folder, list_folders
-
-logger = logging.getLogger(__name__)
 
 # Whole names of folders, and beginnings of files' names that no letter follows: `labelled_ct` is
 # neither.
@@ -75,9 +73,9 @@ class FoundImages:
         return f"left out of {printable(self.root)}: {'; '.join(parts)}" if parts else ""
 
     def log(self) -> None:
-        """Logs the line of `describe`, if anything was left out."""
+        """Logs the line of `describe` now and at the end of the run, if anything was left out."""
         if self.left_out:
-            logger.warning(self.describe())
+            warn_now_and_at_end(self.describe())
 
 
 def find_in_folder(root: str | Path) -> FoundImages:

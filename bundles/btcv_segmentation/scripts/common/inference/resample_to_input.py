@@ -1,6 +1,8 @@
 # generated from common/inference/resample_to_input.py, do not edit: `make copies`
 """Resamples scores from the network's grid to labels on the image's own grid."""
 
+import logging
+
 import numpy as np
 import torch
 from monai.data import MetaTensor
@@ -10,13 +12,16 @@ from torch.nn.functional import grid_sample
 
 from .probability_writer import in_steps
 
+logger = logging.getLogger(__name__)
+
 
 class ResampleToInputd(MapTransform):
     """Turns scores on the network's grid into labels on the image's own grid.
 
     Labels are the same as by softmax, `Invertd` with linear interpolation and argmax after a
     preprocessing that turns, resamples, crops and pads. Probabilities of all classes exist on the
-    network's grid, in place of the scores, and for a slab of the image's grid at a time.
+    network's grid, in place of the scores, and for a slab of the image's grid at a time. An image
+    of which no voxel is labelled is named in the log.
 
     Args:
         keys: scores (classes, x, y, z); become labels (1, X, Y, Z), uint8, on the CPU.
@@ -51,6 +56,8 @@ class ResampleToInputd(MapTransform):
                 data[self.probabilities] = MetaTensor(steps, meta=meta)
             labels = labels_on_grid(scores, to_network.numpy(), shape, self.slab_gb * 1e9, steps)
             data[key] = MetaTensor(labels[None], meta=meta)
+            if not labels.any():
+                logger.warning(f"{meta.get('filename_or_obj')}: no voxel is labelled")
         return data
 
 

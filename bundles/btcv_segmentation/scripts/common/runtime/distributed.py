@@ -55,8 +55,6 @@ class Processes:
     """Connects the processes of a running training, without using their devices.
 
     An instance made in the main thread of a command line also handles SIGTERM.
-
-    Made in the main thread of a command line, it also takes SIGTERM.
     """
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..data.datalist import SECTIONS, read_datalist
+from ..data.datalist import SECTIONS, check_disjoint, read_datalist
 from ..errors import InputError
 from .pairing import check_grids, find_folders, paired
 from .splits import SPLIT_KEYS, first_fraction, split_cases
@@ -31,11 +31,12 @@ def read_labelled_data(
         channels, channel_names: of an image, see `nifti_header.open_nifti`.
 
     Raises:
-        InputError: an image without its label or the other way round; unusable files; grids that
-            differ; nothing labelled at all.
+        InputError: an image without its label or the other way round; an image that trains and is
+            validated or tested on; unusable files; grids that differ; nothing labelled at all.
     """
     if datalist:
         sections = {name: read_datalist(datalist, dataset_dir, name, True) for name in SECTIONS}
+        check_disjoint(sections)
         sections["test"] = [item for item in sections["test"] if "label" in item]
     else:
         pairs, problems = paired(*find_folders(Path(dataset_dir)))
@@ -74,7 +75,9 @@ def select(
     if name == "all":
         selected = [item for items in cases.values() for item in items]
     elif name in ("training", "validation") and not cases["validation"]:
-        selected = split_cases(cases["training"], split, fold, seed)[name == "validation"]
+        parts = split_cases(cases["training"], split, fold, seed)
+        check_disjoint(dict(zip(("training", "validation"), parts)))  # a case may be listed twice
+        selected = parts[name == "validation"]
     else:
         selected = cases.get(name)
     if not selected:

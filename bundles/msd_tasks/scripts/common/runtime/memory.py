@@ -1,15 +1,11 @@
 # generated from common/runtime/memory.py, do not edit: `make copies`
-"""Keeps freed memory and reports peak memory."""
+"""Keeps freed memory and measures peak memory."""
 
 import ctypes
-import logging
 import resource
 import sys
 
 import torch
-from ignite.engine import Engine, Events
-
-logger = logging.getLogger(__name__)
 
 # glibc's mallopt(3): what freed memory goes back to the system, which zeroes it for its next use
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
@@ -31,24 +27,6 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     settings = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: KEPT_BYTES, M_TOP_PAD: STEP_BYTES}
     return mallopt is not None and all(mallopt(*setting) for setting in settings.items())
-
-
-class PeakMemory:
-    """Logs the peak memory of an engine in one line when it ends.
-
-    On CUDA: PyTorch's allocation on the device. On a CPU: the process's resident set.
-    """
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, self.started)
-        engine.add_event_handler(Events.COMPLETED, self.completed)
-
-    def started(self, engine: Engine) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
-
-    def completed(self, engine: Engine) -> None:
-        logger.info(f"peak memory {peak_memory(engine.state.device) / 2**30:.2f} GiB")
 
 
 def peak_memory(device: str | torch.device) -> int:

@@ -2,8 +2,9 @@
 """Lists the images of a folder or of a datalist."""
 
 import json
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from monai.data import load_decathlon_datalist
@@ -13,6 +14,8 @@ from .formats import IMAGE_ENDINGS
 from .image_folder import FoundImages, find_in_folder, printable
 from .nifti_header import check_header
 from .output_names import check_distinct
+
+logger = logging.getLogger(__name__)
 
 SECTIONS = ("training", "validation", "test")  # of a datalist
 
@@ -82,6 +85,38 @@ def read_datalist(datalist: str, dataset_dir: str, section: str, is_labelled: bo
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"datalist {datalist} cannot be read: {error}; mend it.") from error
     return items
+
+
+def check_disjoint(sections: Mapping[str, Sequence[Mapping]]) -> None:
+    """Checks that no image trains and is validated or tested on; two links to one file are one.
+
+    Where `validation` lists the very images of `training`, that is meant, and a warning says what
+    it is worth.
+
+    Args:
+        sections: items `{"image": path}` by section.
+
+    Raises:
+        InputError: an image of `training` is in another section too.
+    """
+    files = {
+        name: {os.path.realpath(item["image"]): item["image"] for item in items}
+        for name, items in sections.items()
+    }
+    training = files.pop("training", {})
+    for name, others in files.items():
+        shared = training.keys() & others.keys()
+        if shared and name == "validation" and others.keys() == training.keys():
+            logger.warning(
+                "training and validation list the same images: the validation tells nothing about "
+                "other images"
+            )
+        elif shared:
+            path = training[min(shared)]
+            raise InputError(
+                f"{printable(path)} is listed for training and for {name} ({len(shared)} such "
+                f"images), so that the {name} would be on known images; list each once."
+            )
 
 
 def listed_images(datalist: str, dataset_dir: str) -> list[str]:

@@ -1,8 +1,10 @@
 # generated from common/data/loaders.py, do not edit: `make copies`
 """Loads the batches of a training so that it can be resumed exactly."""
 
+from functools import partial
+
 import torch
-from monai.data import DataLoader
+from monai.data import DataLoader, list_data_collate
 
 from ..runtime.distributed import leave_sigterm_to_parent, rank, world_size
 from .samplers import ResumableBatchSampler, ValidationBatchSampler
@@ -12,7 +14,8 @@ from .seeded_dataset import SeededCacheDataset
 class ResumableDataLoader(DataLoader):
     """Loads endless, seeded passes of a data set; see `ResumableBatchSampler`.
 
-    Each process of a distributed training gets its own part of every batch.
+    Each process of a distributed training gets its own part of every batch, with `place`, an int64
+    tensor (B, 2): the place of each crop in the batch of all processes, and that batch's size.
 
     Args:
         dataset: seeded, so that an item depends on its key alone.
@@ -31,8 +34,19 @@ class ResumableDataLoader(DataLoader):
                 len(dataset), batch_size, seed, rank(), world_size()
             ),
             worker_init_fn=leave_sigterm_to_parent,
+            collate_fn=partial(_with_places, rank=rank(), world_size=world_size()),
             pin_memory=torch.cuda.is_available(),
         )
+
+
+def _with_places(items: list, rank: int, world_size: int) -> dict:
+    """Collates items, or lists of crops, and adds `place` where the batch is a part of a larger."""
+    batch = list_data_collate(items)
+    if world_size > 1:
+        crops = sum(len(item) if isinstance(item, list) else 1 for item in items)
+        places = torch.arange(rank * crops, (rank + 1) * crops)
+        batch["place"] = torch.stack([places, torch.full_like(places, crops * world_size)], dim=1)
+    return batch
 
 
 class ValidationDataLoader(DataLoader):

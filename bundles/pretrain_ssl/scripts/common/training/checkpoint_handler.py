@@ -9,7 +9,8 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from ..atomic_write import check_writable, remove_leftovers
+from ..atomic_write import check_writable
+from ..leftovers import remove_leftovers
 from ..network.patch_merging import merging_of
 from ..runtime.distributed import Processes, is_main_process
 from .checkpoint_files import (

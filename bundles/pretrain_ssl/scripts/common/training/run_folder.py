@@ -27,7 +27,7 @@ INDIFFERENT = {
 _locks = []  # open files; a lock is given back when its process ends, however it ends
 
 
-def open_run_folder(output_dir: str, resume: str) -> str:
+def open_run_folder(output_dir: str, resume: str, **read: Any) -> str:
     """Returns the folder of this run: an earlier one to resume in, or a new one.
 
     A run is `output_dir` or, where that was taken, `output_dir-2`, `-3`, … Only the last is ever
@@ -38,6 +38,8 @@ def open_run_folder(output_dir: str, resume: str) -> str:
         output_dir: the folder's name.
         resume: "auto" goes on with the last run when it had the same configuration; "never"
             starts anew beside it, except where torchrun starts a killed training again.
+        read: values of knobs that are read from data, such as `msd_orientation` from the datalist.
+            They are compared as if they had been given.
 
     Raises:
         InputError: the last run had another configuration, or is still running.
@@ -47,13 +49,13 @@ def open_run_folder(output_dir: str, resume: str) -> str:
     is_restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
     goes_on = started_from_shell() and (resume == "auto" or is_restart)
     if not dist.is_initialized():
-        return str(_claimed(output_dir, goes_on))
-    folder = [str(_claimed(output_dir, goes_on)) if dist.get_rank() == 0 else None]
+        return str(_claimed(output_dir, goes_on, read))
+    folder = [str(_claimed(output_dir, goes_on, read)) if dist.get_rank() == 0 else None]
     dist.broadcast_object_list(folder)
     return folder[0]
 
 
-def _claimed(output_dir: str, goes_on: bool) -> Path:
+def _claimed(output_dir: str, goes_on: bool, read: dict[str, Any]) -> Path:
     numbered = (Path(f"{output_dir}-{n}" if n > 1 else output_dir) for n in count(1))
     last = None
     for folder in numbered:
@@ -61,6 +63,7 @@ def _claimed(output_dir: str, goes_on: bool) -> Path:
             break
         last = folder
     config = effective_config()
+    config |= read if config else {}
     if goes_on and last is not None:
         _check_same(last, config)
         folder = last

@@ -31,8 +31,6 @@ def mean_cosine(embedding: Tensor) -> Tensor:
     """Averages the cosines to the views of other crops: (2B,).
 
     Near 1 the embeddings have collapsed; 0 where there is no other crop.
-
-    0 where there is no other crop.
     """
     others = 1 - torch.eye(len(embedding) // 2, device=embedding.device).repeat(2, 2)
     return (cosines(embedding) * others).sum(dim=1) / others.sum(dim=1).clamp(min=1)

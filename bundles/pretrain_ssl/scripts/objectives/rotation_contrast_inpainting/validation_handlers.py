@@ -15,8 +15,6 @@ class CollapseWarning:
     """Warns when all volumes have nearly the same embedding; an evaluator's handler.
 
     The handler does nothing where an objective has no metric `mean_cosine`.
-
-    It does nothing where an objective has no metric `mean_cosine`.
     """
 
     def attach(self, engine: Engine) -> None:

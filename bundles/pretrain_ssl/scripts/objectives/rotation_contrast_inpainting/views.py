@@ -17,10 +17,7 @@ from torch import Tensor
 from ...common.data.seeded_dataset import seeded_rng
 from ...common.errors import InputError
 from .cutout import draw_boxes, dropped_voxels
-
-# Donors come from a crop's group of four, the paper's batch of one GPU. So a view is the same
-# however a batch is spread over processes.
-DONOR_GROUP = 4
+from .donors import DONOR_GROUP, find_donors
 
 
 @dataclass
@@ -31,8 +28,8 @@ class View:
         turns: quarter turns about z, 0 to 3; the label of the rotation task.
         boxes: (N, 2, 3) voxels, the first and the one after the last of each box whose voxels are
             replaced.
-        donor: index in the batch of the crop that fills the dropped voxels; the crop's own index
-            means uniform noise in [0, 1] instead.
+        donor: index in the batch (of all processes) of the crop that fills the dropped voxels; the
+            crop's own index means uniform noise in [0, 1] instead.
         noise_seed: seed of that noise.
     """
 
@@ -62,36 +59,47 @@ def rotate(images: Tensor, turns: list[int]) -> Tensor:
     return rotated
 
 
-def corrupt(images: Tensor, views: list[View], donors: Tensor) -> Tensor:
-    """Replaces the dropped voxels of (B, C, X, Y, Z) by those of the views' donors, or by noise."""
+def corrupt(images: Tensor, views: list[View], donors: Tensor, first: int = 0) -> Tensor:
+    """Replaces the dropped voxels of (B, C, X, Y, Z) by those of the views' donors, or by noise.
+
+    Args:
+        images: the crops.
+        views: B views.
+        donors: (N, C, X, Y, Z), all crops that the views' `donor` counts.
+        first: index of the first crop among them.
+    """
     dropped = dropped_voxels([view.boxes for view in views], images.shape[2:], images.device)
     filling = donors[[view.donor for view in views]]
     for i, view in enumerate(views):
-        if view.donor == i:
+        if view.donor == first + i:
             generator = torch.Generator(images.device).manual_seed(view.noise_seed)
             filling[i].uniform_(generator=generator)
     return torch.where(dropped[:, None], filling, images)
 
 
-def apply_views(images: Tensor, views: list[View]) -> tuple[Tensor, Tensor]:
+def apply_views(
+    images: Tensor, views: list[View], donors: Tensor | None = None, first: int = 0
+) -> tuple[Tensor, Tensor]:
     """Makes one view of each crop.
 
     Args:
         images: (B, C, X, Y, Z) in [0, 1], X equal to Y.
         views: B views.
+        donors, first: see `corrupt`; by default the images themselves.
 
     Returns:
         The corrupted rotated crops and the uncorrupted rotated crops, both (B, C, X, Y, Z).
     """
     rotated = rotate(images, [view.turns for view in views])
-    return corrupt(rotated, views, donors=images), rotated
+    return corrupt(rotated, views, images if donors is None else donors, first), rotated
 
 
 class TwoViews(PrepareBatch):
     """Makes two views of every crop, side by side in one batch; the engines' `prepare_batch`.
 
-    A view follows from the seed and the crop's `draw` (see `SeededCacheDataset`) alone, so that
-    those of the validation are the same in every pass and "best" means something.
+    A view follows from the seed, the crop's `draw` (see `SeededCacheDataset`) and its group of four
+    alone, so that those of the validation are the same in every pass and "best" means something,
+    and those of a training do not depend on the number of processes.
 
     Args:
         drop_rate: share of the voxels replaced in each view; 0.3 in the paper.
@@ -116,18 +124,20 @@ class TwoViews(PrepareBatch):
         batch, shape = len(images), tuple(images.shape[2:])
         if shape[0] != shape[1]:
             raise InputError(f"patch_size {list(shape)}: x and y must be equal to turn about z.")
-        draws = batchdata["draw"].tolist()
+        draws, (donors, first, whole) = batchdata["draw"].tolist(), find_donors(images, batchdata)
         views = [
-            draw_view(seeded_rng(self.seed, *draw, which), shape, self.drop_rate, i, batch)
+            draw_view(seeded_rng(self.seed, *draw, which), shape, self.drop_rate, first + i, whole)
             for which in range(2)
             for i, draw in enumerate(draws)
         ]
-        first, second = apply_views(images, views[:batch]), apply_views(images, views[batch:])
+        pairs = [
+            apply_views(images, part, donors, first) for part in (views[:batch], views[batch:])
+        ]
         targets = {
             "rotation": torch.tensor([view.turns for view in views], device=device),
-            "reconstruction": torch.cat([first[1], second[1]]),
+            "reconstruction": torch.cat([rotated for _, rotated in pairs]),
         }
-        return torch.cat([first[0], second[0]]), targets
+        return torch.cat([corrupted for corrupted, _ in pairs]), targets
 
 
 class Cutoutd(MapTransform):
