@@ -39,3 +39,11 @@ def test_pre_training_and_fine_tuning_begin_with_it(images, phantoms, tmp_path):
         state = torch.load(bundle / "models/model.pt", weights_only=True)
         assert state["swinViT.patch_embed.norm.weight"].shape == (12,)
         assert state._metadata["trained_with"]["merging"] == "current"
+
+
+def test_pre_training_goes_on_from_a_segmentation_of_phantoms(finetuned, phantoms, tmp_path):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    flags = ["--dataset_dir", phantoms / "corpus", "--iterations", 1, "--iterations_per_epoch", 1]
+    flags += ["--batch_size", 2, "--pretrained", finetuned[0] / "models/model.pt"]
+    done = run_here(bundle, "train demo", *flags)
+    assert "encoder 70 of 70 tensors from" in done.stdout + done.stderr
