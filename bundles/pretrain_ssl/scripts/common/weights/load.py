@@ -128,7 +128,7 @@ def load_pretrained(
         _start_from_scratch(network)
         return
     remedy = "give weights by --pretrained that docs/weights.md of btcv_segmentation lists."
-    window = getattr(network.swinViT, "window_size", None)
+    window = getattr(getattr(network, "swinViT", None), "window_size", None)
     weights, network_tensors = read_weights(pretrained, remedy, window), network.state_dict()
     file_tensors = weights.tensors
     if inflate_input:
