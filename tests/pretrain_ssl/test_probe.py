@@ -126,7 +126,7 @@ def test_a_patient_in_two_folds_would_leak(part, tmp_path):
     probe = part("commands").probe
     leaked = scores(probe(*tables(tmp_path, features, labels)))
     kept = scores(probe(*tables(tmp_path, features, labels, patients)))
-    assert leaked[1] == 1.0 and kept[1] < 0.7
+    assert leaked[1] > 0.9 and kept[1] < 0.7
 
 
 def test_rows_of_one_table_alone_are_named_and_file_names_match(part, tmp_path):
