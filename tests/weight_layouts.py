@@ -279,6 +279,26 @@ def transformers(state: State) -> dict:
     return names | {"classifier.weight": torch.rand(5, 4)}
 
 
+def transformers_5(state: State) -> dict:
+    """The names that a network of transformers 5 has in memory."""
+    pairs = {
+        "attention.self.query": "attention.q_proj",
+        "attention.self.key": "attention.k_proj",
+        "attention.self.value": "attention.v_proj",
+        "attention.self.": "attention.relative_position_bias.",
+        "attention.output.dense": "attention.o_proj",
+        "intermediate.dense": "mlp.fc1",
+        "output.dense": "mlp.fc2",
+    }
+
+    def rename(name: str) -> str:
+        for older, newer in pairs.items():
+            name = name.replace(older, newer)
+        return name.removeprefix("swin.")
+
+    return renamed(transformers(state), rename)
+
+
 # What a file is called in the report, and how its content is made from the state of
 # `built_of_images`; OF_VIDEOS from one with patches of 2 x 4 x 4 and windows of three axes.
 OF_IMAGES = {
@@ -286,6 +306,7 @@ OF_IMAGES = {
     "timm": ("Swin of images, named as by timm", timm),
     "torchvision": ("Swin of images, named as by torchvision", torchvision(first=1)),
     "transformers": ("Swin of images, named as by transformers", transformers),
+    "transformers 5": ("Swin of images, named as by transformers", transformers_5),
 }
 OF_VIDEOS = {
     "mmaction": ("Video-Swin, named as by the authors", mmaction),

@@ -10,8 +10,8 @@ import torch
 
 @pytest.fixture
 def part(scripts):
-    """`part("folds")` is that module of `scripts.probe`."""
-    return lambda name: importlib.import_module(f"scripts.probe.{name}")
+    """`part("folds")` is that module of `scripts.embeddings.probe`."""
+    return lambda name: importlib.import_module(f"scripts.embeddings.probe.{name}")
 
 
 def write(path: Path, header: str, rows: list) -> str:

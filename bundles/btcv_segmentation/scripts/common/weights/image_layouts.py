@@ -92,13 +92,15 @@ LAYOUTS = (
             (r"^(swin\.)?encoder\.", ""),
             (r"\.layernorm_before\.", ".norm1."),
             (r"\.layernorm_after\.", ".norm2."),
-            (r"\.attention\.self\.", ".attn."),
-            (r"\.attention\.output\.dense\.", ".attn.proj."),
+            (r"\.attention\.([qkv])_proj\.", r".attn.\1."),  # names in memory since version 5
+            (r"\.attention\.(self|relative_position_bias)\.", ".attn."),
+            (r"\.attention\.(o_proj|output\.dense)\.", ".attn.proj."),
             (r"\.intermediate\.dense\.", ".mlp.linear1."),
             (r"\.output\.dense\.", ".mlp.linear2."),
             *BLOCKS,
             *MERGINGS,
             PATCHES,
+            MLP,
         ),
     ),
 )
@@ -151,10 +153,11 @@ def _join_attention(tensors: State) -> dict[str, Tensor]:
     """Joins query, key and value of transformers to the one tensor of all others."""
     joined = {}
     for name, value in tensors.items():
-        if match := re.fullmatch(r"(.*\.attn\.)(query|key|value)(\.\w+)", name):
+        if match := re.fullmatch(r"(.*\.attn\.)(query|key|value|[qkv])(\.\w+)", name):
             before, which, after = match.groups()
-            names = [f"{before}{part}{after}" for part in ("query", "key", "value")]
-            if which == "query" and all(part in tensors for part in names):
+            words = ("query", "key", "value") if len(which) > 1 else ("q", "k", "v")
+            names = [f"{before}{part}{after}" for part in words]
+            if which == words[0] and all(part in tensors for part in names):
                 joined[f"{before}qkv{after}"] = torch.cat([tensors[part] for part in names])
         else:
             joined[name] = value

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..common.errors import InputError
+from ...common.errors import InputError
 
 
 def split_folds(

@@ -15,7 +15,7 @@ OTHERS = {"no bias": {"qkv_bias": False}, "patch norm": {"patch_norm": True}}
 
 @pytest.fixture
 def encoder_file(scripts):
-    return importlib.import_module("scripts.encoder_file")
+    return importlib.import_module("scripts.embeddings")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *OTHERS])

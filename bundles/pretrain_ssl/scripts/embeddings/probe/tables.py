@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..common.errors import InputError, list_first
+from ...common.errors import InputError, list_first
 
 IMAGE, PATIENT = "image", "patient"
 

@@ -13,9 +13,9 @@ from monai.engines import IterationEvents
 from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
-from .common.atomic_write import write_text
-from .common.data.output_names import dataset_root
-from .common.errors import InputError
+from ..common.atomic_write import write_text
+from ..common.data.output_names import dataset_root
+from ..common.errors import InputError
 
 
 def embedding(

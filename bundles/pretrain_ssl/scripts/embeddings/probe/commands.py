@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..common.cli.kinds import Count, Seed
-from ..common.errors import InputError, list_first
+from ...common.cli.kinds import Count, Seed
+from ...common.errors import InputError, list_first
 from .folds import split_folds
 from .probes import constant, nearest, ridge, standardise
 from .tables import Labelled, all_numbers, read_labelled

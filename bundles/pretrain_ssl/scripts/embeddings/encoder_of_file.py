@@ -8,13 +8,13 @@ from typing import Any
 from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import Tensor, nn
 
-from .common.errors import InputError
-from .common.network import PatchMerging
-from .common.network.patch_merging import AUTO
-from .common.weights import load_pretrained
-from .common.weights.architecture import Architecture, read_architecture
-from .common.weights.layouts import read_weights
-from .common.weights.preprocessing_note import describe_preprocessing_mismatch
+from ..common.errors import InputError
+from ..common.network import PatchMerging
+from ..common.network.patch_merging import AUTO
+from ..common.weights import load_pretrained
+from ..common.weights.architecture import Architecture, read_architecture
+from ..common.weights.layouts import read_weights
+from ..common.weights.preprocessing_note import describe_preprocessing_mismatch
 
 REMEDY = "give a file by --ckpt_path that docs/weights.md lists."
 
