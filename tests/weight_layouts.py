@@ -1,12 +1,13 @@
 """Files of every public layout, made from random networks: what a user may bring, in small."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from monai.networks.nets import SwinUNETR
-from monai.networks.nets.swin_unetr import PatchMergingV2
+from monai.networks.nets.swin_unetr import PatchMergingV2, SwinTransformer
 from torch import Tensor, nn
 
 ENCODER = "swinViT."
@@ -167,4 +168,147 @@ OF_LEGACY = {"model_swinvit", "disruptive autoencoders", "SuPreM"}
 WITH_V2 = {
     "VoCo": ("SwinUNETR with use_v2, as VoCo", False, 0, voco("")),
     "VoCo, module": ("SwinUNETR with use_v2, as VoCo", False, 0, voco("module.")),
+}
+
+
+# Swin networks of images and videos
+
+IMAGES = {
+    "in_chans": 3,
+    "embed_dim": 12,
+    "patch_size": [4, 4],
+    "window_size": [3, 3],
+    "depths": [2, 1, 1, 1],
+    "num_heads": [3, 6, 12, 24],
+    "patch_norm": True,
+    "spatial_dims": 2,
+}
+
+
+def built_of_images(**changes) -> nn.Module:
+    """MONAI's own Swin network of images, with patches of 4 x 4 and a norm, and random norms."""
+    network = SwinTransformer(**IMAGES | changes).eval()
+    for name, value in network.named_parameters():
+        if value.ndim == 1:
+            value.data = torch.rand_like(value) + 0.5
+        elif "table" in name or "reduction" in name:
+            value.data = torch.randn_like(value) * 0.3
+    return network
+
+
+def microsoft(state: State) -> dict:
+    """Names of the Swin Transformer's authors: three mergings, a last norm, a classifier, masks."""
+    names = renamed(
+        state, lambda n: fc(re.sub(r"^layers(\d)\.0", lambda m: f"layers.{int(m[1]) - 1}", n))
+    )
+    names = {n: value for n, value in names.items() if "layers.3.downsample" not in n}
+    more = {
+        "norm.weight": torch.rand(4),
+        "norm.bias": torch.rand(4),
+        "head.weight": torch.rand(5, 4),
+    }
+    return {"model": names | more | {"layers.0.blocks.1.attn_mask": torch.zeros(4, 9, 9)}}
+
+
+def mmaction(state: State) -> dict:
+    names = {f"backbone.{name}": value for name, value in microsoft(state)["model"].items()}
+    names["cls_head.fc_cls.weight"] = names.pop("backbone.head.weight")
+    return {"meta": {"epoch": 30}, "state_dict": names}
+
+
+def timm(state: State) -> dict:
+    """Patches merged at the start of the next stage; no position indices and masks."""
+
+    def later(match: re.Match) -> str:
+        return f"layers.{int(match[1]) + 1}.downsample"
+
+    names = renamed(
+        microsoft(state)["model"], lambda n: re.sub(r"^layers\.(\d)\.downsample", later, n)
+    )
+    names["head.fc.weight"] = names.pop("head.weight")
+    return {n: v for n, v in names.items() if "index" not in n and "mask" not in n}
+
+
+def torchvision(first: int) -> Callable[[State], dict]:
+    """One list of stages and mergings; `first` is the number of the first stage in it."""
+
+    def rename(name: str) -> str:
+        stage = int(match[1]) if (match := re.match(r"layers\.(\d)", name)) else 0
+        name = re.sub(r"^layers\.\d\.blocks", f"features.{first + 2 * stage}", name)
+        name = re.sub(r"^layers\.\d\.downsample", f"features.{first + 2 * stage + 1}", name)
+        name = name.replace(".mlp.fc1", ".mlp.0").replace(".mlp.fc2", ".mlp.3")
+        if first:
+            name = name.replace("patch_embed.proj", "features.0.0")
+            name = name.replace("patch_embed.norm", "features.0.2")
+        return name
+
+    def make(state: State) -> dict:
+        names = renamed(microsoft(state)["model"], rename)
+        return {
+            n: v.flatten() if n.endswith("index") and first else v
+            for n, v in names.items()
+            if "mask" not in n
+        }
+
+    return make
+
+
+def transformers(state: State) -> dict:
+    """Query, key and value apart, under the names of the files that its hub has."""
+    pairs = {
+        "patch_embed.proj": "embeddings.patch_embeddings.projection",
+        "patch_embed.norm": "embeddings.norm",
+        "layers.": "encoder.layers.",
+        ".norm1": ".layernorm_before",
+        ".norm2": ".layernorm_after",
+        ".attn.proj": ".attention.output.dense",
+        ".attn.": ".attention.self.",
+        ".mlp.fc1": ".intermediate.dense",
+        ".mlp.fc2": ".output.dense",
+    }
+    names = {}
+    for name, value in microsoft(state)["model"].items():
+        if "mask" in name or name == "head.weight":
+            continue
+        name = "layernorm" + name.removeprefix("norm") if name.startswith("norm.") else name
+        for ours, theirs in pairs.items():
+            name = name.replace(ours, theirs)
+        parts = zip(("query", "key", "value"), value.chunk(3))
+        split = {name.replace("qkv", part): each for part, each in parts} if "qkv" in name else {}
+        names |= {f"swin.{each}": part for each, part in (split or {name: value}).items()}
+    return names | {"classifier.weight": torch.rand(5, 4)}
+
+
+def transformers_5(state: State) -> dict:
+    """The names that a network of transformers 5 has in memory."""
+    pairs = {
+        "attention.self.query": "attention.q_proj",
+        "attention.self.key": "attention.k_proj",
+        "attention.self.value": "attention.v_proj",
+        "attention.self.": "attention.relative_position_bias.",
+        "attention.output.dense": "attention.o_proj",
+        "intermediate.dense": "mlp.fc1",
+        "output.dense": "mlp.fc2",
+    }
+
+    def rename(name: str) -> str:
+        for older, newer in pairs.items():
+            name = name.replace(older, newer)
+        return name.removeprefix("swin.")
+
+    return renamed(transformers(state), rename)
+
+
+# What a file is called in the report, and how its content is made from the state of
+# `built_of_images`; OF_VIDEOS from one with patches of 2 x 4 x 4 and windows of three axes.
+OF_IMAGES = {
+    "Microsoft": ("Swin of images, named as by the authors", microsoft),
+    "timm": ("Swin of images, named as by timm", timm),
+    "torchvision": ("Swin of images, named as by torchvision", torchvision(first=1)),
+    "transformers": ("Swin of images, named as by transformers", transformers),
+    "transformers 5": ("Swin of images, named as by transformers", transformers_5),
+}
+OF_VIDEOS = {
+    "mmaction": ("Video-Swin, named as by the authors", mmaction),
+    "torchvision": ("Video-Swin, named as by torchvision", torchvision(first=0)),
 }

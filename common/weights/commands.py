@@ -114,6 +114,8 @@ def _network_of(architecture: Architecture) -> matching.State:
         num_heads=(3, 6, 12, 24),
         window_size=architecture.window_size or 7,
         use_v2=architecture.use_v2,
+        patch_norm=bool(architecture.patch_norm),
+        qkv_bias=architecture.qkv_bias is not False,
     ).state_dict()
 
 

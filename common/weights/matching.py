@@ -26,6 +26,9 @@ KNOWN = (  # owners of tensors for which many networks have no place
     ),
     (re.compile(r"swinViT\.mask_token"), "a mask token"),
     (re.compile(r"swinViT\.norm\."), "a last norm that SwinUNETR does not have"),
+    (re.compile(r"(cls_)?head\.|classifier\."), "another task's head"),
+    (re.compile(r"(swin\.layer)?norm\.|layernorm\."), "a last norm that SwinUNETR does not have"),
+    (re.compile(r"swin\.embeddings\.mask_token"), "a mask token"),
     (re.compile(r"norm\d\."), "the stages' norms, which SwinUNETR does not learn"),
 )
 
@@ -109,9 +112,18 @@ def describe_counts(loaded: State, network_tensors: State) -> str:
     return ", ".join([f"{words[0]} tensors", *words[1:]]) if words else "no tensor"
 
 
-def parts_from_scratch(loaded: State, network_tensors: State) -> str:
-    """Names the parts of the network for which the file has no tensor."""
-    return " and ".join(sorted(set(map(part, network_tensors)) - set(map(part, loaded))))
+def parts_from_scratch(loaded: State, network_tensors: State, lacking: str = "") -> str:
+    """Names the parts of the network for which the file has no tensor.
+
+    Args:
+        loaded, network_tensors: by the network's names.
+        lacking: how the names of tensors begin that no such file has; see `layouts.Weights`.
+    """
+    parts = sorted(set(map(part, network_tensors)) - set(map(part, loaded)))
+    absent = [name for name in network_tensors if lacking and name.startswith(lacking)]
+    if absent and not any(name in loaded for name in absent):
+        parts.insert(0, f"{lacking.rstrip('.')} ({len(absent)} tensors)")
+    return " and ".join(parts)
 
 
 def describe_left_out(file_tensors: State, network_tensors: State) -> str:

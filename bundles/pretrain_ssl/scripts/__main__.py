@@ -5,6 +5,7 @@ from .common.cli.main import main
 GROUPS = {
     "weights": "scripts.common.weights.commands",
     "corpus": "scripts.corpus.commands",
+    "probe": "scripts.embeddings.probe.commands",
 }
 
 if __name__ == "__main__":

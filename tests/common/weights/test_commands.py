@@ -31,7 +31,7 @@ def test_inspect_tells_layout_architecture_and_settings(tmp_path):
         "decoder": "33 of 33 tensors",
         "others": "none",
         "architecture": "feature size 12, depths 1,2,1,1, heads 3,6,12,24, window size 4, "
-        "use_v2 True, input channels 1, classes 3",
+        "use_v2 True, patch_norm False, qkv_bias True, input channels 1, classes 3",
         "merging": "current, by its note",
         "trained with": "spacing 1.5 x 1.5 x 2 mm, intensity -175 to 250",
         "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),

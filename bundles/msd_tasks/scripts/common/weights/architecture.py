@@ -11,7 +11,9 @@ PATCH = "swinViT.patch_embed.proj.weight"  # (feature size, channels, patch alon
 OUTPUT = "out.conv.conv.weight"  # (classes, feature size, 1, 1, 1)
 TABLE = "blocks.0.attn.relative_position_bias_table"  # (relative positions in a window, heads)
 INDEX = ".attn.relative_position_index"  # a constant, which follows from the window
+QKV = "swinViT.layers1.0.blocks.0.attn.qkv.weight"
 STAGES = range(1, 5)
+SWITCHES = ("use_v2", "patch_norm", "qkv_bias")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Architecture:
     num_heads: tuple[int, ...] | None
     window_size: int | None
     use_v2: bool
+    patch_norm: bool | None
+    qkv_bias: bool | None
     in_channels: int | None
     out_channels: int | None
 
@@ -47,6 +51,8 @@ def read_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
         num_heads=tuple(table.shape[1] for table in tables) if are_known else None,
         window_size=_window_edge(len(tables[0])) if are_known else None,
         use_v2=any(re.match(r"swinViT\.layers\dc\.", name) for name in tensors),
+        patch_norm=None if patch is None else PATCH.replace("proj", "norm") in tensors,
+        qkv_bias=QKV.replace("weight", "bias") in tensors if QKV in tensors else None,
         in_channels=None if patch is None else patch.shape[1],
         out_channels=None if output is None else output.shape[0],
     )
@@ -93,12 +99,12 @@ def plain(value: object) -> str:
 
 def _label(name: str) -> str:
     labels = {"num_heads": "heads", "in_channels": "input channels", "out_channels": "classes"}
-    return labels.get(name, name if name == "use_v2" else name.replace("_", " "))
+    return labels.get(name, name if name in SWITCHES else name.replace("_", " "))
 
 
 def _describe_pair(name: str, file_value: object, network_value: object) -> str:
-    if name == "use_v2":
-        kinds = {True: "with use_v2", False: "without use_v2"}
+    if name in SWITCHES:
+        kinds = {True: f"with {name}", False: f"without {name}"}
         return f"is of a network {kinds[file_value]}, and this one is {kinds[network_value]}"
     return f"has {_label(name)} {plain(file_value)}, this network {plain(network_value)}"
 
@@ -108,6 +114,9 @@ def _suggest_remedy(mismatches: Mapping[str, tuple], is_whole: bool, is_pretrain
         if not is_whole and mismatches["in_channels"][0] == 1:
             return "--inflate_input True repeats the one channel, or give other weights."
         return "give the configuration of its training, or other weights."
+    feature_size = mismatches.get("feature_size", (0,))[0]
+    if feature_size % 12 and not is_pretraining:
+        return "SwinUNETR takes a feature size that is a multiple of 12 alone; give other weights."
     flags = " ".join(
         _format_flag(name, file_value, is_pretraining)
         for name, (file_value, _) in mismatches.items()

@@ -59,7 +59,11 @@ def check_network(
 
 
 def check_encoder(
-    path: str, file_tensors: Tensors, network_tensors: Tensors, allow_partial: bool
+    path: str,
+    file_tensors: Tensors,
+    network_tensors: Tensors,
+    allow_partial: bool,
+    lacking: str = "",
 ) -> None:
     """Refuses an encoder that is not the network's, and a part of one without `allow_partial`.
 
@@ -69,6 +73,7 @@ def check_encoder(
         path: the file, for the sentence.
         file_tensors, network_tensors: by SwinUNETR's names.
         allow_partial: accept an encoder of which some tensors fit.
+        lacking: how the names of tensors begin that may be missing; see `layouts.Weights`.
 
     Raises:
         InputError: as above.
@@ -78,7 +83,11 @@ def check_encoder(
     is_other_size = of_file.feature_size not in (None, of_network.feature_size)
     if mismatch and (not allow_partial or is_other_size):
         raise InputError(f"{path} {mismatch}")
-    expected = matching.encoder_of(network_tensors)
+    expected = {
+        name: value
+        for name, value in matching.encoder_of(network_tensors).items()
+        if not lacking or not name.startswith(lacking) or name in file_tensors
+    }
     encoder = matching.encoder_of(matching.with_positions(file_tensors, network_tensors))
     fitting = matching.select_fitting(file_tensors, expected)
     if allow_partial and not matching.learnt_names(fitting):

@@ -2,6 +2,7 @@
 """Recognises the layouts of public checkpoints, and renames tensors to SwinUNETR's names."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -12,6 +13,8 @@ from ..network.patch_merging import CURRENT, LEGACY
 from ..network.slice_order import SMIT, in_current_order
 from .checkpoint_file import read_state_dict
 from .find_merging import Evidence, find_merging
+from .image_layouts import LACKING, read_image_layout
+from .inflate import inflate
 from .preprocessing_note import read_metadata
 
 
@@ -81,6 +84,7 @@ class Weights:
         trained_with: spacing and intensity range of its training, or None; see
             `preprocessing_note`.
         evidence: patch merging of its training, and its source.
+        lacking: how the names of encoder tensors begin that no file of its layout has; else empty.
     """
 
     path: str
@@ -88,14 +92,16 @@ class Weights:
     tensors: dict[str, Tensor]
     trained_with: dict | None
     evidence: Evidence
+    lacking: str = ""
 
 
-def read_weights(path: str, remedy: str) -> Weights:
+def read_weights(path: str, remedy: str, window: Sequence[int] | None = None) -> Weights:
     """Reads the weights of a file of any known layout.
 
     Args:
         path: the file.
         remedy: how to get weights; closes the sentence where the file has none.
+        window: the network's, for weights of images and videos; see `inflate.inflate`.
 
     Raises:
         InputError: see `checkpoint_file.read_state_dict`; or its layout is not known, or it
@@ -103,6 +109,9 @@ def read_weights(path: str, remedy: str) -> Weights:
     """
     state_dict = read_state_dict(path, remedy)
     file_tensors = {_rename(name, (WRAPPERS,)): value for name, value in state_dict.items()}
+    from_images = _read_images(path, file_tensors, window)
+    if from_images:
+        return from_images
     matches = (one for one in LAYOUTS if any(re.search(one.mark, name) for name in file_tensors))
     layout = next(matches, None)
     if layout is None:
@@ -122,6 +131,18 @@ def read_weights(path: str, remedy: str) -> Weights:
     note = read_metadata(state_dict)
     evidence = find_merging(path, tensors, layout.merging, note)
     return Weights(path, layout.name, tensors, note, evidence)
+
+
+def _read_images(
+    path: str, file_tensors: dict[str, Tensor], window: Sequence[int] | None
+) -> Weights | None:
+    """Inflates the weights of a Swin network of images or videos; None for any other file."""
+    named = read_image_layout(path, file_tensors)
+    if named is None:
+        return None
+    layout, tensors = named
+    evidence = Evidence(CURRENT, "as it is inflated")
+    return Weights(path, layout, inflate(tensors, window), None, evidence, LACKING)
 
 
 def _rename(name: str, renames: tuple[tuple[str, str], ...]) -> str:

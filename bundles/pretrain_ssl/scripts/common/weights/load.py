@@ -128,11 +128,12 @@ def load_pretrained(
         _start_from_scratch(network)
         return
     remedy = "give weights by --pretrained that docs/weights.md of btcv_segmentation lists."
-    weights, network_tensors = read_weights(pretrained, remedy), network.state_dict()
+    window = getattr(getattr(network, "swinViT", None), "window_size", None)
+    weights, network_tensors = read_weights(pretrained, remedy, window), network.state_dict()
     file_tensors = weights.tensors
     if inflate_input:
         file_tensors = repeat_input_channel(file_tensors, network_tensors)
-    check_encoder(pretrained, file_tensors, network_tensors, allow_partial)
+    check_encoder(pretrained, file_tensors, network_tensors, allow_partial, weights.lacking)
     candidates = matching.with_positions(file_tensors, network_tensors)
     fitting = matching.select_fitting(candidates, network_tensors)
     merging, merging_words = _decide_merging(weights, network, allow_other_merging)
@@ -142,7 +143,7 @@ def load_pretrained(
     if first_merging not in (None, merging):
         preprocessing_note.attach_metadata(network, {STARTED_FROM: first_merging})
     counts = matching.describe_counts(fitting, network_tensors)
-    from_scratch = matching.parts_from_scratch(fitting, network_tensors)
+    from_scratch = matching.parts_from_scratch(fitting, network_tensors, weights.lacking)
     left_out = matching.describe_left_out(file_tensors, network_tensors)
     preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
     logger.info(

@@ -13,8 +13,9 @@ from monai.engines import IterationEvents
 from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
-from .common.atomic_write import write_text
-from .common.data.output_names import dataset_root
+from ..common.atomic_write import write_text
+from ..common.data.output_names import dataset_root
+from ..common.errors import InputError
 
 
 def embedding(
@@ -61,6 +62,10 @@ class EmbeddingTable:
         dataset_dir: folder of the images, or the one image.
         batch_size: windows at a time.
         key: of the volume that is embedded, in the evaluator's batch: (C, X, Y, Z), decollated.
+        stages: numbers of the encoder's outputs that get columns; None: all.
+
+    Raises:
+        InputError: at the first volume, where the encoder has no such stage.
     """
 
     def __init__(
@@ -71,10 +76,12 @@ class EmbeddingTable:
         dataset_dir: str,
         batch_size: int = 1,
         key: str = "intact",
+        stages: Sequence[int] | None = None,
     ) -> None:
         self.path, self.network, self.patch_size = Path(path), network, patch_size
         self.folder, self.batch_size, self.key = dataset_root(dataset_dir), batch_size, key
-        self.rows: list[tuple[str, list[Tensor]]] = []
+        self.stages = stages
+        self.rows: list[tuple[str, dict[int, Tensor]]] = []
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)
@@ -95,16 +102,24 @@ class EmbeddingTable:
             precision = torch.autocast("cuda", enabled=engine.amp, **engine.amp_kwargs)
             with eval_mode(encoder), precision:
                 stages = embedding(encoder, volume, self.patch_size, self.batch_size)
-            self.rows.append((Path(name).as_posix(), [stage.cpu() for stage in stages]))
+            chosen = range(len(stages)) if self.stages is None else self.stages
+            if max(chosen) >= len(stages):
+                raise InputError(
+                    f"--embedding_stages {max(chosen)} is no stage of this encoder; it has 0 to "
+                    f"{len(stages) - 1}."
+                )
+            self.rows.append((Path(name).as_posix(), {s: stages[s].cpu() for s in chosen}))
 
     def completed(self, engine: Engine) -> None:
         if not self.rows:
             return
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        sizes = [len(stage) for stage in self.rows[0][1]]
-        columns = [f"stage{s}_{f}" for s, size in enumerate(sizes) for f in range(size)]
+        sizes = {s: len(stage) for s, stage in self.rows[0][1].items()}
+        columns = [f"stage{s}_{f}" for s, size in sizes.items() for f in range(size)]
         table.writerow(["image", *columns])
         for name, stages in self.rows:
-            table.writerow([name, *(f"{value:.6g}" for value in torch.cat(stages).tolist())])
+            table.writerow(
+                [name, *(f"{value:.6g}" for value in torch.cat([*stages.values()]).tolist())]
+            )
         write_text(self.path, text.getvalue())
