@@ -40,6 +40,23 @@ def test_a_run_that_goes_on_is_the_run_that_would_have_been(phantoms, tmp_path, 
 
 
 @pytest.mark.slow
+def test_encoder_and_decoder_start_a_segmentation_with_every_tensor(phantoms, tmp_path):
+    source, target = (copy_bundle(n, tmp_path) for n in ("pretrain_ssl", "btcv_segmentation"))
+    flags = ["--iterations", 1, "--batch_size", 2]
+    run_here(source, f"train {OVERLAYS['mae']} demo", "--dataset_dir", phantoms / "corpus", *flags)
+    run_here(source, "export_encoder")
+    flags = ["--epochs", 1, "--val_interval", 1, "--learning_rate", 1e-30]
+    flags += ["--pretrained", source / "models/network.pt"]
+    done = run_here(target, "train demo", "--dataset_dir", phantoms / "btcv", *flags)
+    assert "weights: encoder 70 of 70 tensors, decoder 31 of 33 from" in done.stdout
+    assert "objective masked_mae, crops 64 x 64 x 32, 1 iterations" in done.stdout
+    given = torch.load(source / "models/network.pt", weights_only=True)
+    trained = torch.load(target / "models/model.pt", weights_only=True)
+    assert trained.keys() - given.keys() == {"out.conv.conv.weight", "out.conv.conv.bias"}
+    assert all((trained[n].float() - v).abs().max() < 1e-25 for n, v in given.items())
+
+
+@pytest.mark.slow
 def test_two_processes_train_every_parameter(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     configs = f"train {OVERLAYS['mae']} demo multi_gpu_train"
