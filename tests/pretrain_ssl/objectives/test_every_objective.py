@@ -64,6 +64,11 @@ def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_s
     kinds = ("corrupted.nii.gz", "reconstruction.nii.gz", "triptych.png")
     assert {f"{stem}_{kind}" for kind in kinds if content["corrupt"]} <= written
     assert "embeddings.csv" in written
+    embeddings = (bundle / "predictions/embeddings.csv").read_text()
+    done = run_here(bundle, "inference embeddings demo", "--dataset_dir", image)
+    assert f"encoder 70 of 70 tensors from ./models/model.pt ({layout_of(state)}" in done.stdout
+    assert f"objective {name}" in done.stdout
+    assert (bundle / "predictions/embeddings.csv").read_text() == embeddings
     other = "train demo evaluate" if overlays else "train objectives/heads_paper demo evaluate"
     refused = run_here(bundle, other, "--dataset_dir", corpus, check=False)
     assert refused.returncode == 1
@@ -79,6 +84,11 @@ def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_s
         device="cpu",
         patch_size=[96, 96, 96],
     )
+
+
+def layout_of(state: dict) -> str:
+    has_head = any(name.startswith("reconstruction_head.") for name in state)
+    return "pre-training of this project" if has_head else "SwinUNETR"
 
 
 def paths(bundle: Path, configs: str) -> list[str]:
