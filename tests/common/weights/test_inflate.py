@@ -68,6 +68,19 @@ def test_a_volume_constant_along_z_gives_the_states_of_its_slice(tmp_path, caplo
     assert "1 of another task's head" in line and "unknown" not in line
 
 
+@pytest.mark.slow
+def test_at_the_size_of_swin_t(tmp_path):
+    size = {"embed_dim": 96, "depths": [2, 2, 6, 2]}
+    images, volumes = built_of_images(window_size=[7, 7], **size), Encoder([7, 7, 2], **size)
+    load.load_pretrained(volumes, saved(tmp_path / "a.pt", microsoft(copied(images))))
+    gray = torch.rand(1, 1, 112, 112)
+    with torch.no_grad():
+        expected = images(as_seen_by_images(gray))
+        states = volumes.swinViT(gray[..., None].expand(-1, -1, -1, -1, 32).contiguous())
+    for theirs, ours in zip(expected[:4], states[:4]):
+        assert torch.allclose(theirs[..., None].expand_as(ours), ours, atol=4e-6)
+
+
 def test_the_old_merging_gives_other_states(tmp_path, refusal):
     images, volumes = built_of_images(), Encoder(merging=LEGACY)
     path = saved(tmp_path / "a.pt", microsoft(copied(images)))
