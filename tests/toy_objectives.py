@@ -95,6 +95,7 @@ class MomentumMetrics(ObjectiveMetrics):
 '''
 
 MOMENTUM_OVERLAY = {
+    "objective": "momentum",
     "crops_per_item": 2,
     "network_def": {
         "_target_": "scripts.objectives.momentum.MomentumNetwork",

@@ -12,7 +12,7 @@ from ignite.engine import Engine
 
 from ..errors import InputError
 from ..network.patch_merging import merging_of
-from ..weights.preprocessing_note import merging_in
+from ..weights.preprocessing_note import add_to_note, merging_in
 from .data_digest import digest_data
 
 logger = logging.getLogger(__name__)
@@ -47,8 +47,10 @@ def training_state(
         network: the bare network, not its DDP wrapper.
         others: more objects with a state, by name: optimizer, scheduler.
     """
+    network_state = network.state_dict()
+    add_to_note(network_state, iterations=engine.state.iteration)
     found = {
-        "network": network.state_dict(),
+        "network": network_state,
         **{name: other.state_dict() for name, other in others.items()},
         "iteration": engine.state.iteration,
         "engine": {key: getattr(engine.state, key) for key in engine.state_dict_user_keys},

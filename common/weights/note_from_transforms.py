@@ -1,6 +1,6 @@
 """Derives the note on preprocessing from the very transforms that prepare the images."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -15,18 +15,22 @@ def preprocessing_of(
     transforms: Iterable[Transform] | Compose,
     task: str = "",
     labels: Mapping[str, str] | None = None,
+    objective: str = "",
+    patch_size: Sequence[int] = (),
 ) -> dict:
-    """Describes the preprocessing of images by its transforms: spacing, intensities, task.
+    """Describes the preprocessing of images by its transforms, and what the images are for.
 
     Args:
         transforms: the deterministic transforms of a training or an inference; those inside others
             count.
         task: name of the task; left out when empty.
         labels: names by number, `{"0": "background", "1": "spleen"}`; left out when None.
+        objective: name of the pre-training objective; left out when empty.
+        patch_size: of the crops, voxels; left out when empty.
 
     Returns:
         `spacing_mm` of the transform that resamples, `intensity`: class and arguments of each
-        transform of intensities, in order, then `task` and `labels`.
+        transform of intensities, in order, then those of the other arguments that are given.
     """
     note: dict[str, Any] = {"intensity": []}
     for transform in _flattened(transforms):
@@ -35,7 +39,13 @@ def preprocessing_of(
             note["spacing_mm"] = [float(mm) for mm in ensure_tuple(pixdim)]
         elif type(transform).__module__ == intensity_transforms.__name__:
             note["intensity"].append([type(transform).__name__, _arguments(transform)])
-    return note | ({"task": task} if task else {}) | ({"labels": dict(labels)} if labels else {})
+    others = {
+        "task": task,
+        "labels": dict(labels or {}),
+        "objective": objective,
+        "patch_size": list(patch_size),
+    }
+    return note | {name: value for name, value in others.items() if value}
 
 
 def _flattened(transforms: Iterable[Transform] | Compose) -> Iterator[Transform]:

@@ -34,6 +34,7 @@ def test_inspect_tells_layout_architecture_and_settings(tmp_path):
         "use_v2 True, input channels 1, classes 3",
         "merging": "current, by its note",
         "trained with": "spacing 1.5 x 1.5 x 2 mm, intensity -175 to 250",
+        "training": "nothing that it carries",
         "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
     }
 

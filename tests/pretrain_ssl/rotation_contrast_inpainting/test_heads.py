@@ -45,21 +45,6 @@ def test_projections_are_what_their_names_say(heads):
     assert layers("batch_norm_mlp") == ["Sequential", *hidden]
 
 
-def test_unknown_projection_and_decoder_are_refused(heads):
+def test_an_unknown_projection_is_refused(heads):
     with pytest.raises(ValueError, match="'cubic' is unknown; choose from linear, mlp"):
         heads.projection("cubic", 4, 4, 4)
-    with pytest.raises(ValueError, match="'unet' is unknown; choose from deconvolution"):
-        heads.ReconstructionHead(16, 1, decoder="unet")
-
-
-@pytest.mark.parametrize("decoder", ["deconvolution", "convolutions"])
-def test_decoders_restore_the_crops_size(heads, decoder):
-    head = heads.ReconstructionHead(16, 2, decoder)
-    assert head(torch.rand(1, 16, 2, 2, 1)).shape == (1, 2, 64, 64, 32)
-
-
-def test_official_decoder_has_five_convolutions_and_a_last_one(heads):
-    layers = heads.ReconstructionHead(32, 1, "convolutions")
-    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv3d)]
-    widths = [(layer.in_channels, layer.out_channels) for layer in convolutions]
-    assert widths == [(32, 16), (16, 8), (8, 4), (4, 2), (2, 2), (2, 1)]

@@ -16,7 +16,7 @@ from ..atomic_write import check_writable, save_atomically
 from ..errors import InputError
 from ..network.patch_merging import AUTO, CURRENT, check_kind
 from ..network.slice_order import MERGINGV2, in_current_order
-from . import matching, preprocessing_note
+from . import matching, objective, preprocessing_note
 from .architecture import Architecture, describe, read_architecture
 from .find_merging import decide, in_words
 from .layouts import Weights, read_weights
@@ -45,6 +45,7 @@ def inspect(file: str) -> str:
         "merging": str(weights.evidence),
         "trained with": _join_words(preprocessing_note.describe(note or {}))
         or "nothing that it carries",
+        "training": objective.describe_training(note or {}) or "nothing that it carries",
         "sha256": sha256(file),
     }
     return "\n".join([file, *(f"{name:14}{text}" for name, text in lines.items())])

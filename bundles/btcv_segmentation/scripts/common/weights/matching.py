@@ -25,7 +25,7 @@ KNOWN = (  # owners of tensors for which many networks have no place
         re.compile(r"organ_embedding|(controller|GAP|precls_conv|text_to_vision)\."),
         "SuPreM's heads",
     ),
-    (re.compile(r"swinViT\.mask_token"), "a mask token"),
+    (re.compile(r"(swinViT\.)?mask_token"), "a mask token"),
     (re.compile(r"swinViT\.norm\."), "a last norm that SwinUNETR does not have"),
     (re.compile(r"norm\d\."), "the stages' norms, which SwinUNETR does not learn"),
 )

@@ -83,6 +83,13 @@ def merging_in(state: Mapping[str, Tensor]) -> str | None:
     return (read_metadata(state) or {}).get(MERGING)
 
 
+def add_to_note(state: Mapping[str, Tensor], **values: Any) -> None:
+    """Adds to the note of a network's state dict, where it has one, such as `iterations=500`."""
+    note = getattr(state, "_metadata", {}).get(KEY)
+    if note is not None:
+        note.update(values)
+
+
 def describe(trained_with: Mapping[str, Any]) -> dict[str, str]:
     """Describes the compared parts of a note: `{"spacing": "1.5 x 1.5 x 2 mm", "intensity": …}`.
 

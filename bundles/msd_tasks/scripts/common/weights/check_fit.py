@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import InputError
-from . import matching, preprocessing_note
+from . import matching, objective, preprocessing_note
 from .architecture import describe_architecture_mismatch, read_architecture
 from .layouts import Weights
 
@@ -17,17 +17,17 @@ Tensors = Mapping[str, Tensor]
 def check_network(
     weights: Weights, network_tensors: Tensors, trained_with: Mapping[str, Any] | None, remedy: str
 ) -> None:
-    """Refuses weights of another task, of another network or of another preprocessing.
+    """Refuses weights of another task, objective, network or preprocessing.
 
     Args:
         weights: the file's.
         network_tensors: the network's state dict; the file must have each of its tensors.
-        trained_with: spacing, intensity range and task of this run; None compares none.
+        trained_with: spacing, intensity range, task and objective of this run; None compares none.
         remedy: how to get weights; closes the sentence.
 
     Raises:
         InputError: a tensor is missing, unknown or of another shape, or the file's note has another
-            task, labels, spacing or intensity range.
+            task, labels, objective, spacing or intensity range.
     """
     other_task = preprocessing_note.describe_other_task(
         weights.trained_with or {}, trained_with or {}
@@ -37,9 +37,20 @@ def check_network(
             f"{weights.path} was trained {other_task}; give the config of its task, or other "
             "weights by --ckpt_path."
         )
+    other_objective = objective.describe_other_objective(
+        weights.trained_with or {}, trained_with or {}
+    )
+    if other_objective:
+        raise InputError(
+            f"{weights.path} was pre-trained {other_objective}, or give other weights by "
+            "--ckpt_path."
+        )
     path, of_network = weights.path, read_architecture(network_tensors)
     mismatch = describe_architecture_mismatch(
-        read_architecture(weights.tensors), of_network, is_whole=True
+        read_architecture(weights.tensors),
+        of_network,
+        is_whole=True,
+        is_pretraining=objective.KEY in (trained_with or {}),
     )
     if mismatch:
         raise InputError(f"{path} {mismatch}")
@@ -59,7 +70,11 @@ def check_network(
 
 
 def check_encoder(
-    path: str, file_tensors: Tensors, network_tensors: Tensors, allow_partial: bool
+    path: str,
+    file_tensors: Tensors,
+    network_tensors: Tensors,
+    allow_partial: bool,
+    is_pretraining: bool = False,
 ) -> None:
     """Refuses an encoder that is not the network's, and a part of one without `allow_partial`.
 
@@ -69,12 +84,15 @@ def check_encoder(
         path: the file, for the sentence.
         file_tensors, network_tensors: by SwinUNETR's names.
         allow_partial: accept an encoder of which some tensors fit.
+        is_pretraining: see `describe_architecture_mismatch`.
 
     Raises:
         InputError: as above.
     """
     of_file, of_network = read_architecture(file_tensors), read_architecture(network_tensors)
-    mismatch = describe_architecture_mismatch(of_file, of_network, is_whole=False)
+    mismatch = describe_architecture_mismatch(
+        of_file, of_network, is_whole=False, is_pretraining=is_pretraining
+    )
     is_other_size = of_file.feature_size not in (None, of_network.feature_size)
     if mismatch and (not allow_partial or is_other_size):
         raise InputError(f"{path} {mismatch}")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..network.encoder import is_frozen
 from ..network.patch_merging import AUTO, CURRENT, asked_merging, merging_of, set_merging
-from . import find_merging, matching, preprocessing_note
+from . import find_merging, matching, objective, preprocessing_note
 from .check_fit import check_encoder, check_network
 from .inflate import repeat_input_channel
 from .layouts import Weights, read_weights
@@ -132,7 +132,8 @@ def load_pretrained(
     file_tensors = weights.tensors
     if inflate_input:
         file_tensors = repeat_input_channel(file_tensors, network_tensors)
-    check_encoder(pretrained, file_tensors, network_tensors, allow_partial)
+    is_pretraining = objective.KEY in (trained_with or {})
+    check_encoder(pretrained, file_tensors, network_tensors, allow_partial, is_pretraining)
     candidates = matching.with_positions(file_tensors, network_tensors)
     fitting = matching.select_fitting(candidates, network_tensors)
     merging, merging_words = _decide_merging(weights, network, allow_other_merging)
@@ -145,8 +146,11 @@ def load_pretrained(
     from_scratch = matching.parts_from_scratch(fitting, network_tensors)
     left_out = matching.describe_left_out(file_tensors, network_tensors)
     preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
+    training = objective.describe_training(weights.trained_with or {})
     logger.info(
-        f"weights: {counts} from {pretrained} ({weights.layout}; {merging_words}; {preprocessing})"
+        f"weights: {counts} from {pretrained} ({weights.layout}; "
+        + (f"{training}; " if training else "")
+        + f"{merging_words}; {preprocessing})"
         + (f"; {from_scratch} from scratch" if from_scratch else "")
         + (f"; left out: {left_out}" if left_out else "")
         + ("; the one input channel repeated" if file_tensors is not weights.tensors else "")

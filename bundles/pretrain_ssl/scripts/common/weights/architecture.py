@@ -53,7 +53,10 @@ def read_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
 
 
 def describe_architecture_mismatch(
-    of_file: Architecture, of_network: Architecture, is_whole: bool
+    of_file: Architecture,
+    of_network: Architecture,
+    is_whole: bool,
+    is_pretraining: bool = False,
 ) -> str:
     """Describes how a file's architecture differs from a network's; empty when both agree.
 
@@ -64,6 +67,8 @@ def describe_architecture_mismatch(
         of_file, of_network: the two architectures.
         is_whole: whether all tensors are to be loaded. Then the number of classes counts, and
             `--inflate_input` is no remedy.
+        is_pretraining: whether the network is of a pre-training, whose config has the encoder as a
+            node; also taken to be so without an output layer.
     """
     names = [field.name for field in fields(Architecture)]
     pairs = {name: (getattr(of_file, name), getattr(of_network, name)) for name in names}
@@ -74,8 +79,8 @@ def describe_architecture_mismatch(
     words = " and ".join(_describe_pair(name, *pair) for name, pair in mismatches.items())
     if not mismatches:
         return ""
-    is_pretraining = of_network.out_channels is None  # the encoder is a node of its own there
-    return f"{words}; {_suggest_remedy(mismatches, is_whole, is_pretraining)}"
+    has_encoder_node = is_pretraining or of_network.out_channels is None
+    return f"{words}; {_suggest_remedy(mismatches, is_whole, has_encoder_node)}"
 
 
 def describe(architecture: Architecture) -> str:
@@ -103,21 +108,21 @@ def _describe_pair(name: str, file_value: object, network_value: object) -> str:
     return f"has {_label(name)} {plain(file_value)}, this network {plain(network_value)}"
 
 
-def _suggest_remedy(mismatches: Mapping[str, tuple], is_whole: bool, is_pretraining: bool) -> str:
+def _suggest_remedy(mismatches: Mapping[str, tuple], is_whole: bool, has_encoder_node: bool) -> str:
     if "in_channels" in mismatches or "out_channels" in mismatches:
         if not is_whole and mismatches["in_channels"][0] == 1:
             return "--inflate_input True repeats the one channel, or give other weights."
         return "give the configuration of its training, or other weights."
     flags = " ".join(
-        _format_flag(name, file_value, is_pretraining)
+        _format_flag(name, file_value, has_encoder_node)
         for name, (file_value, _) in mismatches.items()
     )
     return f"give {flags}, or other weights."
 
 
-def _format_flag(name: str, value: object, is_pretraining: bool) -> str:
+def _format_flag(name: str, value: object, has_encoder_node: bool) -> str:
     value = (value,) * 3 if name == "window_size" else value
-    if is_pretraining:  # MONAI's SwinTransformer calls the feature size so
+    if has_encoder_node:  # MONAI's SwinTransformer calls the feature size so
         name = "encoder::" + name.replace("feature_size", "embed_dim")
     flag = f"--network_def::{name}"
     return f'{flag} "[{plain(value)}]"' if isinstance(value, tuple) else f"{flag} {value}"

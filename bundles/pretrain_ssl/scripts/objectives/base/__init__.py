@@ -1,9 +1,12 @@
-"""Holds the loss, metrics, inferers and handlers that every pre-training objective shares."""
+"""Holds the parts that several pre-training objectives share."""
 
+from .encode import RestoringUNETR, encode
 from .handlers import CropsTable, MetricsFile
 from .inferers import ChunkInferer, ValidationInferer
 from .loss import ObjectiveLoss
 from .metrics import ObjectiveMetrics
+from .pictures import PictureWriter, Triptychd, ValidationPictures
+from .reconstruction_head import ReconstructionHead
 
 __all__ = [
     "ChunkInferer",
@@ -11,5 +14,11 @@ __all__ = [
     "MetricsFile",
     "ObjectiveLoss",
     "ObjectiveMetrics",
+    "PictureWriter",
+    "ReconstructionHead",
+    "RestoringUNETR",
+    "Triptychd",
     "ValidationInferer",
+    "ValidationPictures",
+    "encode",
 ]

@@ -1,10 +1,9 @@
 """Trains by rotation, contrast and inpainting: the paper's objective (section 3.2)."""
 
-from .heads import ContrastiveHead, ReconstructionHead, RotationHead
+from .heads import ContrastiveHead, RotationHead
 from .loss import SSLLoss
 from .metrics import SSLMetrics
 from .network import SSLNetwork
-from .pictures import PictureWriter, Triptychd, ValidationPictures
 from .validation_handlers import CollapseWarning
 from .views import Cutoutd, TwoViews
 
@@ -12,13 +11,9 @@ __all__ = [
     "CollapseWarning",
     "ContrastiveHead",
     "Cutoutd",
-    "PictureWriter",
-    "ReconstructionHead",
     "RotationHead",
     "SSLLoss",
     "SSLMetrics",
     "SSLNetwork",
-    "Triptychd",
     "TwoViews",
-    "ValidationPictures",
 ]

@@ -1,8 +1,9 @@
-"""Builds the three heads of the pre-training network (paper section 3.2).
+"""Builds the rotation and the contrastive head of the pre-training (paper section 3.2).
 
-All read the encoder's last stage, (B, F, X/32, Y/32, Z/32). The presets in configs/objectives/,
-`heads_paper.json` and `heads_official.json`, are choices of `tokens`, `projection` and `decoder`;
-the defaults are those with which a small batch on one GPU converges.
+The third, `ReconstructionHead`, is in `base`. All read the encoder's last stage,
+(B, F, X/32, Y/32, Z/32). The presets in configs/objectives/, `heads_paper.json` and
+`heads_official.json`, are choices of `tokens`, `projection` and `decoder`; the defaults are those
+with which a small batch on one GPU converges.
 """
 
 from math import prod
@@ -12,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
 
-STRIDE = 32  # the encoder's last stage has one token per 32 voxels along each axis
+from ..base.reconstruction_head import STRIDE
 
 
 class ReadTokens(nn.Module):
@@ -122,36 +123,3 @@ class ContrastiveHead(nn.Sequential):
     def forward(self, features: Tensor) -> Tensor:
         embedding = super().forward(features)
         return gathered_views(embedding) if self.training else embedding
-
-
-class ReconstructionHead(nn.Sequential):
-    """Restores crops: (B, F, X/32, …) to (B, C, X, …).
-
-    Args:
-        features: F of the last stage, 16 times the feature size.
-        channels: C.
-        decoder: "deconvolution", the paper's single transposed convolution, or "convolutions", the
-            official script's default: five of them, each doubling the size by interpolation.
-    """
-
-    def __init__(self, features: int, channels: int, decoder: str = "deconvolution") -> None:
-        decoders = {
-            "deconvolution": [nn.ConvTranspose3d(features, channels, STRIDE, STRIDE)],
-            "convolutions": convolutions(features, channels),
-        }
-        if decoder not in decoders:
-            raise ValueError(f"decoder {decoder!r} is unknown; choose from {', '.join(decoders)}.")
-        super().__init__(*decoders[decoder])
-
-
-def convolutions(features: int, channels: int) -> list[nn.Module]:
-    """Builds the layers of the official script's decoder (its `SSLHead`, `upsample="vae"`)."""
-    widths, layers = [features // factor for factor in (1, 2, 4, 8, 16, 16)], []
-    for width, narrower in zip(widths, widths[1:]):
-        layers += [
-            nn.Conv3d(width, narrower, kernel_size=3, padding=1),
-            nn.InstanceNorm3d(narrower),
-            nn.LeakyReLU(),
-            nn.Upsample(scale_factor=2, mode="trilinear"),
-        ]
-    return [*layers, nn.Conv3d(widths[-1], channels, kernel_size=1)]

@@ -17,29 +17,29 @@ def volume(value: float) -> torch.Tensor:
     return torch.full((1, 2, 3, 2), value)
 
 
-def test_anterior_is_up_and_the_patients_right_at_the_left(objective):
+def test_anterior_is_up_and_the_patients_right_at_the_left(base):
     ras = torch.ones(1, 2, 3, 2)
     for x in range(2):
         for y in range(3):
             ras[0, x, y, 1] = (10 * x + y) / 255  # x grows to the right, y to anterior
-    picture = objective.pictures.triptych(ras, volume(0), volume(0))
+    picture = base.pictures.triptych(ras, volume(0), volume(0))
     assert picture[:, :2].tolist() == [[12, 2], [11, 1], [10, 0]]
 
 
-def test_panels_are_intact_corrupted_restored(objective):
-    picture = objective.pictures.triptych(volume(0.2), volume(0.4), volume(0.6))
+def test_panels_are_intact_corrupted_restored(base):
+    picture = base.pictures.triptych(volume(0.2), volume(0.4), volume(0.6))
     assert picture.dtype == np.uint8 and picture.shape == (3, 6)
     assert picture.tolist() == [[51, 51, 102, 102, 153, 153]] * 3
 
 
-def test_levels_are_rounded_and_clipped(objective):
-    picture = objective.pictures.triptych(volume(0.999), volume(-0.5), volume(1.5).bfloat16())
+def test_levels_are_rounded_and_clipped(base):
+    picture = base.pictures.triptych(volume(0.999), volume(-0.5), volume(1.5).bfloat16())
     assert picture[0].tolist() == [255, 255, 0, 0, 255, 255]
 
 
-def test_volumes_of_different_shapes_are_refused(objective):
+def test_volumes_of_different_shapes_are_refused(base):
     with pytest.raises(ValueError, match="differ in shape"):
-        objective.pictures.triptych(volume(0), volume(0), torch.zeros(1, 4, 3, 2))
+        base.pictures.triptych(volume(0), volume(0), torch.zeros(1, 4, 3, 2))
 
 
 def marked_body(axes: np.ndarray, spacing_mm: tuple, shape: tuple) -> tuple:
@@ -72,7 +72,7 @@ def marked_body(axes: np.ndarray, spacing_mm: tuple, shape: tuple) -> tuple:
 )
 @pytest.mark.parametrize("dimensions", [3, 4])
 def test_inference_draws_every_affine_alike(
-    objective, tmp_path, tilt, axes, spacing_mm, shape, dimensions
+    base, tmp_path, tilt, axes, spacing_mm, shape, dimensions
 ):
     hu, affine = marked_body(tilt @ axes, spacing_mm, shape)
     hu = hu if dimensions == 3 else hu[..., None]
