@@ -9,6 +9,7 @@ from helpers import BUNDLES, ROOT, config_files
 from monai.bundle import ConfigParser
 
 from common.cli.flags import is_declared
+from common.cli.knobs import schema
 from tools.repo.specialise import specialise
 
 NAMES = ["btcv_segmentation", "msd_tasks", "pretrain_ssl"]
@@ -162,11 +163,17 @@ def test_overlays_change_only_what_the_base_declares(name, overlay):
 )
 @pytest.mark.parametrize("config", ["train", "inference"])
 def test_overlays_of_objectives_change_only_what_is_declared(config, path):
-    base, own = load("pretrain_ssl", config), json.loads(path.read_text())
+    """Or add knobs; `a::b` of a preset is declared by the overlays that stand before it."""
+    own = json.loads(path.read_text())
+    before = re.findall(r"configs/(objectives/\w+)\.json", own["_desc_"].partition("--dataset")[0])
+    base = load("pretrain_ssl", config, *before[:-1])
     assert len(own) >= 2
+    nested = {key for key in own if "::" in key}
+    assert [key for key in nested if not is_declared(key, base)] == []
     engines = {"prepare_batch", "loss", "metrics", "crops_per_item", "train_handlers"}  # training's
     pictures = {"corrupt", "postprocessing"}  # inference's
-    assert set(own) - {"_desc_", *engines, *pictures} <= set(base)
+    knobs = set(schema()["properties"])
+    assert set(own) - nested - {"_desc_", *engines, *pictures} <= set(base) | knobs
 
 
 @pytest.mark.parametrize("name", NAMES)

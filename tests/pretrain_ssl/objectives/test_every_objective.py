@@ -1,0 +1,101 @@
+"""Every overlay of an objective: trained, evaluated, inferred, exported and verified, in small."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from bundle_runs import copy_bundle, last_line, run_here
+from helpers import BUNDLES
+from monai.bundle import ConfigParser, verify_net_in_out
+from monai.networks.nets import SwinUNETR
+
+from common.weights import load, preprocessing_note
+from common.weights.objective import DEFAULT
+
+FOLDER = BUNDLES / "pretrain_ssl/configs/objectives"
+FAST = ("masked",)  # one in the fast tests; minutes for all
+NAMES = [DEFAULT, *sorted(path.stem for path in FOLDER.glob("*.json"))]
+SMALL = ["--iterations", 2, "--iterations_per_epoch", 2, "--batch_size", 2, "--log_interval", 1]
+
+
+def overlays_of(name: str) -> list[str]:
+    """Names of the overlays in the launch command with which an overlay's `_desc_` opens."""
+    if name == DEFAULT:
+        return []
+    text = json.loads((FOLDER / f"{name}.json").read_text())["_desc_"]
+    command = re.match(r'python -m monai\.bundle run --config_file "\[([^]]*)\]"', text)
+    assert command, f"{name}.json does not open with its launch command"
+    first, *overlays = re.findall(r"'configs/([\w/]+)\.json'", command[1])
+    assert first == "train" and overlays[-1] == f"objectives/{name}"
+    return overlays
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_overlay_opens_with_its_command_and_sets_its_own_name(name):
+    files = [f"configs/{overlay}.json" for overlay in ("train", *overlays_of(name))]
+    config = ConfigParser.load_config_files([BUNDLES / "pretrain_ssl" / file for file in files])
+    assert config["objective"] == name
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
+def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_scripts):
+    bundle, overlays = copy_bundle("pretrain_ssl", tmp_path), overlays_of(name)
+    corpus = phantoms / "corpus"
+    configs = " ".join(["train", *overlays, "demo"])
+    run_here(bundle, configs, "--dataset_dir", corpus, *SMALL)
+    state = torch.load(bundle / "models/model.pt", weights_only=True)
+    note = preprocessing_note.read_metadata(state)
+    assert note["objective"] == name and note["iterations"] == 2
+    assert note["patch_size"] == [64, 64, 32] and note["spacing_mm"] == [5.0, 5.0, 5.0]
+
+    run_here(bundle, f"{configs} evaluate", "--dataset_dir", corpus)
+    metrics = json.loads((bundle / "evaluation/metrics.json").read_text())
+    assert set(metrics["chance"]) <= set(metrics) and metrics["chance"]
+    image = min(corpus.rglob("*.nii*"))
+    inference = " ".join(["inference", *overlays, "demo"])
+    run_here(bundle, inference, "--dataset_dir", image)
+    written = {path.name for path in (bundle / "predictions").iterdir()}
+    content = ConfigParser.load_config_files(paths(bundle, inference))
+    stem = image.name.split(".nii")[0]
+    kinds = ("corrupted.nii.gz", "reconstruction.nii.gz", "triptych.png")
+    assert {f"{stem}_{kind}" for kind in kinds if content["corrupt"]} <= written
+    assert "embeddings.csv" in written
+    other = "train demo evaluate" if overlays else "train objectives/heads_paper demo evaluate"
+    refused = run_here(bundle, other, "--dataset_dir", corpus, check=False)
+    assert refused.returncode == 1
+    assert f"was pre-trained by the objective {name}, and" in last_line(refused.stderr)
+
+    run_here(bundle, "export_encoder")
+    check_exported(bundle / "models", state)
+    load_scripts("pretrain_ssl")
+    verify_net_in_out(
+        "network_def",
+        meta_file=str(bundle / "configs/metadata.json"),
+        config_file=paths(bundle, inference),
+        device="cpu",
+        patch_size=[96, 96, 96],
+    )
+
+
+def paths(bundle: Path, configs: str) -> list[str]:
+    return [str(bundle / f"configs/{name}.json") for name in configs.split()]
+
+
+def check_exported(folder: Path, state: dict) -> None:
+    """Every tensor of the exported files is in a SwinUNETR that starts from them."""
+    has_decoder = any(name.startswith("decoder1.") for name in state)
+    assert (folder / "network.pt").exists() == has_decoder
+    for name in ("encoder", "network") if has_decoder else ("encoder",):
+        network = SwinUNETR(1, 14, feature_size=12, depths=(1, 1, 1, 1), window_size=4)
+        expected = set(network.state_dict()) - {"out.conv.conv.weight", "out.conv.conv.bias"}
+        if name == "encoder":
+            expected = {key for key in expected if key.startswith("swinViT.")}
+        exported = torch.load(folder / f"{name}.pt", weights_only=True)
+        assert set(exported) == expected
+        load.load_pretrained(network, str(folder / f"{name}.pt"))
+        own = network.state_dict()
+        assert all(torch.equal(own[key], state[key]) for key in expected)
