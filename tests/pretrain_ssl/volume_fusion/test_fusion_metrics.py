@@ -35,7 +35,8 @@ def test_the_right_levels_reach_1_and_no_loss(metrics, labels):
     target, pred = targets_of(labels), logits_of(labels)
     values = metrics.of_crops(pred, target)
     assert {name: value.tolist() for name, value in values.items()} == {
-        name: [1, 1, 1] for name in ("fusion_dice", "fusion_accuracy", "distinct_accuracy")
+        name: [1, 1, 1]
+        for name in ("fusion_dice", "fusion_accuracy", "distinct_accuracy", "mixture_accuracy")
     }
     terms = metrics.loss.terms(pred, target)
     assert set(terms) == {"dice_loss", "cross_entropy_loss"}
@@ -48,6 +49,17 @@ def test_one_wrong_half_counts_where_it_is(metrics, labels):
     values = metrics.of_crops(logits_of(wrong), targets_of(labels))
     assert values["fusion_accuracy"].tolist() == [0.5] * 3
     assert values["distinct_accuracy"].tolist() == [1] * 3
+
+
+def test_exchanged_crops_are_the_same_mixture(metrics, labels):
+    labels[..., 4:] = 1  # which does not count, where the crops hardly differ
+    labels[..., 0, 0] = 3
+    wrong = K - labels
+    wrong[..., 0, 0] = 2  # one of 32 distinct voxels of a row
+    values = metrics.of_crops(logits_of(wrong), targets_of(labels))
+    assert values["mixture_accuracy"].tolist() == [1 - 1 / 32] * 3
+    is_middle = (labels[..., :4] == 2).flatten(1).float()
+    assert values["distinct_accuracy"].tolist() == pytest.approx(is_middle.mean(dim=1).tolist())
 
 
 def test_dice_is_the_mean_over_the_levels_that_a_crop_has(metrics):
@@ -68,12 +80,14 @@ def test_chance_is_the_best_single_level(metrics):
     chance = metrics.chance_levels(logits_of(labels), targets_of(labels))
     assert chance["fusion_accuracy"] == pytest.approx(0.5)
     assert chance["distinct_accuracy"] == pytest.approx(0.5)
+    assert chance["mixture_accuracy"] == pytest.approx(0.6)  # levels 0 and 4
     assert chance["fusion_dice"] == pytest.approx(2 * 0.2 / (1 + 0.2) / K)
 
 
 def test_a_crop_without_distinct_voxels_has_accuracy_0(metrics, labels):
     target = {"labels": labels, "difference": torch.zeros(labels.shape)}
-    assert metrics.of_crops(logits_of(labels), target)["distinct_accuracy"].tolist() == [0] * 3
+    values = metrics.of_crops(logits_of(labels), target)
+    assert values["distinct_accuracy"].tolist() == values["mixture_accuracy"].tolist() == [0] * 3
 
 
 def test_the_terms_are_those_of_monai_and_half_each(metrics, labels):

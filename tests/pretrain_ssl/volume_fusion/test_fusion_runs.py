@@ -58,7 +58,7 @@ def test_trains_resumes_exactly_evaluates_infers_and_exports(phantoms, tmp_path)
 
     run_here(bundle, f"train {OVERLAY} demo evaluate", *data, "--evaluate_on", "all")
     metrics = json.loads((bundle / "evaluation/metrics.json").read_text())
-    names = {"fusion_dice", "fusion_accuracy", "distinct_accuracy"}
+    names = {"fusion_dice", "fusion_accuracy", "distinct_accuracy", "mixture_accuracy"}
     assert set(metrics) == {"loss", "dice_loss", "cross_entropy_loss", "chance", *names}
     assert set(metrics["chance"]) == names and 0.05 < metrics["chance"]["fusion_dice"] < 0.08
     with (bundle / "evaluation/views.csv").open(newline="") as file:

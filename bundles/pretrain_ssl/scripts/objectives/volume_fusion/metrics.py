@@ -16,8 +16,10 @@ def fusion_metrics(predicted: Tensor, target: Mapping[str, Tensor], levels: int)
 
     `fusion_dice`: Dice, mean over the levels 1 to K that the crop has; `fusion_accuracy`: share of
     the voxels whose level is right; `distinct_accuracy`: that of the voxels at which foreground and
-    background differ by more than `DISTINCT`, since elsewhere nothing tells the levels apart; 0
-    in a crop without such voxels.
+    background differ by more than `DISTINCT`, since elsewhere nothing tells the levels apart;
+    `mixture_accuracy`: the same when k and K - k count as one. How much two crops are mixed is seen
+    at the voxel, which of them is the foreground only from the blocks around it, and is learnt
+    later. The last two are 0 in a crop without such voxels.
 
     Args:
         predicted: levels (B, 1, X, Y, Z) int64.
@@ -26,14 +28,21 @@ def fusion_metrics(predicted: Tensor, target: Mapping[str, Tensor], levels: int)
     """
     labels, is_distinct = target["labels"], target["difference"] > DISTINCT
     is_right = (predicted == labels).flatten(1)
+    is_mixture = (_mixture(predicted, levels) == _mixture(labels, levels)).flatten(1)
     is_distinct = is_distinct.flatten(1)
     dice = compute_dice(predicted, labels, include_background=False, num_classes=levels + 1)
-    n_distinct = is_distinct.sum(dim=1)
+    n_distinct = is_distinct.sum(dim=1).clamp(min=1)
     return {
         "fusion_dice": dice.nanmean(dim=1),
         "fusion_accuracy": is_right.float().mean(dim=1),
-        "distinct_accuracy": (is_right & is_distinct).sum(dim=1) / n_distinct.clamp(min=1),
+        "distinct_accuracy": (is_right & is_distinct).sum(dim=1) / n_distinct,
+        "mixture_accuracy": (is_mixture & is_distinct).sum(dim=1) / n_distinct,
     }
+
+
+def _mixture(level: Tensor, levels: int) -> Tensor:
+    """Computes the level of the less visible crop: the same of k and K - k."""
+    return torch.minimum(level, levels - level)
 
 
 class FusionMetrics(ObjectiveMetrics):
