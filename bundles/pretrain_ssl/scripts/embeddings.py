@@ -48,6 +48,22 @@ def embedding(
     return [total / len(windows) for total in totals]
 
 
+class EncoderNetwork(nn.Module):
+    """Holds an encoder alone, under the name by which weights of every layout have it.
+
+    Args:
+        encoder: MONAI's `SwinTransformer`.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.swinViT = encoder
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Returns the encoder's stages."""
+        return self.swinViT(image)
+
+
 class EmbeddingTable:
     """Writes one row per volume to a CSV file, at the end of the run; an evaluator's handler.
 

@@ -67,6 +67,11 @@ def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_s
     stem = image.name.split(".nii")[0]
     targets = PICTURES.get(name, RESTORED if content["corrupt"] else set())
     assert written == {"embeddings.csv", *(f"{stem}_{kind}" for kind in targets)}
+    embeddings = (bundle / "predictions/embeddings.csv").read_text()
+    done = run_here(bundle, "inference embeddings demo", "--dataset_dir", image)
+    assert f"encoder 70 of 70 tensors from ./models/model.pt ({layout_of(state)}" in done.stdout
+    assert f"objective {name}" in done.stdout
+    assert (bundle / "predictions/embeddings.csv").read_text() == embeddings
     other = "train demo evaluate" if overlays else "train objectives/heads_paper demo evaluate"
     refused = run_here(bundle, other, "--dataset_dir", corpus, check=False)
     assert refused.returncode == 1
@@ -83,6 +88,11 @@ def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_s
         patch_size=[96, 96, 96],
         **LEVELS.get(name, {}),
     )
+
+
+def layout_of(state: dict) -> str:
+    has_head = any(name.startswith("reconstruction_head.") for name in state)
+    return "pre-training of this project" if has_head else "SwinUNETR"
 
 
 def paths(bundle: Path, configs: str) -> list[str]:
