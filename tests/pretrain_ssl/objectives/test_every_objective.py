@@ -17,6 +17,10 @@ from common.weights.objective import DEFAULT
 FOLDER = BUNDLES / "pretrain_ssl/configs/objectives"
 FAST = ("masked",)  # one in the fast tests; minutes for all
 NAMES = [DEFAULT, *sorted(path.stem for path in FOLDER.glob("*.json"))]
+RESTORED = {"corrupted.nii.gz", "reconstruction.nii.gz", "triptych.png"}
+PICTURES = {"volume_fusion": {"fusion.png"}}  # of what restores no image
+# metadata.json tells of an image restored in one channel; a fusion has a channel for each level
+LEVELS = {"volume_fusion": {"_meta_::network_data_format::outputs::pred::num_channels": 5}}
 SMALL = ["--iterations", 2, "--iterations_per_epoch", 2, "--batch_size", 2, "--log_interval", 1]
 
 
@@ -61,9 +65,8 @@ def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_s
     written = {path.name for path in (bundle / "predictions").iterdir()}
     content = ConfigParser.load_config_files(paths(bundle, inference))
     stem = image.name.split(".nii")[0]
-    kinds = ("corrupted.nii.gz", "reconstruction.nii.gz", "triptych.png")
-    assert {f"{stem}_{kind}" for kind in kinds if content["corrupt"]} <= written
-    assert "embeddings.csv" in written
+    targets = PICTURES.get(name, RESTORED if content["corrupt"] else set())
+    assert written == {"embeddings.csv", *(f"{stem}_{kind}" for kind in targets)}
     embeddings = (bundle / "predictions/embeddings.csv").read_text()
     done = run_here(bundle, "inference embeddings demo", "--dataset_dir", image)
     assert f"encoder 70 of 70 tensors from ./models/model.pt ({layout_of(state)}" in done.stdout
@@ -83,6 +86,7 @@ def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_s
         config_file=paths(bundle, inference),
         device="cpu",
         patch_size=[96, 96, 96],
+        **LEVELS.get(name, {}),
     )
 
 

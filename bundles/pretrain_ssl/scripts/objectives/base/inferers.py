@@ -1,7 +1,11 @@
 """Calls an objective's network, in training and in validation."""
 
+from inspect import signature
+
 from monai.inferers import Inferer
 from torch import Tensor, nn
+
+from ...common.errors import InputError
 
 
 class ChunkInferer(Inferer):
@@ -9,6 +13,9 @@ class ChunkInferer(Inferer):
 
     Args:
         crops: how many crops, of two views each, at a time; None: all at once.
+
+    Raises:
+        InputError: on the first call, `crops` is given and the network takes no `chunk_size`.
     """
 
     def __init__(self, crops: int | None) -> None:
@@ -17,6 +24,11 @@ class ChunkInferer(Inferer):
     def __call__(self, inputs: Tensor, network: nn.Module):
         if self.chunk_size is None:
             return network(inputs)
+        if "chunk_size" not in signature(getattr(network, "module", network).forward).parameters:
+            raise InputError(
+                "this objective's network takes a batch as a whole: leave --chunk_size out, and "
+                "give a smaller --batch_size where memory is short."
+            )
         return network(inputs, chunk_size=self.chunk_size)
 
 

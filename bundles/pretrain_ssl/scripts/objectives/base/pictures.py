@@ -1,7 +1,7 @@
-"""Draws pictures of restored volumes: intact, corrupted and restored side by side."""
+"""Draws pictures of volumes side by side: intact, corrupted and restored."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -16,26 +16,25 @@ from ...common.runtime.distributed import is_main_process
 logger = logging.getLogger(__name__)
 
 
-def triptych(intact: Tensor, corrupted: Tensor, restored: Tensor) -> np.ndarray:
-    """Draws the middle axial slice of three volumes, side by side, in radiological orientation.
+def triptych(*volumes: Tensor) -> np.ndarray:
+    """Draws the middle axial slice of N volumes, side by side, in radiological orientation.
 
     Anterior is up and the patient's right is at the left. One pixel is one voxel: pixels are
     square, and proportions true, where x and y have the same spacing, as in every config here.
 
     Args:
-        intact, corrupted, restored: (C, X, Y, Z), RAS, [0, 1], on any device; the first channel of
-            each is shown. Values outside of [0, 1] are shown as its ends.
+        volumes: (C, X, Y, Z), RAS, [0, 1], on any device; the first channel of each is shown.
+            Values outside of [0, 1] are shown as its ends.
 
     Raises:
-        ValueError: the three differ in shape.
+        ValueError: the volumes differ in shape.
 
     Returns:
-        (Y, 3X) uint8, [0, 1] mapped to 0..255; the slice is Z // 2.
+        (Y, NX) uint8, [0, 1] mapped to 0..255; the slice is Z // 2.
     """
-    volumes = (intact, corrupted, restored)
     shapes = [tuple(volume.shape) for volume in volumes]
     if len(set(shapes)) > 1:
-        raise ValueError(f"intact, corrupted and restored differ in shape: {shapes}")
+        raise ValueError(f"volumes of one picture differ in shape: {shapes}")
     return np.hstack([_axial_slice(volume) for volume in volumes])
 
 
@@ -54,13 +53,11 @@ class Triptychd(Transform):
     The transform must come before the volumes are brought back to the image's own grid.
 
     Args:
-        intact, corrupted, restored: keys of (C, X, Y, Z) volumes on the network's grid.
+        keys: of (C, X, Y, Z) volumes on the network's grid, from left to right.
     """
 
-    def __init__(
-        self, intact: str = "intact", corrupted: str = "image", restored: str = "pred"
-    ) -> None:
-        self.keys = (intact, corrupted, restored)
+    def __init__(self, keys: Sequence[str] = ("intact", "image", "pred")) -> None:
+        self.keys = tuple(keys)
 
     def __call__(self, data):
         volumes = [data[key] for key in self.keys]

@@ -1,0 +1,63 @@
+"""Measures how well the levels of a fusion are told, and what knowing nothing would reach."""
+
+from collections.abc import Mapping
+
+import torch
+from monai.metrics import compute_dice
+from torch import Tensor
+
+from ..base import ObjectiveMetrics
+
+DISTINCT = 0.02  # of [0, 1]: 40 HU of the default range; less apart is hardly above a CT's noise
+
+
+def fusion_metrics(predicted: Tensor, target: Mapping[str, Tensor], levels: int) -> dict:
+    """Computes the metrics of each crop, (B,).
+
+    `fusion_dice`: Dice, mean over the levels 1 to K that the crop has; `fusion_accuracy`: share of
+    the voxels whose level is right; `distinct_accuracy`: that of the voxels at which foreground and
+    background differ by more than `DISTINCT`, since elsewhere nothing tells the levels apart;
+    `mixture_accuracy`: the same when k and K - k count as one. How much two crops are mixed is seen
+    at the voxel, which of them is the foreground only from the blocks around it, and is learnt
+    later. The last two are 0 in a crop without such voxels.
+
+    Args:
+        predicted: levels (B, 1, X, Y, Z) int64.
+        target: that of `FuseCrops`.
+        levels: K.
+    """
+    labels, is_distinct = target["labels"], target["difference"] > DISTINCT
+    is_right = (predicted == labels).flatten(1)
+    is_mixture = (_mixture(predicted, levels) == _mixture(labels, levels)).flatten(1)
+    is_distinct = is_distinct.flatten(1)
+    dice = compute_dice(predicted, labels, include_background=False, num_classes=levels + 1)
+    n_distinct = is_distinct.sum(dim=1).clamp(min=1)
+    return {
+        "fusion_dice": dice.nanmean(dim=1),
+        "fusion_accuracy": is_right.float().mean(dim=1),
+        "distinct_accuracy": (is_right & is_distinct).sum(dim=1) / n_distinct,
+        "mixture_accuracy": (is_mixture & is_distinct).sum(dim=1) / n_distinct,
+    }
+
+
+def _mixture(level: Tensor, levels: int) -> Tensor:
+    """Computes the level of the less visible crop: the same of k and K - k."""
+    return torch.minimum(level, levels - level)
+
+
+class FusionMetrics(ObjectiveMetrics):
+    """Averages `fusion_metrics`, the loss and its terms over the crops of an epoch."""
+
+    def of_crops(self, pred: Tensor, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return fusion_metrics(pred.argmax(dim=1, keepdim=True), target, pred.shape[1] - 1)
+
+    def chance_levels(self, pred: Tensor, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Returns for each metric the best value that one level for all voxels would reach."""
+        constants = [
+            fusion_metrics(torch.full_like(target["labels"], level), target, pred.shape[1] - 1)
+            for level in range(pred.shape[1])
+        ]
+        return {
+            name: torch.stack([metrics[name].mean() for metrics in constants]).max()
+            for name in constants[0]
+        }
