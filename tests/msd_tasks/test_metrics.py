@@ -10,7 +10,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-import surface_distance as deepminds
 from helpers import BUNDLES
 from scipy.ndimage import gaussian_filter
 
@@ -30,23 +29,9 @@ LAST_DIGIT = 0.5e-4 + 1e-6  # the table has four digits
 Figures = dict[str, list[tuple[float, float]]]  # Dice and NSD of each case, by label or region
 
 
-@pytest.fixture(autouse=True)
-def names_of_numpy_1(monkeypatch):
-    """The library needs them where a mask is empty."""
-    monkeypatch.setattr(np, "Inf", np.inf, raising=False)
-    monkeypatch.setattr(np, "NaN", np.nan, raising=False)
-
-
 def read_task(name: str) -> dict:
     path = BUNDLES / f"msd_tasks/configs/tasks/{name}.json"
     return {"regions": {}} | json.loads(path.read_text())
-
-
-def theirs(prediction, reference, spacing_mm, tolerance_mm) -> tuple[float, float]:
-    distances = deepminds.compute_surface_distances(reference, prediction, spacing_mm)
-    with np.errstate(invalid="ignore"):  # two empty masks: 0 / 0
-        surface_dice = deepminds.compute_surface_dice_at_tolerance(distances, tolerance_mm)
-    return float(deepminds.compute_dice_coefficient(reference, prediction)), float(surface_dice)
 
 
 def ours(prediction, reference, spacing_mm, tolerance_mm) -> tuple[float, float]:
@@ -55,10 +40,11 @@ def ours(prediction, reference, spacing_mm, tolerance_mm) -> tuple[float, float]
     return dice(prediction, reference), nsd(pair, tolerance_mm)
 
 
-def compare(task: dict, cases: list[tuple], spacing_mm: list) -> tuple[dict, Figures]:
+def compare(theirs, task: dict, cases: list[tuple], spacing_mm: list) -> tuple[dict, Figures]:
     """Compares each figure, the table's rows and the means; returns summary and their figures.
 
     Args:
+        theirs: `library_figures`.
         cases: prediction and reference of each, (X, Y, Z) label numbers.
     """
     tolerance_mm = TOLERANCE_MM[task["name"]]
@@ -98,7 +84,7 @@ def draw(rng, count: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", TOLERANCE_MM)
-def test_each_label_set_agrees_with_deepminds_library(name):
+def test_each_label_set_agrees_with_deepminds_library(name, library_figures):
     """Cases: two with all labels; the last label missed, falsely predicted, and in neither."""
     task, rng = read_task(name), np.random.default_rng(int(name[4:6]))
     last = len(task["labels"]) - 1
@@ -108,21 +94,21 @@ def test_each_label_set_agrees_with_deepminds_library(name):
         for side in empty:
             cases[i][side][cases[i][side] == last] = 0
     spacing_mm = [share * TOLERANCE_MM[name] for share in (0.43, 0.58, 0.91)]  # no NSD is 1
-    summary, figures = compare(task, cases, spacing_mm)
+    summary, figures = compare(library_figures, task, cases, spacing_mm)
     organ = summary["organs"][task["labels"][str(last)]]
     counts = [organ[key] for key in ("empty_references", "false_positives", "missed")]
     assert counts == [2, 1, 1] and organ["dice"]["count"] == 3
     assert all(0.1 < value < 0.999 for case in figures.values() for value in case[0])
 
 
-def test_false_positives_as_zeros_follow_from_the_summary():
+def test_false_positives_as_zeros_follow_from_the_summary(library_figures):
     """The library's Dice of a false positive is 0; both ways of counting give one table's means."""
     task, rng = read_task("Task03_Liver"), np.random.default_rng(0)
     cases = [draw(rng, 2) for _ in range(3)]
     cases[2][1][cases[2][1] == 2] = 0
-    summary, _ = compare(task, cases, [1.0, 1.5, 2.0])
+    summary, _ = compare(library_figures, task, cases, [1.0, 1.5, 2.0])
     masks = [[labels == 2 for labels in case] for case in cases]
-    with_zeros = np.mean([theirs(*pair, [1.0, 1.5, 2.0], 7) for pair in masks], axis=0)
+    with_zeros = np.mean([library_figures(*pair, [1.0, 1.5, 2.0], 7) for pair in masks], axis=0)
     tumour = summary["organs"]["tumour"]
     share = tumour["dice"]["count"] / (tumour["dice"]["count"] + tumour["false_positives"])
     means = [tumour[key]["mean"] * share for key in ("dice", "nsd_7mm")]
@@ -131,7 +117,7 @@ def test_false_positives_as_zeros_follow_from_the_summary():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TOLERANCE_MM)
-def test_phantoms_of_each_task_agree_with_deepminds_library(name):
+def test_phantoms_of_each_task_agree_with_deepminds_library(name, library_figures):
     """Labels of anatomy on an archive's grids; the prediction is moved, and lacks some voxels."""
     task = read_task(name)
     for number in range(3):
@@ -141,5 +127,5 @@ def test_phantoms_of_each_task_agree_with_deepminds_library(name):
         prediction = np.roll(reference, (1, -1, 1), (0, 1, 2))
         prediction[rng.random(prediction.shape) < 0.002] = 0
         spacing_mm = [float(mm) for mm in label.header.get_zooms()]
-        summary, figures = compare(task, [(prediction, reference)], spacing_mm)
+        summary, figures = compare(library_figures, task, [(prediction, reference)], spacing_mm)
         print(f"\n{name} {reference.shape}:", {n: np.round(v[0], 4) for n, v in figures.items()})
