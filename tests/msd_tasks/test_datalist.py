@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import import_scripts, write_json, write_nifti
+from helpers import BUNDLES, import_scripts, write_json, write_nifti
 
 SHAPE = (6, 5, 4)
 
@@ -363,10 +363,11 @@ def test_the_task_is_named_by_folder_by_file_or_by_hand(datalist, refusal, tmp_p
     with refusal("is of no known task by its name; give --task, one of Task01_BrainTumour, "):
         datalist.msd(str(other), output)
     datalist.msd(str(other), output, task="Task09_Spleen")
-    with refusal("--task Task9_Spleen is no task of this bundle; did you mean Task09_Spleen"):
-        datalist.msd(str(other), output, task="Task9_Spleen")
-    with refusal("is no task of this bundle; the tasks are Task01_BrainTumour, .*Task10_Colon"):
-        datalist.msd(str(other), output, task="kidney")
+    ten = ", ".join(path.stem for path in sorted((BUNDLES / "msd_tasks/configs/tasks").iterdir()))
+    near = "did you mean Task09_Spleen. There"
+    for task, words in (("Task9_Spleen", near), ("kidney", "there")):
+        with refusal(f"--task {task} is no task of this bundle; {words} are {ten}"):
+            datalist.msd(str(other), output, task=task)
 
 
 @pytest.mark.parametrize(

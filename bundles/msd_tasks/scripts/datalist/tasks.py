@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from ..common import BUNDLE
-from ..common.errors import InputError, suggest
+from ..common.errors import InputError, suggest_and_list
 from .dataset_json import NAME, Description
 
 CONFIGS = BUNDLE / "configs"
@@ -28,7 +28,7 @@ def get_task(name: str, option: str) -> dict:
     """
     tasks = read_tasks()
     if name not in tasks:
-        remedy = suggest(name, tasks) or f"the tasks are {', '.join(tasks)}."
+        remedy = suggest_and_list(name, list(tasks))
         raise InputError(f"{option} {name} is no task of this bundle; {remedy}")
     return tasks[name]
 
