@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from itertools import product
 from pathlib import Path
 
 import nibabel as nib
@@ -84,11 +85,10 @@ def test_a_task_trains_evaluates_and_segments(
     reference = nib.load(data / task / "labelsTr" / path.name)
     spacing_mm = [float(mm) for mm in reference.header.get_zooms()]
     maps = [np.asarray(volume.dataobj) for volume in (prediction, reference)]
-    tolerance_mm = config["tolerances_mm"][-1]
-    for row in rows:
+    for row, mm in product(rows, config["tolerances_mm"]):
         masks = [np.isin(labels, organs[row["name"]]) for labels in maps]
-        expected = library_figures(*masks, spacing_mm, tolerance_mm)
-        found = [float(row[key] or "nan") for key in ("dice", f"nsd_{tolerance_mm:g}mm")]
+        expected = library_figures(*masks, spacing_mm, mm)
+        found = [float(row[key] or "nan") for key in ("dice", f"nsd_{mm}mm")]
         expected = expected if masks[1].any() else (np.nan, np.nan)
         assert found == pytest.approx(expected, abs=ROUNDED, nan_ok=True), row["name"]
 
