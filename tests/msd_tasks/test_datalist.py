@@ -338,13 +338,26 @@ REFUSED = [  # changes of dataset.json and the sentence
     ({"labels": {"0": "spleen", "1": "background"}}, "Task09_Spleen has 0 background, 1 spleen; "),
     (
         {"modality": {"0": "T2", "1": "ADC"}},
-        r"has 2 channels \(T2, ADC\), and Task09",
+        r"has 2 channels \(T2, ADC\) and lacks CT, and Task09_Spleen takes 1 \(CT\)",
     ),
     ({"training": [{"picture": "x"}]}, "is in no known form"),
     ({"training": {"a": 1}}, "is in no known form"),
     ({"labels": {"spleen": [1, 2]}}, "is in no known form"),
     ({"numTraining": "many"}, "is in no known form"),
 ]
+
+
+def test_a_modality_that_a_brain_lacks_is_named(datalist, refusal, tmp_path, capsys):
+    labels = {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"}
+    named = {"name": "BRATS", "modality": {"0": "FLAIR", "1": "t1gd", "2": "T2w"}}
+    root = archive(tmp_path / "Task01_BrainTumour", (1, 2, 3), 3, labels=labels, **named)
+    with refusal("3 channels .FLAIR, t1gd, T2w. and lacks T1w, and Task01_BrainTumour takes 4"):
+        datalist.msd(str(root), str(tmp_path / "a.json"))
+    (root / "dataset.json").unlink()  # then the files alone tell, and cannot say which
+    with refusal("named above"):
+        datalist.msd(str(root), str(tmp_path / "a.json"))
+    needed = "(shape (6, 5, 4, 3)), and 4 are needed along its fourth axis: FLAIR, T1w, T1gd, T2w"
+    assert f"case_0.nii.gz has 3 channels {needed}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("changes", "sentence"), REFUSED)

@@ -251,6 +251,8 @@ def overlay_html(image_path: Path, maps: dict[str, Path], names: dict, stamp: st
     caption = f"{stem(image_path)}: the slices that cut the most organs. {window_caption(image)}"
     if len(maps) > 1:
         caption += " Top: the reference; bottom: the prediction."
+    if image.channels > 1:
+        caption += f" Of {image.channels} channels the first is shown."
     if not volumes["prediction"].values.any():
         caption += " The prediction is empty: every voxel is background."
     if stamp:

@@ -380,5 +380,11 @@ def test_of_several_channels_the_first_is_shown_and_label_maps_have_one(tmp_path
     path = tmp_path / "mr.nii.gz"
     nib.save(nib.Nifti1Image(values, np.eye(4)), path)
     np.testing.assert_array_equal(figures.load_volume(path).values, values[..., 0])
+    ones = np.ones((4, 5, 6), np.uint8)
+    labels = {"prediction": Path(write_nifti(tmp_path / "labels.nii.gz", ones))}
+    told = "Of 2 channels the first is shown."
+    assert told in report.overlay_html(path, labels, {1: "edema"})
+    plain = Path(write_nifti(tmp_path / "plain.nii.gz", values[..., 0]))
+    assert "is shown" not in report.overlay_html(plain, labels, {1: "edema"})
     with pytest.raises(SystemExit, match=r"mr.nii.gz has shape \(4, 5, 6, 2\); give a 3D image"):
         figures.load_label_map(path)
