@@ -156,7 +156,7 @@ def test_means_equal_those_of_the_evaluations_own_summary(data):
         | dict(zip(("dice", "nsd_1mm", "nsd_2mm"), random.random(3).round(4)))
         | {"hd95_mm": round(20 * random.random(), 3), "volume_ml": 1.0, "reference_volume_ml": 1.0}
         for case in range(7)
-        for label, name in ((1, "spleen"), (6, "liver"))
+        for label, name in ((1, "spleen"), (6, "liver"), (256, "both"))  # a region: in no mean
     ]
     rows[0] |= {"dice": 0.0, "nsd_1mm": 0.0, "nsd_2mm": 0.0, "hd95_mm": np.nan, "volume_ml": 0.0}
     write_and_print(data / "evaluation", pd.DataFrame(rows))
@@ -169,6 +169,8 @@ def test_means_equal_those_of_the_evaluations_own_summary(data):
         assert dice == f"{own['dice']['mean']:.3f}"
         expected = [f"{own[column]['mean']:.3f}" for column in ("nsd_1mm", "nsd_2mm")]
         assert others[:3] == [*expected, f"{own['hd95_mm']['mean']:.1f}"]
+    assert "of each column, without unions of labels." in page
+    assert "Mean Dice of 2 organs, 7 cases" in page
 
 
 def test_an_organ_that_is_nowhere_defined_has_a_dash(tmp_path):
