@@ -316,7 +316,8 @@ def evaluation_section(path: Path, table: pd.DataFrame, highlight: list[str]) ->
     header = ["Organ", "Mean Dice", "Min Dice", "Max Dice", *titles, "Cases"]
     body = paragraph(
         "Dice is the overlap of prediction and reference: 1 is perfect, 0 is none. A case counts "
-        f"for an organ only where the score is defined. The last row is the mean of each column{regions}."
+        "for an organ only where the score is defined. The last row is the mean of each "
+        f"column{regions}."
     )
     if others:
         body += paragraph(
