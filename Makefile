@@ -18,6 +18,10 @@ endif
 
 # A task's demo is that of the bundle that is released for it; 04 and 05 keep their fine voxels.
 TASK ?=
+TASKS = $(sort $(basename $(notdir $(wildcard bundles/msd_tasks/configs/tasks/*.json))))
+ifneq ($(filter $(TASKS),$(TASK)),$(TASK))
+$(error $(TASK) is no task; the tasks are $(TASKS))
+endif
 TASK_BUNDLE = demo/bundles/msd_$(shell echo $(TASK) | tr A-Z a-z)_segmentation
 FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
 FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"

@@ -98,30 +98,47 @@ def test_lists_of_a_task_fit_its_labels_and_channels(path):
     assert ("channel_names" in task) == (task["channels"] > 1)
 
 
+def rows_of_tasks(title: str, page: str) -> dict[str, dict[str, str]]:
+    """The table under a title of a page: cells by column, by task."""
+    text = re.search(rf"^## {title}\n(.*?)^(?!\|)", page, re.S | re.M)[1]
+    head, _, *rows = ([cell.strip() for cell in r.split("|")[1:-1]] for r in text.splitlines())
+    return {"Task" + row[0].replace(" ", "_"): dict(zip(head, row, strict=True)) for row in rows}
+
+
 def test_the_page_of_the_ten_tasks_has_the_numbers_of_their_configs():
-    text = (BUNDLES / "msd_tasks/docs/tasks.md").read_text()
-    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines()]
-    for path in (BUNDLES / "msd_tasks/configs/tasks").glob("*.json"):
-        task = json.loads(path.read_text())
-        data, crops = [r for r in rows if r and path.stem == "Task" + r[0].replace(" ", "_")][:2]
-        labels = ", ".join(f"{n} {name}" for n, name in task["labels"].items() if n != "0")
-        spacing = ", ".join(f"{mm:g}" for mm in task["spacing_mm"])
-        assert (data[2], data[4]) == (labels, spacing)
-        assert task["tolerances_mm"] == sorted({1, 2, int(data[6])})
+    page = (BUNDLES / "msd_tasks/docs/tasks.md").read_text()
+    titles = ("At a glance", "Intensities and sources", "Crops")
+    glance, intensities, crops = (rows_of_tasks(title, page) for title in titles)
+    tasks = [path for path in TASKS if path.parents[2].name == "msd_tasks"]
+    assert list(glance) == list(intensities) == list(crops) == [path.stem for path in tasks]
+    for path in tasks:
+        task, row = json.loads(path.read_text()), glance[path.stem]
+        is_ct = task["modality"] == "CT"
+        names = f": {', '.join(task['channel_names'])}" if task["channels"] > 1 else ""
+        labels = [f"{n} {name}" for n, name in task["labels"].items() if n != "0"]
         per_step = task["crops_per_volume"] * task.get("batch_size", 1)
-        assert crops[3] == "×".join(map(str, task["patch_size"])) and crops[5] == str(per_step)
-        assert crops[6] == ", ".join(map(str, task["class_ratios"]))
+        expected = {
+            "Channels": task["modality"] + names,
+            "Labels": ", ".join(labels),
+            "Spacing, mm": ", ".join(f"{mm:g}" for mm in task["spacing_mm"]),
+            "Crop": "×".join(map(str, task["patch_size"])),
+            "Crops a step": str(per_step),
+            "Starts from": "encoder" if is_ct else "scratch",
+        }
+        assert {name: row[name] for name in expected} == expected
+        assert task["tolerances_mm"] == sorted({1, 2, int(row["NSD at, mm"])})
+        assert re.fullmatch(r"\d+/\d+", row["Images, train/test"]) and row["Yours: Dice, NSD"] == ""
+        for name, numbers in task.get("regions", {}).items():
+            assert f"{name} ({', '.join(map(str, numbers))})" in page
         size_mm = [n * mm for n, mm in zip(task["patch_size"], task["spacing_mm"], strict=True)]
-        assert crops[4] == ", ".join(f"{mm:.0f}" for mm in size_mm)
-        assert (data[1].partition(":")[0], data[5] == "z-score") == (
-            task["modality"],
-            task["modality"] == "MRI",
-        )
-        scaled = task["intensity_transforms"]
-        if task["modality"] == "CT":
-            low, high, mean, sd = re.findall(r"-?[\d.]+", data[5])
-            assert [scaled[0]["a_min"], scaled[0]["a_max"]] == [float(low), float(high)]
-            assert [scaled[1]["subtrahend"], scaled[1]["divisor"]] == [float(mean), float(sd)]
+        assert crops[path.stem]["Crop, mm"] == ", ".join(f"{mm:.0f}" for mm in size_mm)
+        assert crops[path.stem]["`class_ratios`"] == ", ".join(map(str, task["class_ratios"]))
+        text, scaled = intensities[path.stem]["Intensities"], task["intensity_transforms"]
+        assert is_ct != (text == "z-score")
+        if is_ct:
+            low, high, mean, sd = map(float, re.findall(r"-?[\d.]+", text))
+            assert [scaled[0]["a_min"], scaled[0]["a_max"]] == [low, high]
+            assert [scaled[1]["subtrahend"], scaled[1]["divisor"]] == [mean, sd]
 
 
 def test_tasks_of_the_readmes_are_there():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import import_scripts, write_json, write_nifti
+from helpers import BUNDLES, import_scripts, write_json, write_nifti
 
 SHAPE = (6, 5, 4)
 
@@ -338,13 +338,26 @@ REFUSED = [  # changes of dataset.json and the sentence
     ({"labels": {"0": "spleen", "1": "background"}}, "Task09_Spleen has 0 background, 1 spleen; "),
     (
         {"modality": {"0": "T2", "1": "ADC"}},
-        r"has 2 channels \(T2, ADC\), and Task09",
+        r"has 2 channels \(T2, ADC\) and lacks CT, and Task09_Spleen takes 1 \(CT\)",
     ),
     ({"training": [{"picture": "x"}]}, "is in no known form"),
     ({"training": {"a": 1}}, "is in no known form"),
     ({"labels": {"spleen": [1, 2]}}, "is in no known form"),
     ({"numTraining": "many"}, "is in no known form"),
 ]
+
+
+def test_a_modality_that_a_brain_lacks_is_named(datalist, refusal, tmp_path, capsys):
+    labels = {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"}
+    named = {"name": "BRATS", "modality": {"0": "FLAIR", "1": "t1gd", "2": "T2w"}}
+    root = archive(tmp_path / "Task01_BrainTumour", (1, 2, 3), 3, labels=labels, **named)
+    with refusal("3 channels .FLAIR, t1gd, T2w. and lacks T1w, and Task01_BrainTumour takes 4"):
+        datalist.msd(str(root), str(tmp_path / "a.json"))
+    (root / "dataset.json").unlink()  # then the files alone tell, and cannot say which
+    with refusal("named above"):
+        datalist.msd(str(root), str(tmp_path / "a.json"))
+    needed = "(shape (6, 5, 4, 3)), and 4 are needed along its fourth axis: FLAIR, T1w, T1gd, T2w"
+    assert f"case_0.nii.gz has 3 channels {needed}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("changes", "sentence"), REFUSED)
@@ -363,10 +376,11 @@ def test_the_task_is_named_by_folder_by_file_or_by_hand(datalist, refusal, tmp_p
     with refusal("is of no known task by its name; give --task, one of Task01_BrainTumour, "):
         datalist.msd(str(other), output)
     datalist.msd(str(other), output, task="Task09_Spleen")
-    with refusal("--task Task9_Spleen is no task of this bundle; did you mean Task09_Spleen"):
-        datalist.msd(str(other), output, task="Task9_Spleen")
-    with refusal("is no task of this bundle; the tasks are Task01_BrainTumour, .*Task10_Colon"):
-        datalist.msd(str(other), output, task="kidney")
+    ten = ", ".join(path.stem for path in sorted((BUNDLES / "msd_tasks/configs/tasks").iterdir()))
+    near = "did you mean Task09_Spleen. There"
+    for task, words in (("Task9_Spleen", near), ("kidney", "there")):
+        with refusal(f"--task {task} is no task of this bundle; {words} are {ten}"):
+            datalist.msd(str(other), output, task=task)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from common.errors import InputError
+from common.errors import InputError, suggest_and_list
 
 from .. import ROOT
 from .copies import MOVED_COMMANDS, workflow_configs
@@ -46,8 +46,8 @@ def task_bundle(task: str, output_dir: str, root: Path = ROOT) -> str:
     bundle = root / "bundles" / SOURCE
     path = bundle / f"configs/tasks/{task}.json"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.json")))
-        raise InputError(f"{task} is no task of {SOURCE}; the tasks are {known}.")
+        known = sorted(file.stem for file in path.parent.glob("*.json"))
+        raise InputError(f"{task} is no task of {SOURCE}; {suggest_and_list(task, known)}")
     target = Path(output_dir) / bundle_name(task)
     target.parent.mkdir(parents=True, exist_ok=True)
     # beside the target, so that it is renamed within one file system

@@ -44,11 +44,12 @@ PALETTE = (
 
 @dataclass(frozen=True)
 class Volume:
-    """Holds a volume in RAS: values (X, Y, Z), affine (4, 4) in mm, and its file."""
+    """Holds a volume in RAS: values (X, Y, Z), affine (4, 4) in mm, its file and its channels."""
 
     values: np.ndarray
     affine: np.ndarray
     path: Path
+    channels: int = 1  # of the file; the values are those of the first
 
     @property
     def spacing_mm(self) -> np.ndarray:
@@ -65,7 +66,8 @@ def load_volume(path: Path, channels: bool = True) -> Volume:
     """
     try:
         image = open_image(path)
-        if image.ndim == 4 and (channels or image.shape[3] == 1):
+        count = image.shape[3] if image.ndim == 4 else 1
+        if image.ndim == 4 and (channels or count == 1):
             image = nib.funcs.four_to_three(image)[0]
         if image.ndim != 3:
             raise SystemExit(f"{path} has shape {image.shape}; give a 3D image, one value a voxel.")
@@ -76,7 +78,7 @@ def load_volume(path: Path, channels: bool = True) -> Volume:
         raise SystemExit(
             f"{path} cannot be read ({reason}); write this NIfTI file again."
         ) from None
-    return Volume(values, image.affine, Path(path))
+    return Volume(values, image.affine, Path(path), count)
 
 
 def load_label_map(path: Path) -> Volume:

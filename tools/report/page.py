@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from common.atomic_write import replacing
 from common.cli.kinds import Count
+from common.evaluation.summary import FIRST_REGION
 
 from . import figures
 from .inputs import (
@@ -251,6 +252,8 @@ def overlay_html(image_path: Path, maps: dict[str, Path], names: dict, stamp: st
     caption = f"{stem(image_path)}: the slices that cut the most organs. {window_caption(image)}"
     if len(maps) > 1:
         caption += " Top: the reference; bottom: the prediction."
+    if image.channels > 1:
+        caption += f" Of {image.channels} channels the first is shown."
     if not volumes["prediction"].values.any():
         caption += " The prediction is empty: every voxel is background."
     if stamp:
@@ -304,14 +307,17 @@ def evaluation_section(path: Path, table: pd.DataFrame, highlight: list[str]) ->
         [name, *map(format_score, numbers.loc[name], formats), str(count)]
         for name, count in dice.count().items()
     ]
-    means, cases = numbers.mean(), table["case"].nunique()
+    labels = table.loc[table["label"] < FIRST_REGION, "name"].unique()
+    means, cases = numbers.loc[labels].mean(), table["case"].nunique()
+    regions = ", without unions of labels" if len(labels) < len(rows) else ""
     titles = [
         f"Mean {c.replace('_', ' ').replace('nsd', 'NSD').replace('hd95', 'HD95')}" for c in others
     ]
     header = ["Organ", "Mean Dice", "Min Dice", "Max Dice", *titles, "Cases"]
     body = paragraph(
         "Dice is the overlap of prediction and reference: 1 is perfect, 0 is none. A case counts "
-        "for an organ only where the score is defined. The last row is the mean of each column."
+        "for an organ only where the score is defined. The last row is the mean of each "
+        f"column{regions}."
     )
     if others:
         body += paragraph(
@@ -326,7 +332,7 @@ def evaluation_section(path: Path, table: pd.DataFrame, highlight: list[str]) ->
     body += figure_html(figures.dice_figure(dice_of), "Dice per organ", caption)
     plural = "case" if cases == 1 else "cases"
     headlines = [
-        (format_score(means["mean"]), f"Mean Dice of {len(rows)} organs, {cases} {plural}")
+        (format_score(means["mean"]), f"Mean Dice of {len(labels)} organs, {cases} {plural}")
     ]
     if highlight:
         value = mean_of_highlighted(numbers["mean"], highlight)

@@ -156,7 +156,7 @@ def test_means_equal_those_of_the_evaluations_own_summary(data):
         | dict(zip(("dice", "nsd_1mm", "nsd_2mm"), random.random(3).round(4)))
         | {"hd95_mm": round(20 * random.random(), 3), "volume_ml": 1.0, "reference_volume_ml": 1.0}
         for case in range(7)
-        for label, name in ((1, "spleen"), (6, "liver"))
+        for label, name in ((1, "spleen"), (6, "liver"), (256, "both"))  # a region: in no mean
     ]
     rows[0] |= {"dice": 0.0, "nsd_1mm": 0.0, "nsd_2mm": 0.0, "hd95_mm": np.nan, "volume_ml": 0.0}
     write_and_print(data / "evaluation", pd.DataFrame(rows))
@@ -169,6 +169,8 @@ def test_means_equal_those_of_the_evaluations_own_summary(data):
         assert dice == f"{own['dice']['mean']:.3f}"
         expected = [f"{own[column]['mean']:.3f}" for column in ("nsd_1mm", "nsd_2mm")]
         assert others[:3] == [*expected, f"{own['hd95_mm']['mean']:.1f}"]
+    assert "of each column, without unions of labels." in page
+    assert "Mean Dice of 2 organs, 7 cases" in page
 
 
 def test_an_organ_that_is_nowhere_defined_has_a_dash(tmp_path):
@@ -380,5 +382,11 @@ def test_of_several_channels_the_first_is_shown_and_label_maps_have_one(tmp_path
     path = tmp_path / "mr.nii.gz"
     nib.save(nib.Nifti1Image(values, np.eye(4)), path)
     np.testing.assert_array_equal(figures.load_volume(path).values, values[..., 0])
+    ones = np.ones((4, 5, 6), np.uint8)
+    labels = {"prediction": Path(write_nifti(tmp_path / "labels.nii.gz", ones))}
+    told = "Of 2 channels the first is shown."
+    assert told in report.overlay_html(path, labels, {1: "edema"})
+    plain = Path(write_nifti(tmp_path / "plain.nii.gz", values[..., 0]))
+    assert "is shown" not in report.overlay_html(plain, labels, {1: "edema"})
     with pytest.raises(SystemExit, match=r"mr.nii.gz has shape \(4, 5, 6, 2\); give a 3D image"):
         figures.load_label_map(path)

@@ -58,6 +58,17 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else ""
 
 
+def suggest_and_list(word: str, known: Sequence[str]) -> str:
+    """Returns `did you mean NAME? There are NAME, OTHER.`: of few names that may be far from it.
+
+    Args:
+        word: as it was typed.
+        known: names that would have been right.
+    """
+    near, names = suggest(word, known), f"are {', '.join(known)}."
+    return f"{near} There {names}" if near else f"there {names}"
+
+
 def list_first(items: Sequence[str], most: int = 5) -> str:
     """Lists the first of many items, and the number of the others: `a, b and 3 more`."""
     more = f" and {len(items) - most} more" if len(items) > most else ""

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from ..common import BUNDLE
-from ..common.errors import InputError, suggest
+from ..common.errors import InputError, suggest_and_list
 from .dataset_json import NAME, Description
 
 CONFIGS = BUNDLE / "configs"
@@ -28,7 +28,7 @@ def get_task(name: str, option: str) -> dict:
     """
     tasks = read_tasks()
     if name not in tasks:
-        remedy = suggest(name, tasks) or f"the tasks are {', '.join(tasks)}."
+        remedy = suggest_and_list(name, list(tasks))
         raise InputError(f"{option} {name} is no task of this bundle; {remedy}")
     return tasks[name]
 
@@ -83,11 +83,15 @@ def check_description(root: Path, described: Description, task: dict) -> list[st
         InputError: labels or the number of channels are not those of the task.
     """
     path, name = root / NAME, task["name"]
-    channels = described.channels
-    if channels and len(channels) != task["channels"]:
+    channels, expected = described.channels, task.get("channel_names") or [task["modality"]]
+    if channels and len(channels) != len(expected):
+        known = {channel.lower() for channel in channels}
+        missing = [channel for channel in expected if channel.lower() not in known]
+        lack = f" and lacks {', '.join(missing)}" if missing else ""
         raise InputError(
-            f"{path} has {len(channels)} channels ({', '.join(channels)}), and {name} takes "
-            f"{task['channels']}; give the task by --task."
+            f"{path} has {len(channels)} channels ({', '.join(channels)}){lack}, and {name} takes "
+            f"{len(expected)} ({', '.join(expected)}); mend the images and the file, or give the "
+            "task by --task."
         )
     if not described.labels:
         return []

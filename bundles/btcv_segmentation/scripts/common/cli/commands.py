@@ -9,7 +9,7 @@ from inspect import Parameter, getdoc, signature
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from ..errors import InputError, suggest
+from ..errors import InputError, suggest, suggest_and_list
 from .kinds import describe, is_valid
 
 Commands = dict[str, "Callable | Commands"]
@@ -161,7 +161,8 @@ def _read(annotation: Any, word: str) -> Any:
     if get_origin(kind) is Literal:
         choices = {str(choice): choice for choice in get_args(kind)}
         if word not in choices:
-            raise argparse.ArgumentTypeError(f"{word} is unknown; {_remedy(word, list(choices))}")
+            remedy = suggest_and_list(word, list(choices))
+            raise argparse.ArgumentTypeError(f"{word} is unknown; {remedy}")
         return choices[word]
     try:
         if kind in (int, float) and "_" in word:  # Python reads 2025_01 as 202501
