@@ -202,3 +202,13 @@ def test_pictures_show_what_the_network_sees(masked, base, tmp_path, monkeypatch
     hidden = seen == 0
     assert 0.3 < hidden.mean() < 0.9
     assert np.array_equal(intact[~hidden], seen[~hidden]) and not restored[hidden].any()
+
+
+def test_a_token_with_one_hidden_voxel_is_the_mask_token(masked):
+    hidden = torch.zeros(1, 1, 8, 8, 8, dtype=torch.bool)
+    hidden[0, 0, 3, 4, 7] = True
+    tokens, token = torch.rand(1, 5, 4, 4, 4), torch.rand(5)
+    replaced = masked.network.replacement(hidden, token, (2, 2, 2))(tokens)
+    assert torch.equal(replaced[0, :, 1, 2, 3], token)
+    tokens[0, :, 1, 2, 3] = token
+    assert torch.equal(replaced, tokens)
