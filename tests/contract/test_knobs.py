@@ -6,7 +6,7 @@ import pytest
 from helpers import BUNDLES
 
 from common.cli.kinds import describe, is_valid
-from common.cli.knobs import schema
+from common.cli.knobs import node_at, schema
 
 FILES = [
     path
@@ -23,8 +23,13 @@ PARTS = {
 
 
 def knobs_of(content: dict) -> dict:
-    """The top keys of a config that hold no component, by their values."""
-    return {
+    """The top keys of a config that hold no component, by their values.
+
+    So are arguments of components that have an entry of their own, such as `network_def::a::b`.
+    """
+    nested = {name: node_at(content, name) for name in schema()["properties"] if "::" in name}
+    nested |= {name: content[name] for name in nested if name in content}
+    return {name: value for name, value in nested.items() if value is not None} | {
         key: value
         for key, value in content.items()
         if not key.startswith(("_", "+"))

@@ -117,6 +117,18 @@ def test_undeclared_flags_are_refused_by_name(refusal, shell, flag):
         flags.check_flags()
 
 
+def test_a_flag_that_no_part_reads_is_named(shell, caplog):
+    shell("--epochs=7", "--train::plain::knob=2")
+    flags.check_flags()
+    assert caplog.messages == [
+        "without effect, as no part of this command reads it: --epochs, --train"
+    ]
+    caplog.clear()
+    shell("--epochs=7", "--learning_rate=$1 / @epochs", "--run_id=learning_rate")
+    flags.check_flags()
+    assert not caplog.messages
+
+
 def test_closest_declared_flag_is_suggested(refusal, shell):
     shell("--epcohs", "7")
     with refusal(r"--epcohs: .*did you mean --epochs\?"):

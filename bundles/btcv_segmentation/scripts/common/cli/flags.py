@@ -2,6 +2,8 @@
 """Checks the flags of `monai.bundle run`: reports a mistake in one sentence with its remedy."""
 
 import json
+import logging
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 from .. import BUNDLE
 from ..errors import InputError, show_errors_as_sentences, suggest
 from .command_line import Layer, flags, layers, merged_config, started_from_shell
-from .knobs import check_values
+from .knobs import READ_BY_MONAI, check_values
+
+logger = logging.getLogger(__name__)
 
 # Keys of configs before version 0.2 whose new place has another name
 RENAMED = {
@@ -17,6 +21,11 @@ RENAMED = {
     "division": "splitting",
     "cases": "labelled_data",
     "cache_rate": "cache_gb",
+    "rotation_tokens": "network_def::rotation_head::tokens",
+    "rotation_projection": "network_def::rotation_head::projection_kind",
+    "contrastive_tokens": "network_def::contrastive_head::tokens",
+    "contrastive_projection": "network_def::contrastive_head::projection_kind",
+    "decoder": "network_def::reconstruction_head::decoder",
 }
 # and those that no config has on top any more
 MOVED = (
@@ -32,6 +41,8 @@ def check_flags(bundle_root: str = ".") -> None:
     First item of every `run` list, because `monai.bundle run` takes any flag and any value in
     silence. Used from Python instead of `python -m monai.bundle run`, it only looks for another
     bundle's `scripts`.
+
+    A flag that is declared but read by no part of this command gets one line in the log.
 
     Args:
         bundle_root: the folder of the bundle whose config runs.
@@ -59,6 +70,7 @@ def check_flags(bundle_root: str = ".") -> None:
     given = flags()
     told = {str(given[key]) for key in ("run_id", "init_id", "final_id") if key in given}
     check_values(sources, {*chain(*own), *told})
+    _warn_of_unread(sources, config, told)
 
 
 def _check_names(sources: list[Layer], config: dict) -> None:
@@ -83,6 +95,19 @@ def _check_names(sources: list[Layer], config: dict) -> None:
                 f"Unknown flag --{flag}{where}: no config file declares it; "
                 f"{remedy or 'its README lists them.'}"
             )
+
+
+def _warn_of_unread(sources: list[Layer], config: dict, told: set[str]) -> None:
+    """Warns of flags that no part of this command reads, such as those of another objective.
+
+    Such a flag is no mistake: a user may give all commands the same flags.
+    """
+    text = json.dumps([config, *(layer.values for layer in sources[-2:])], default=str)
+    read = {*re.findall(r"[@%](\w+)", text), *READ_BY_MONAI, *told, "_meta_"}
+    given = [re.split("::|#", name)[0] for layer in sources[-2:] for name in layer.values]
+    unread = [f"--{name}" for name in dict.fromkeys(given) if name not in read]
+    if unread:
+        logger.warning(f"without effect, as no part of this command reads it: {', '.join(unread)}")
 
 
 def place_of(name: str, config: dict) -> str | None:

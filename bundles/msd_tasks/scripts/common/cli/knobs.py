@@ -89,7 +89,9 @@ def _check_value(layer: Layer, name: str, value: Any, root_value: Any, replaced:
         )
     knobs, root = schema()["properties"], name.partition("::")[0]
     reference = re.fullmatch(r"@(\w+)", str(replaced))
-    if root in knobs:
+    if name in knobs and name != root:  # a node's argument with an entry of its own
+        subject, kind, value_of_kind = name, knobs[name], value
+    elif root in knobs:
         subject, kind, value_of_kind = root, knobs[root], root_value
     elif reference and reference[1] in knobs:
         subject, kind, value_of_kind = name, knobs[reference[1]], value
