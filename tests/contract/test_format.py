@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from pydoc import locate
 
 import pytest
 from bundle_runs import python_here
@@ -17,7 +18,7 @@ NAMES = ["btcv_segmentation", "msd_tasks", "pretrain_ssl"]
 DATA = {"btcv_segmentation": "btcv", "msd_tasks": "Task09_Spleen", "pretrain_ssl": "corpus"}
 OVERLAYS = ["", " evaluate", " multi_gpu_train"]
 ONE_PROCESS = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
-MOST_LINES = {"train": 265, "inference": 170, "evaluate": 55, "multi_gpu_train": 40}
+MOST_LINES = {"train": 257, "inference": 170, "evaluate": 55, "multi_gpu_train": 40}
 MOST_KNOBS = 45
 
 
@@ -70,6 +71,16 @@ def test_configs_fit_on_a_few_screens(name):
         assert text.count("\n") <= most, config
     train = json.loads((BUNDLES / name / "configs/train.json").read_text())
     assert list(train).index("network_def") - len(["_desc_", "imports"]) <= MOST_KNOBS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_part_that_a_config_names_exists(name, load_scripts):
+    load_scripts(name)
+    texts = [path.read_text() for path in sorted((BUNDLES / name / "configs").rglob("*.json"))]
+    targets = {*re.findall(r'"_target_": "(scripts\.[^"]+)"', "".join(texts))}
+    assert len(targets) > 10
+    missing = [target for target in sorted(targets) if locate(target) is None]
+    assert not missing
 
 
 @pytest.mark.parametrize(

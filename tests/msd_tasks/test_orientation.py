@@ -53,6 +53,7 @@ def test_both_ways_give_the_same_labels(both, weights_of, tmp_path):
     assert [text.count(off) for text in printed] == [1, 0, 1]
 
 
+@pytest.mark.slow
 def test_a_training_and_its_evaluation_take_it_from_the_datalist(phantoms, tmp_path):
     bundle, data = copy_bundle("msd_tasks", tmp_path), phantoms / "Task09_Spleen"
     python_here(bundle, "-m", "scripts", "datalist", "msd", data, "--msd_orientation")

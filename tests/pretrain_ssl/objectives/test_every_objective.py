@@ -68,9 +68,10 @@ def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_s
     targets = PICTURES.get(name, RESTORED if content["corrupt"] else set())
     assert written == {"embeddings.csv", *(f"{stem}_{kind}" for kind in targets)}
     embeddings = (bundle / "predictions/embeddings.csv").read_text()
-    done = run_here(bundle, "inference embeddings demo", "--dataset_dir", image)
-    assert f"encoder 70 of 70 tensors from ./models/model.pt ({layout_of(state)}" in done.stdout
-    assert f"objective {name}" in done.stdout
+    flags = ["--dataset_dir", image, "--ckpt_path", bundle / "models/model.pt"]
+    flags += ["--spacing_mm", "[5.0,5.0,5.0]", "--patch_size", "[64,64,32]"]
+    done = run_here(bundle, "embeddings", *flags)
+    assert f"models/model.pt ({layout_of(state)}" in done.stdout + done.stderr
     assert (bundle / "predictions/embeddings.csv").read_text() == embeddings
     other = "train demo evaluate" if overlays else "train objectives/heads_paper demo evaluate"
     refused = run_here(bundle, other, "--dataset_dir", corpus, check=False)
