@@ -127,8 +127,9 @@ def draw_case(
 
     In-plane spacing is within 10 % of spacing_mm, slices are 1 to 1.6 times as thick; a small
     field of view (hippocampus, prostate) takes the spacing and slices of its archive: about 1 mm
-    and 0.9 mm, the prostate's slices 5.2 to 6.4 times as thick. A variation of 2 makes patients, HU,
-    noise and field of view differ twice as much; above 1 the field moves along the body too.
+    and 0.9 mm, the prostate's slices 5.2 to 6.4 times as thick. A variation of 2 makes
+    patients, HU, noise and field of view differ twice as much; above 1 the field moves along the
+    body too.
     """
     base_mm = min(spacing_mm, min(task.size_mm) / 16, task.coarsest_mm) * rng.uniform(0.9, 1.1)
     spacing = np.array([base_mm, base_mm, base_mm * rng.uniform(*task.slice_ratio)])

@@ -11,9 +11,11 @@ from common.errors import suggest
 from tools import ROOT
 
 from .grid import Study, fields, folder_name
+from .hypothesis import TEST_KEYS, check_test
 
 BUNDLES = ROOT / "bundles"
 STUDY_KEYS = {"title", "inputs", "factors", "steps", "result", "figure"}
+OPTIONAL_KEYS = {"_desc_", "leave_out", "test"}
 STEP_KEYS = {"bundle", "config_file", "flags", "makes"}
 FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "x_scale", "lines", "repeats"}
 KINDS = {"lines", "bars"}
@@ -64,7 +66,7 @@ def check_commands(study: Study) -> None:
 
 def _check_form(content: Any) -> None:
     """Checks that objects and keys are those that docs/studies.md describes."""
-    _check_keys(content, "the study", STUDY_KEYS | {"_desc_"}, STUDY_KEYS)
+    _check_keys(content, "the study", STUDY_KEYS | OPTIONAL_KEYS, STUDY_KEYS)
     factors, steps, figure = content["factors"], content["steps"], content["figure"]
     for name, step in steps.items():
         _check_keys(step, f"step {name}", STEP_KEYS, STEP_KEYS)
@@ -85,6 +87,13 @@ def _check_form(content: Any) -> None:
     _check_names([figure.get("x_scale", "linear")], SCALES, "the figure", "x_scale")
     used = [figure[key] for key in ("x", "lines", "repeats") if key in figure]
     _check_names(used, factors, "the study", "factor")
+    for left_out in content.get("leave_out", []):
+        _check_names(left_out, factors, "leave_out", "factor")
+        for name, levels in left_out.items():
+            _check_names(map(str, levels), [str(x) for x in factors[name]], "leave_out", "level")
+    if "test" in content:
+        _check_keys(content["test"], "the test", TEST_KEYS, TEST_KEYS)
+        check_test(content["test"], factors)
 
 
 def _check_folder_names(factor: str, levels: list[str]) -> None:

@@ -58,25 +58,33 @@ class Study:
         content: parsed from the file.
         output_dir: absolute.
         inputs: absolute path by name, of the configuration's `inputs`.
+        known: rows of a results.csv that was kept; their runs are not to be run again.
     """
 
     path: Path
     content: dict
     output_dir: Path
     inputs: dict[str, Path]
+    known: tuple[dict[str, Any], ...] = ()
 
     @cached_property
     def runs(self) -> list[dict[str, str]]:
-        """Returns level by factor, of every combination; the first factor changes slowest."""
+        """Returns level by factor, of every combination; the first factor changes slowest.
+
+        Combinations that an entry of `leave_out` covers are no runs.
+        """
         factors = self.content["factors"]
         levels = [[str(level) for level in levels] for levels in factors.values()]
-        return [dict(zip(factors, chosen)) for chosen in product(*levels)]
+        runs = [dict(zip(factors, chosen)) for chosen in product(*levels)]
+        left_out = self.content.get("leave_out", [])
+        return [run for run in runs if not any(_covers(each, run) for each in left_out)]
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Lists every command once, after those that it needs."""
+        """Lists every command of runs without a known result once, after those that it needs."""
         found: dict[Path, Job] = {}
-        for run in self.runs:
+        known = [{name: row[name] for name in self.content["factors"]} for row in self.known]
+        for run in (run for run in self.runs if run not in known):
             for job in chain(self.job(list(self.content["steps"])[-1], run)):
                 found.setdefault(job.folder, job)
         return list(found.values())
@@ -144,6 +152,10 @@ class Study:
     def result(self, run: dict[str, str]) -> Path:
         """Returns the path of the evaluation's summary of a run."""
         return Path(self.filled(self.content["result"], list(self.content["steps"])[-1], run))
+
+
+def _covers(left_out: dict[str, list], run: dict[str, str]) -> bool:
+    return all(run[name] in map(str, levels) for name, levels in left_out.items())
 
 
 def folder_name(level: str) -> str:
