@@ -10,7 +10,7 @@ from common.cli.flags import is_declared, place_of
 from common.errors import suggest
 from tools import ROOT
 
-from .grid import Study, fields, folder_name
+from .grid import Job, Study, fields, folder_name
 from .hypothesis import TEST_KEYS, check_test
 
 BUNDLES = ROOT / "bundles"
@@ -59,7 +59,7 @@ def check_commands(study: Study) -> None:
     """
     try:
         for job in study.jobs:
-            _check_command(job.step, job.bundle, study.content["steps"][job.step], job.arguments)
+            _check_command(job)
     except ValueError as mistake:
         raise SystemExit(f"{study.path}: {mistake}") from None
 
@@ -129,15 +129,16 @@ def _check_fields(content: dict) -> None:
     _check_names(sorted(fields(content["result"])), known, "result", "step or input")
 
 
-def _check_command(step: str, bundle: str, spec: dict, arguments: tuple[str, ...]) -> None:
+def _check_command(job: Job) -> None:
+    step, bundle = job.step, job.bundle
     if not (BUNDLES / bundle).is_dir():
         raise ValueError(f"step {step}: there is no bundle {bundle}.")
-    files = [BUNDLES / bundle / "configs" / f"{name}.json" for name in spec["config_file"]]
+    files = [BUNDLES / bundle / "configs" / f"{name}.json" for name in job.config_file]
     for file in files:
         if not file.is_file():
             raise ValueError(f"step {step}: {file} does not exist.")
     config = _merged(tuple(map(str, files)))
-    for flag in (argument[2:] for argument in arguments[2::2]):
+    for flag in (argument[2:] for argument in job.arguments[2::2]):
         if not is_declared(flag, config):
             place = place_of(flag, config)
             known = [key for key in config if not key.startswith("_")]

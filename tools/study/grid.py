@@ -26,6 +26,7 @@ class Job:
         levels: level by factor, of the factors that the command depends on.
         folder: of the command alone; all its files are there.
         bundle: name of the bundle, in whose folder it runs.
+        config_file: names of the configs, without `configs/` and `.json`.
         arguments: the words after `python -m monai.bundle run`.
         makes: the file that is there when it has ended well.
         needs: the jobs whose files it reads.
@@ -35,6 +36,7 @@ class Job:
     levels: dict[str, str]
     folder: Path
     bundle: str
+    config_file: tuple[str, ...]
     arguments: tuple[str, ...]
     makes: Path
     needs: tuple["Job", ...] = field(repr=False)
@@ -92,23 +94,29 @@ class Study:
     def job(self, step: str, run: dict[str, str]) -> Job:
         """Returns the command of a step in a run."""
         spec, folder = self.content["steps"][step], self.folder(step, run)
-        files = [f"configs/{name}.json" for name in spec["config_file"]]
+        flags = self.flags(step, run)
+        names = flags.pop("config_file", spec["config_file"])
+        files = [f"configs/{name}.json" for name in names]
         arguments = ["--config_file", str(files) if len(files) > 1 else files[0]]
-        for flag, value in self.flags(step, run).items():
+        for flag, value in flags.items():
             arguments += [f"--{flag}", str(self.filled(value, step, run))]
-        used = fields(self.flags(step, run))
+        used = fields(flags)
         return Job(
             step=step,
             levels={name: level for name, level in run.items() if name in self.factors_of[step]},
             folder=folder,
             bundle=spec["bundle"],
+            config_file=tuple(names),
             arguments=tuple(arguments),
             makes=folder / spec["makes"],
             needs=tuple(self.job(name, run) for name in self.content["steps"] if name in used),
         )
 
     def flags(self, step: str, run: dict[str, str]) -> dict[str, Any]:
-        """Returns a step's flags, and those that the levels of this run add; not filled yet."""
+        """Returns a step's flags, and those that the levels of this run add; not filled yet.
+
+        Among them is `config_file` where a level names other configs than the step.
+        """
         flags = dict(self.content["steps"][step]["flags"])
         for name, levels in self.content["factors"].items():
             if isinstance(levels, dict):
