@@ -10,7 +10,7 @@ from common.cli.flags import is_declared, place_of
 from common.errors import suggest
 from tools import ROOT
 
-from .grid import Job, Study, fields, folder_name
+from .grid import Job, Study, fields, folder_name, line_factors
 from .hypothesis import TEST_KEYS, check_test
 
 BUNDLES = ROOT / "bundles"
@@ -85,8 +85,8 @@ def _check_form(content: Any) -> None:
     _check_keys(figure, "the figure", FIGURE_KEYS, {"kind", "x"})
     _check_names([figure["kind"]], KINDS, "the figure", "kind")
     _check_names([figure.get("x_scale", "linear")], SCALES, "the figure", "x_scale")
-    used = [figure[key] for key in ("x", "lines", "repeats") if key in figure]
-    _check_names(used, factors, "the study", "factor")
+    used = [figure[key] for key in ("x", "repeats") if key in figure]
+    _check_names([*used, *line_factors(figure)], factors, "the study", "factor")
     for left_out in content.get("leave_out", []):
         _check_names(left_out, factors, "leave_out", "factor")
         for name, levels in left_out.items():

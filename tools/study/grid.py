@@ -162,6 +162,12 @@ class Study:
         return Path(self.filled(self.content["result"], list(self.content["steps"])[-1], run))
 
 
+def line_factors(figure: dict[str, Any]) -> list[str]:
+    """Returns the factors whose levels are a figure's lines: none, one, or several together."""
+    lines = figure.get("lines", [])
+    return [lines] if isinstance(lines, str) else lines
+
+
 def _covers(left_out: dict[str, list], run: dict[str, str]) -> bool:
     return all(run[name] in map(str, levels) for name, levels in left_out.items())
 

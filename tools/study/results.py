@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from .grid import Study, chain
+from .grid import Study, chain, line_factors
 from .steps import made_by, record
 
 SCORE = "mean_dice"
@@ -76,9 +76,10 @@ def scores(study: Study, rows: Iterable[dict[str, Any]]) -> Scores:
     Factors that the figure does not name count as repeats.
     """
     figure, found = study.content["figure"], {}
-    drawn = (figure["x"], figure.get("lines"))
+    lines = line_factors(figure)
+    drawn = (figure["x"], *lines)
     for row in rows:
-        line = row[figure["lines"]] if "lines" in figure else ""
+        line = ", ".join(row[n] if len(lines) == 1 else f"{n} {row[n]}" for n in lines)
         repeat = ", ".join(row[name] for name in study.content["factors"] if name not in drawn)
         found.setdefault(line, {}).setdefault(row[figure["x"]], {})[repeat] = row[SCORE]
     return found

@@ -76,6 +76,13 @@ def test_without_lines_the_gain_is_over_the_first_level(tmp_path):
     assert lines[2].split() == "given 0.450 ± 0.212 +0.150 ± 0.071 2".split()
 
 
+def test_lines_may_be_combinations_of_factors(tmp_path):
+    study = a_study(tmp_path, {"x": "seed", "lines": ["start", "value"], "repeats": None})
+    found = scores(study, read_results(study))
+    assert list(found)[0] == "start scratch, value 0.25" and len(found) == 4
+    assert found["start given, value 0.5"] == {"0": {"": 0.8}, "1": {"": 0.8}}
+
+
 def test_factors_that_the_figure_does_not_name_are_repeats(tmp_path):
     study = a_study(tmp_path, {"x": "start", "lines": None, "kind": "bars"})
     found = scores(study, read_results(study))

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
 from common.cli.commands import run
 from tools.study import commands
@@ -16,6 +17,8 @@ from tools.study.steps import write_record
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_results import a_study  # noqa: E402
+
+KEPT = sorted((ROOT / "tools/study/studies").glob("*.csv"))
 
 
 @pytest.fixture
@@ -83,3 +86,13 @@ def test_a_file_that_does_not_belong_is_told_with_its_line(kept, change, sentenc
     assert "\n" not in str(refusal.value)
     with pytest.raises(SystemExit, match="nowhere.csv cannot be read"):
         with_known(study, "nowhere.csv")
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_a_study_is_shown_again_from_its_committed_results(path, tmp_path, capsys):
+    words = ["figure", str(path.with_suffix(".json")), "--output_dir", str(tmp_path)]
+    run(commands.COMMANDS, arguments=[*words, "--results", str(path)])
+    lines = path.read_text().splitlines()
+    assert f"{len(lines) - 1} of " in capsys.readouterr().out
+    assert (tmp_path / "results.csv").read_text().splitlines() == lines
+    assert (tmp_path / "figure.png").is_file()
