@@ -18,11 +18,12 @@ import sys
 from .config import BUNDLES, check_commands, read_study
 from .figure import draw
 from .grid import Study
-from .hypothesis import compare, describe, test_rows
+from .hypothesis import compare
 from .results import read_results, scores, table
 from .results_file import with_known, write_rows
 from .runner import Runner
 from .steps import check_unchanged, missing
+from .verdict import describe, test_rows
 
 
 def run(

@@ -11,7 +11,8 @@ import pytest
 from tools.study.commands import show
 from tools.study.config import read_study
 from tools.study.grid import Study
-from tools.study.hypothesis import compare, describe, fewest_pairs, holm, sign_flip_p
+from tools.study.hypothesis import compare, fewest_pairs, holm, sign_flip_p
+from tools.study.verdict import describe
 
 sys.path.insert(0, str(Path(__file__).parent))
 import study_stub  # noqa: E402
