@@ -357,35 +357,50 @@ class Pose:
         return tuple(slice(*np.searchsorted(axis, [lo, hi])) for axis, lo, hi in ends)
 
 
-def draw_pose(rng: Generator, scale_mm: float) -> Pose:
-    """Draws a small rotation, size (+-10 %), shift and elastic warp.
+def widen(low: float, high: float, variation: float, least: float = -np.inf) -> tuple:
+    """Returns a range `variation` times as wide about its middle, above `least`.
+
+    A variation of 1 gives exactly the same range, so that its phantoms stay the same.
+    """
+    if variation == 1:
+        return low, high
+    middle, half = (low + high) / 2, variation * (high - low) / 2
+    return max(middle - half, least), middle + half
+
+
+def draw_pose(rng: Generator, scale_mm: float, variation: float = 1) -> Pose:
+    """Draws a small rotation, size (+-10 %), shift and elastic warp, each times the variation.
 
     `scale_mm` is the body's half-width.
     """
-    rotation = Rotation.from_euler("xyz", rng.normal(0, 2.5, 3).clip(-6, 6), degrees=True)
-    size = rng.uniform(0.92, 1.1) * rng.uniform(0.96, 1.04, 3)
+    angles_deg = variation * rng.normal(0, 2.5, 3).clip(-6, 6)
+    rotation = Rotation.from_euler("xyz", angles_deg, degrees=True)
+    size = rng.uniform(*widen(0.92, 1.1, variation)) * rng.uniform(*widen(0.96, 1.04, variation), 3)
     waves = np.empty((3, 3, 2, 5))
     for octave, (amplitude, wave) in enumerate([(0.018, 1.4), (0.006, 0.42)]):
-        waves[:, :, octave, 0] = rng.uniform(-amplitude, amplitude, (3, 3)) * scale_mm
+        amplitudes = rng.uniform(-amplitude, amplitude, (3, 3)) * scale_mm
+        waves[:, :, octave, 0] = variation * amplitudes
         waves[:, :, octave, 1:3] = 2 * np.pi / (rng.uniform(0.8, 1.3, (3, 3, 2)) * wave * scale_mm)
     waves[..., 3:] = rng.uniform(0, 2 * np.pi, (3, 3, 2, 2))
-    shift = rng.uniform(-0.04, 0.04, 3) * scale_mm
+    shift = variation * (rng.uniform(-0.04, 0.04, 3) * scale_mm)
     return Pose(rotation.as_matrix() / size, shift, waves)
 
 
-def draw_parts(rng: Generator, parts: tuple[Part, ...], shift_sd_mm: float) -> list[Part]:
-    """Draws the parts, each organ with a size (+-12 %) and a small shift of its own."""
-    organs = dict.fromkeys(part.organ for part in parts)
+def draw_parts(
+    rng: Generator, parts: tuple[Part, ...], shift_sd_mm: float, variation: float = 1
+) -> list[Part]:
+    """Draws the parts, each organ with a size (+-12 %) and a small shift, times the variation."""
+    organs, sizes = dict.fromkeys(part.organ for part in parts), widen(0.88, 1.12, variation)
     drawn = {
-        organ: (rng.normal(0, shift_sd_mm, 3).clip(-5, 5), rng.uniform(0.88, 1.12))
+        organ: (variation * rng.normal(0, shift_sd_mm, 3).clip(-5, 5), rng.uniform(*sizes))
         for organ in organs
     }
     return [part.vary(*drawn[part.organ]) for part in parts]
 
 
-def draw_torso(rng: Generator) -> list[Part]:
+def draw_torso(rng: Generator, variation: float = 1) -> list[Part]:
     """Draws the parts of a torso: organs, gas that rises in stomach and colon, vessel trees."""
-    parts = draw_parts(rng, TORSO, 2.0)
+    parts = draw_parts(rng, TORSO, 2.0, variation)
     gas = ((T.STOMACH_CONTENT, T.STOMACH_GAS, 15, 75), (T.COLON_CONTENT, T.COLON_GAS, -30, 60))
     levels = {content: (tissue, rng.uniform(low, high)) for content, tissue, low, high in gas}
     for part in list(parts):

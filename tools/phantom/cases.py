@@ -25,12 +25,14 @@ from .anatomy import (
     paint_bowel,
     paint_spine,
     torso_background,
+    widen,
 )
 from .intensity import draw_ct, draw_mr, look_up
 from .tasks import BTCV, Lesion, Task
 
 ORIENTATIONS = ("RAS", "LPS", "LAS", "LPS", "RAS", "SPL", "PSR")
 IMAGE_TYPES = (np.int16, np.int16, np.int32, np.float32)
+FIELD_SHIFT = 0.06  # of its length, for each 1 of variation above 1
 LABEL_TYPES = (np.uint8, np.uint8, np.int16)
 
 
@@ -58,11 +60,14 @@ def draw_lesions(rng: Generator, lesion: Lesion, tissue: np.ndarray, points: Poi
     return blobs
 
 
-def draw_tissue(rng: Generator, task: Task, axes_mm: list[np.ndarray]) -> np.ndarray:
+def draw_tissue(
+    rng: Generator, task: Task, axes_mm: list[np.ndarray], variation: float = 1
+) -> np.ndarray:
     """Paints a drawn patient on the grid that three axes (mm) span: (X, Y, Z) uint8."""
-    pose = draw_pose(rng, 75 if task.head else 160)
-    parts = draw_parts(rng, HEAD, 0.8) if task.head else draw_torso(rng)
-    skin_mm, phase, table_gap_mm = rng.uniform(5, 26), rng.uniform(0, 6.3, 3), rng.uniform(-9, 6)
+    pose = draw_pose(rng, 75 if task.head else 160, variation)
+    parts = draw_parts(rng, HEAD, 0.8) if task.head else draw_torso(rng, variation)
+    skin_mm = rng.uniform(*widen(5, 26, variation, least=2))
+    phase, table_gap_mm = rng.uniform(0, 6.3, 3), rng.uniform(-9, 6)
     points = pose.points(axes_mm)
     if task.head:
         tissue = head_background(points, skin_mm / 4)
@@ -81,13 +86,13 @@ def draw_tissue(rng: Generator, task: Task, axes_mm: list[np.ndarray]) -> np.nda
 
 
 def draw_phantom(
-    rng: Generator, task: Task, axes_mm: list[np.ndarray]
+    rng: Generator, task: Task, axes_mm: list[np.ndarray], variation: float = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws the image (X, Y, Z) int16 in HU or (X, Y, Z, C) float32, and uint8 labels."""
     spacing_mm = np.array([axis[1] - axis[0] for axis in axes_mm])
-    tissue = draw_tissue(rng, task, axes_mm)
+    tissue = draw_tissue(rng, task, axes_mm, variation)
     if task.channels == ("CT",):
-        image = draw_ct(rng, tissue, spacing_mm)
+        image = draw_ct(rng, tissue, spacing_mm, variation)
     else:
         image = draw_mr(rng, tissue, spacing_mm, task)
     return image, look_up(tissue, task.label_of_tissue, np.uint8)
@@ -116,19 +121,24 @@ def phantom_ct(
 
 
 def draw_case(
-    rng: Generator, task: Task, spacing_mm: float
+    rng: Generator, task: Task, spacing_mm: float, variation: float = 1
 ) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
     """Draws image and label of one case on one grid, as an archive would hold them.
 
     In-plane spacing is within 10 % of spacing_mm, slices are 1 to 1.6 times as thick; a small
     field of view (hippocampus, prostate) takes the spacing and slices of its archive: about 1 mm
-    and 0.9 mm, the prostate's slices 5.2 to 6.4 times as thick.
+    and 0.9 mm, the prostate's slices 5.2 to 6.4 times as thick. A variation of 2 makes
+    patients, HU, noise and field of view differ twice as much; above 1 the field moves along the
+    body too.
     """
     base_mm = min(spacing_mm, min(task.size_mm) / 16, task.coarsest_mm) * rng.uniform(0.9, 1.1)
     spacing = np.array([base_mm, base_mm, base_mm * rng.uniform(*task.slice_ratio)])
-    size = task.size_mm * rng.uniform(0.95, 1.08, 3)
-    axes_mm = grid(np.rint(size / spacing).astype(int), spacing, task.centre_mm)
-    image, label = draw_phantom(rng, task, axes_mm)
+    size = task.size_mm * rng.uniform(*widen(0.95, 1.08, variation), 3)
+    centre_mm = np.array(task.centre_mm, float)
+    if variation > 1:
+        centre_mm[2] += (variation - 1) * rng.uniform(-FIELD_SHIFT, FIELD_SHIFT) * size[2]
+    axes_mm = grid(np.rint(size / spacing).astype(int), spacing, centre_mm)
+    image, label = draw_phantom(rng, task, axes_mm, variation)
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = [axis[0] for axis in axes_mm] + rng.uniform(-1, 1, 3) * [20, 20, 400]
     code, image_type, label_type = (

@@ -24,6 +24,7 @@ from common.cli.kinds import Count, Seed, Whole
 from .cases import case_rng, draw_case
 from .tasks import BTCV, TASKS, Task
 
+Variation = Annotated[float, ("type", "number"), ("minimum", 1), ("maximum", 3)]
 VoxelSize = Annotated[float, ("type", "number"), ("minimum", 0.5), ("maximum", 10)]  # in mm
 
 
@@ -67,7 +68,12 @@ def output_folder(out: str) -> Path:
 
 
 def btcv(
-    out: str, count: Count = 8, seed: Seed = 0, first: Count = 1, spacing_mm: VoxelSize = 3.0
+    out: str,
+    count: Count = 8,
+    seed: Seed = 0,
+    first: Count = 1,
+    spacing_mm: VoxelSize = 3.0,
+    variation: Variation = 1.0,
 ) -> None:
     """Writes labelled abdominal CT in BTCV's layout: OUT/RawData/Training/{img,label}.
 
@@ -77,16 +83,22 @@ def btcv(
         seed: seed of the patients.
         first: number of the first case (img0001.nii.gz is 1).
         spacing_mm: in-plane voxel size about which the cases vary.
+        variation: how much patients, HU, noise and field of view differ; 2 is twice as much as 1.
     """
     folder = output_folder(out) / "RawData" / "Training"
     for number in tqdm(range(first, first + count), desc="btcv"):
-        image, label = draw_case(case_rng(seed, "btcv", number), BTCV, spacing_mm)
+        image, label = draw_case(case_rng(seed, "btcv", number), BTCV, spacing_mm, variation)
         write(folder / "img" / f"img{number:04d}.nii.gz", image.to_filename)
         write(folder / "label" / f"label{number:04d}.nii.gz", label.to_filename)
 
 
 def corpus(
-    out: str, count: Count = 24, seed: Seed = 0, spacing_mm: VoxelSize = 3.0, dicom: bool = False
+    out: str,
+    count: Count = 24,
+    seed: Seed = 0,
+    spacing_mm: VoxelSize = 3.0,
+    dicom: bool = False,
+    variation: Variation = 1.0,
 ) -> None:
     """Writes unlabelled CT of abdomen and lower chest in nested folders, .nii and .nii.gz mixed.
 
@@ -96,13 +108,14 @@ def corpus(
         seed: seed of the patients.
         spacing_mm: in-plane voxel size about which the volumes vary.
         dicom: write a DICOM series for each instead; needs pydicom.
+        variation: as in `btcv`.
     """
     folder = output_folder(out)
     names = ("ct.nii.gz", "study_1/ct.nii", "study_1/series_2/ct.nii.gz")
     for number in tqdm(range(1, count + 1), desc="corpus"):
         rng = case_rng(seed, "corpus", number)
         task = replace(BTCV, centre_mm=(0, 0, rng.uniform(-30, 90)))
-        image, _ = draw_case(rng, task, spacing_mm)
+        image, _ = draw_case(rng, task, spacing_mm, variation)
         patient = f"patient_{number:04d}"
         if dicom:
             from .dicom import write_series  # pydicom is not needed for anything else here
@@ -122,6 +135,7 @@ def msd(
     test_count: Whole = 2,
     seed: Seed = 0,
     spacing_mm: VoxelSize = 3.0,
+    variation: Variation = 1.0,
 ) -> None:
     """Writes one task in the Medical Segmentation Decathlon's layout, below OUT/<task>.
 
@@ -135,12 +149,13 @@ def msd(
         test_count: number of test cases, without labels.
         seed: seed of the patients.
         spacing_mm: in-plane voxel size about which the cases vary.
+        variation: as in `btcv`.
     """
     folder, spec = output_folder(out) / task, TASKS[task]
     training = {number: "Tr" for number in range(2, 2 * count + 1, 2)}
     test = {number: "Ts" for number in range(1, 2 * test_count, 2)}
     for number, split in tqdm((training | test).items(), desc=task):
-        image, label = draw_case(case_rng(seed, task, number), spec, spacing_mm)
+        image, label = draw_case(case_rng(seed, task, number), spec, spacing_mm, variation)
         name = case_name(spec, number)
         write(folder / f"images{split}" / name, image.to_filename)
         if split == "Tr":

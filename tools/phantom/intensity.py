@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter1d
 from .anatomy import (
     T,
     Tissue,
+    widen,
 )
 from .tasks import HEAD_CHANNELS, TORSO_CHANNELS, Task
 
@@ -111,18 +112,22 @@ def noise(rng: Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
     return rng.standard_normal(shape, np.float32) * np.float32(sigma)
 
 
-def draw_ct(rng: Generator, tissue: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+def draw_ct(
+    rng: Generator, tissue: np.ndarray, spacing_mm: np.ndarray, variation: float = 1
+) -> np.ndarray:
     """Draws the CT of a tissue map in HU, [-1024, 3071], (X, Y, Z) int16.
 
     Drawn per phantom: the contrast phase (none, or arterial and venous shares), each tissue's
-    mean HU, the width of the reconstruction kernel and the noise, which it correlates.
+    mean HU, the width of the reconstruction kernel and the noise, which it correlates. The spreads
+    of the last three are times the variation.
     """
     arterial, venous = rng.uniform(0, 1, 2) * (rng.uniform() < 0.8)
     means = {
-        key: rng.normal(base, sd) + arterial * early + venous * late
+        key: rng.normal(base, variation * sd) + arterial * early + venous * late
         for key, (base, sd, early, late) in CT.items()
     }
-    kernel_mm, noise_hu = rng.uniform(0.8, 1.6), rng.uniform(12, 28)
+    kernel_mm = rng.uniform(*widen(0.8, 1.6, variation, least=0))
+    noise_hu = rng.uniform(*widen(12, 28, variation, least=2))
     hu = look_up(tissue, means, np.float32)
     hu += noise(rng, hu.shape, noise_hu)
     hu = blur(hu, kernel_mm, spacing_mm)

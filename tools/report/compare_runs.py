@@ -18,7 +18,7 @@ from .figures import readable, style_panel
 from .inputs import existing, read_metrics
 
 PANEL_INCHES = (3.4, 2.5)
-COLOURS = ("#0b6bcb", "#d1495b", "#2a9d8f", "#8d6a9f", "#e09f3e")
+COLOURS = ("#0b6bcb", "#d1495b", "#2a9d8f", "#8d6a9f", "#e09f3e", "#5b6570")
 DPI = 120
 
 

@@ -6,9 +6,11 @@
 
 A study is a configuration: a grid of factors, and bundle commands. `run` runs every command once;
 killed and started again, it resumes. `list` prints them instead, for a cluster.
-`figure` makes `results.csv` and `figure.png` of what has been evaluated. docs/studies.md has more.
+`figure` makes `results.csv`, `figure.png` and the planned test of what has been evaluated.
+docs/studies.md has more.
 
 --dataset_dir, --corpus_dir and --test_dir replace the paths of the inputs that are called so.
+--results FILE takes results from a results.csv that was kept, and needs nothing else of its runs.
 """
 
 import sys
@@ -16,9 +18,12 @@ import sys
 from .config import BUNDLES, check_commands, read_study
 from .figure import draw
 from .grid import Study
-from .results import read_results, scores, table, write_results
+from .hypothesis import compare
+from .results import read_results, scores, table
+from .results_file import with_known, write_rows
 from .runner import Runner
 from .steps import check_unchanged, missing
+from .verdict import describe, test_rows
 
 
 def run(
@@ -28,6 +33,7 @@ def run(
     dataset_dir: str | None = None,
     corpus_dir: str | None = None,
     test_dir: str | None = None,
+    results: str | None = None,
 ) -> None:
     """Runs the unfinished steps, then makes results and figure; exits 1 when a step has failed.
 
@@ -37,15 +43,17 @@ def run(
         dataset_dir: labelled images to train on; default: those of the configuration.
         corpus_dir: unlabelled images to pre-train on; default: those of the configuration.
         test_dir: labelled images to evaluate on; default: those of the configuration.
+        results: a results.csv that was kept; the runs in it are not run again.
     """
     study = read(
         config, output_dir, dataset_dir=dataset_dir, corpus_dir=corpus_dir, test_dir=test_dir
     )
+    study = with_known(study, results)
     check_commands(study)
     for name, path in missing(study).items():
         raise SystemExit(f"{path} does not exist; give what is to be used by --{name}.")
     status = Runner(study).run()
-    if status <= 1 and any(study.result(each).is_file() for each in study.runs):
+    if status <= 1 and (study.known or any(study.result(run).is_file() for run in study.runs)):
         show(study)
     sys.exit(status)
 
@@ -57,16 +65,18 @@ def list_commands(
     dataset_dir: str | None = None,
     corpus_dir: str | None = None,
     test_dir: str | None = None,
+    results: str | None = None,
 ) -> None:
     """Prints every command, step by step: those of a step can run at the same time.
 
     Args:
         config: the study's JSON file.
-        output_dir, dataset_dir, corpus_dir, test_dir: as in `run`.
+        output_dir, dataset_dir, corpus_dir, test_dir, results: as in `run`.
     """
     study = read(
         config, output_dir, dataset_dir=dataset_dir, corpus_dir=corpus_dir, test_dir=test_dir
     )
+    study = with_known(study, results)
     check_commands(study)
     for number, step in enumerate(study.content["steps"], start=1):
         jobs = [job for job in study.jobs if job.step == step]
@@ -82,16 +92,20 @@ def figure(
     dataset_dir: str | None = None,
     corpus_dir: str | None = None,
     test_dir: str | None = None,
+    results: str | None = None,
 ) -> None:
     """Makes `results.csv`, `figure.png` and a printed table of the runs that have been evaluated.
 
+    Where the configuration plans a test, it is printed too and goes to `test.csv`.
+
     Args:
         config: the study's JSON file.
-        output_dir, dataset_dir, corpus_dir, test_dir: as in `run`.
+        output_dir, dataset_dir, corpus_dir, test_dir, results: as in `run`.
     """
     study = read(
         config, output_dir, dataset_dir=dataset_dir, corpus_dir=corpus_dir, test_dir=test_dir
     )
+    study = with_known(study, results)
     check_unchanged(study, with_inputs=False)
     show(study)
 
@@ -103,11 +117,15 @@ def read(config: str, output_dir: str | None, **inputs: str | None) -> Study:
 
 
 def show(study: Study) -> None:
-    """Shows results, table and figure of the finished runs."""
+    """Shows results, table, figure and the planned test of the finished runs."""
     rows = read_results(study)
-    write_results(study, rows)
+    write_rows(study.output_dir / "results.csv", rows)
     found = scores(study, rows)
     print(f"\n{table(study, found)}\n\n{len(rows)} of {len(study.runs)} runs; {draw(study, found)}")
+    if "test" in study.content:
+        comparisons = compare(study, rows)
+        write_rows(study.output_dir / "test.csv", test_rows(study, comparisons))
+        print(f"\n{describe(study, comparisons)}")
 
 
 COMMANDS = {"run": run, "list": list_commands, "figure": figure}

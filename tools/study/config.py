@@ -10,10 +10,12 @@ from common.cli.flags import is_declared, place_of
 from common.errors import suggest
 from tools import ROOT
 
-from .grid import Study, fields, folder_name
+from .grid import Job, Study, fields, folder_name, line_factors
+from .hypothesis import TEST_KEYS, check_test
 
 BUNDLES = ROOT / "bundles"
 STUDY_KEYS = {"title", "inputs", "factors", "steps", "result", "figure"}
+OPTIONAL_KEYS = {"_desc_", "leave_out", "test"}
 STEP_KEYS = {"bundle", "config_file", "flags", "makes"}
 FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "x_scale", "lines", "repeats"}
 KINDS = {"lines", "bars"}
@@ -57,14 +59,14 @@ def check_commands(study: Study) -> None:
     """
     try:
         for job in study.jobs:
-            _check_command(job.step, job.bundle, study.content["steps"][job.step], job.arguments)
+            _check_command(job)
     except ValueError as mistake:
         raise SystemExit(f"{study.path}: {mistake}") from None
 
 
 def _check_form(content: Any) -> None:
     """Checks that objects and keys are those that docs/studies.md describes."""
-    _check_keys(content, "the study", STUDY_KEYS | {"_desc_"}, STUDY_KEYS)
+    _check_keys(content, "the study", STUDY_KEYS | OPTIONAL_KEYS, STUDY_KEYS)
     factors, steps, figure = content["factors"], content["steps"], content["figure"]
     for name, step in steps.items():
         _check_keys(step, f"step {name}", STEP_KEYS, STEP_KEYS)
@@ -83,8 +85,15 @@ def _check_form(content: Any) -> None:
     _check_keys(figure, "the figure", FIGURE_KEYS, {"kind", "x"})
     _check_names([figure["kind"]], KINDS, "the figure", "kind")
     _check_names([figure.get("x_scale", "linear")], SCALES, "the figure", "x_scale")
-    used = [figure[key] for key in ("x", "lines", "repeats") if key in figure]
-    _check_names(used, factors, "the study", "factor")
+    used = [figure[key] for key in ("x", "repeats") if key in figure]
+    _check_names([*used, *line_factors(figure)], factors, "the study", "factor")
+    for left_out in content.get("leave_out", []):
+        _check_names(left_out, factors, "leave_out", "factor")
+        for name, levels in left_out.items():
+            _check_names(map(str, levels), [str(x) for x in factors[name]], "leave_out", "level")
+    if "test" in content:
+        _check_keys(content["test"], "the test", TEST_KEYS, TEST_KEYS)
+        check_test(content["test"], factors)
 
 
 def _check_folder_names(factor: str, levels: list[str]) -> None:
@@ -120,15 +129,16 @@ def _check_fields(content: dict) -> None:
     _check_names(sorted(fields(content["result"])), known, "result", "step or input")
 
 
-def _check_command(step: str, bundle: str, spec: dict, arguments: tuple[str, ...]) -> None:
+def _check_command(job: Job) -> None:
+    step, bundle = job.step, job.bundle
     if not (BUNDLES / bundle).is_dir():
         raise ValueError(f"step {step}: there is no bundle {bundle}.")
-    files = [BUNDLES / bundle / "configs" / f"{name}.json" for name in spec["config_file"]]
+    files = [BUNDLES / bundle / "configs" / f"{name}.json" for name in job.config_file]
     for file in files:
         if not file.is_file():
             raise ValueError(f"step {step}: {file} does not exist.")
     config = _merged(tuple(map(str, files)))
-    for flag in (argument[2:] for argument in arguments[2::2]):
+    for flag in (argument[2:] for argument in job.arguments[2::2]):
         if not is_declared(flag, config):
             place = place_of(flag, config)
             known = [key for key in config if not key.startswith("_")]

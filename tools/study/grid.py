@@ -26,6 +26,7 @@ class Job:
         levels: level by factor, of the factors that the command depends on.
         folder: of the command alone; all its files are there.
         bundle: name of the bundle, in whose folder it runs.
+        config_file: names of the configs, without `configs/` and `.json`.
         arguments: the words after `python -m monai.bundle run`.
         makes: the file that is there when it has ended well.
         needs: the jobs whose files it reads.
@@ -35,6 +36,7 @@ class Job:
     levels: dict[str, str]
     folder: Path
     bundle: str
+    config_file: tuple[str, ...]
     arguments: tuple[str, ...]
     makes: Path
     needs: tuple["Job", ...] = field(repr=False)
@@ -58,25 +60,33 @@ class Study:
         content: parsed from the file.
         output_dir: absolute.
         inputs: absolute path by name, of the configuration's `inputs`.
+        known: rows of a results.csv that was kept; their runs are not to be run again.
     """
 
     path: Path
     content: dict
     output_dir: Path
     inputs: dict[str, Path]
+    known: tuple[dict[str, Any], ...] = ()
 
     @cached_property
     def runs(self) -> list[dict[str, str]]:
-        """Returns level by factor, of every combination; the first factor changes slowest."""
+        """Returns level by factor, of every combination; the first factor changes slowest.
+
+        Combinations that an entry of `leave_out` covers are no runs.
+        """
         factors = self.content["factors"]
         levels = [[str(level) for level in levels] for levels in factors.values()]
-        return [dict(zip(factors, chosen)) for chosen in product(*levels)]
+        runs = [dict(zip(factors, chosen)) for chosen in product(*levels)]
+        left_out = self.content.get("leave_out", [])
+        return [run for run in runs if not any(_covers(each, run) for each in left_out)]
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Lists every command once, after those that it needs."""
+        """Lists every command of runs without a known result once, after those that it needs."""
         found: dict[Path, Job] = {}
-        for run in self.runs:
+        known = [{name: row[name] for name in self.content["factors"]} for row in self.known]
+        for run in (run for run in self.runs if run not in known):
             for job in chain(self.job(list(self.content["steps"])[-1], run)):
                 found.setdefault(job.folder, job)
         return list(found.values())
@@ -84,23 +94,29 @@ class Study:
     def job(self, step: str, run: dict[str, str]) -> Job:
         """Returns the command of a step in a run."""
         spec, folder = self.content["steps"][step], self.folder(step, run)
-        files = [f"configs/{name}.json" for name in spec["config_file"]]
+        flags = self.flags(step, run)
+        names = flags.pop("config_file", spec["config_file"])
+        files = [f"configs/{name}.json" for name in names]
         arguments = ["--config_file", str(files) if len(files) > 1 else files[0]]
-        for flag, value in self.flags(step, run).items():
+        for flag, value in flags.items():
             arguments += [f"--{flag}", str(self.filled(value, step, run))]
-        used = fields(self.flags(step, run))
+        used = fields(flags)
         return Job(
             step=step,
             levels={name: level for name, level in run.items() if name in self.factors_of[step]},
             folder=folder,
             bundle=spec["bundle"],
+            config_file=tuple(names),
             arguments=tuple(arguments),
             makes=folder / spec["makes"],
             needs=tuple(self.job(name, run) for name in self.content["steps"] if name in used),
         )
 
     def flags(self, step: str, run: dict[str, str]) -> dict[str, Any]:
-        """Returns a step's flags, and those that the levels of this run add; not filled yet."""
+        """Returns a step's flags, and those that the levels of this run add; not filled yet.
+
+        Among them is `config_file` where a level names other configs than the step.
+        """
         flags = dict(self.content["steps"][step]["flags"])
         for name, levels in self.content["factors"].items():
             if isinstance(levels, dict):
@@ -144,6 +160,16 @@ class Study:
     def result(self, run: dict[str, str]) -> Path:
         """Returns the path of the evaluation's summary of a run."""
         return Path(self.filled(self.content["result"], list(self.content["steps"])[-1], run))
+
+
+def line_factors(figure: dict[str, Any]) -> list[str]:
+    """Returns the factors whose levels are a figure's lines: none, one, or several together."""
+    lines = figure.get("lines", [])
+    return [lines] if isinstance(lines, str) else lines
+
+
+def _covers(left_out: dict[str, list], run: dict[str, str]) -> bool:
+    return all(run[name] in map(str, levels) for name, levels in left_out.items())
 
 
 def folder_name(level: str) -> str:

@@ -1,18 +1,17 @@
 """Collects a study's results: one row for each run, and their means, spreads and gains."""
 
-import csv
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from common.atomic_write import replacing
-
-from .grid import Study
+from .grid import Study, chain, line_factors
+from .steps import made_by, record
 
 SCORE = "mean_dice"
 PARTS = "dice"  # of the summary: a score for each organ
+MADE_BY = "made_by"
 
 # Score by repeat (a seed, for instance), by level of x, by line
 Scores = dict[str, dict[str, dict[str, float]]]
@@ -41,37 +40,34 @@ class Spread:
 def read_results(study: Study) -> list[dict[str, Any]]:
     """Reads a row for each evaluated run: its factors, its mean Dice, and each organ's.
 
-    An organ that no case shows is None.
+    An organ that no case shows is None. Then follow the seconds of each step that the run needs (a
+    step that runs share has the same in each), and a digest of the commands. Runs without a
+    summary have the row that is known of them, if any.
 
     Raises:
         SystemExit: a summary is damaged or has no mean Dice; or no run has one yet.
     """
-    rows = []
+    rows, last = [], list(study.content["steps"])[-1]
     for run in study.runs:
         path = study.result(run)
         if not path.is_file():
+            rows += [row for row in study.known if run.items() <= row.items()]
             continue
         try:
             summary = json.loads(path.read_text())
-            rows.append(run | {SCORE: float(summary[SCORE])} | dict(summary[PARTS]))
+            row = run | {SCORE: float(summary[SCORE])} | dict(summary[PARTS])
         except (ValueError, KeyError, TypeError):
             raise SystemExit(
                 f"{path} is no evaluation's summary with a {SCORE} and a {PARTS} of each organ; "
                 "delete its folder, and it is made anew."
             ) from None
+        job = study.job(last, run)
+        seconds = {each.step: record(each).get("seconds") for each in chain(job)}
+        columns = {f"{step}_seconds": seconds.get(step) for step in study.content["steps"]}
+        rows.append(row | columns | {MADE_BY: made_by(study, job)})
     if not rows:
         raise SystemExit(f"{study.output_dir} has no result yet; start the study by run.")
     return rows
-
-
-def write_results(study: Study, rows: list[dict[str, Any]]) -> None:
-    """Writes `results.csv`."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    path = study.output_dir / "results.csv"
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def scores(study: Study, rows: Iterable[dict[str, Any]]) -> Scores:
@@ -80,9 +76,10 @@ def scores(study: Study, rows: Iterable[dict[str, Any]]) -> Scores:
     Factors that the figure does not name count as repeats.
     """
     figure, found = study.content["figure"], {}
-    drawn = (figure["x"], figure.get("lines"))
+    lines = line_factors(figure)
+    drawn = (figure["x"], *lines)
     for row in rows:
-        line = row[figure["lines"]] if "lines" in figure else ""
+        line = ", ".join(row[n] if len(lines) == 1 else f"{n} {row[n]}" for n in lines)
         repeat = ", ".join(row[name] for name in study.content["factors"] if name not in drawn)
         found.setdefault(line, {}).setdefault(row[figure["x"]], {})[repeat] = row[SCORE]
     return found
@@ -110,6 +107,11 @@ def table(study: Study, found: Scores) -> str:
             gains = [gain(here[0], found[first].get(base, {})) if x != base else None]
         cells += [each.text("+") if each else "-" for each in gains]
         lines.append([shown(study, x), *cells, str(sum(map(len, here)))])
+    return aligned(lines)
+
+
+def aligned(lines: list[list[str]]) -> str:
+    """Aligns the columns of a table of texts."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
     return "\n".join(line.rstrip() for line in text)

@@ -4,6 +4,7 @@ The file holds the command, the commands of the steps before it, and whether the
 well. Paths are kept by their names, such as `{output_dir}`, so that a study may be moved.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,12 @@ def commands(study: Study, job: Job) -> dict[str, list[str]]:
         ]
         for each in chain(job)
     }
+
+
+def made_by(study: Study, job: Job) -> str:
+    """Returns a digest of the commands of a job and of all that it needs: 12 hexadecimal digits."""
+    text = json.dumps(commands(study, job), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def inputs(study: Study, job: Job) -> dict[str, str]:

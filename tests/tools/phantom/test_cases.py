@@ -5,9 +5,9 @@ import pytest
 from scipy.ndimage import label as components
 
 from tools.phantom import case_rng, intensity, phantom_ct
-from tools.phantom.anatomy import Tissue
+from tools.phantom.anatomy import Tissue, widen
 from tools.phantom.cases import draw_case
-from tools.phantom.tasks import ORGANS, TASKS
+from tools.phantom.tasks import BTCV, ORGANS, TASKS
 
 SHAPE, SPACING_MM = (72, 56, 52), (5.0, 5.0, 5.0)
 SPLEEN, RIGHT_KIDNEY, LEFT_KIDNEY, GALLBLADDER, ESOPHAGUS, LIVER, STOMACH = range(1, 8)
@@ -117,6 +117,36 @@ def test_tumours_touch_their_organ(task, tumour, host):
     labels = np.asarray(label.dataobj)
     both, _ = components(np.isin(labels, [tumour, host]), np.ones((3, 3, 3)))
     assert set(both[labels == tumour]) <= set(both[labels == host])
+
+
+def cases(variation: float, numbers: range) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Images, labels and affines of cases in BTCV's layout at 9 mm."""
+    pairs = [draw_case(case_rng(0, "btcv", n), BTCV, 9.0, variation) for n in numbers]
+    return [(np.asarray(a.dataobj), np.asarray(b.dataobj), a.affine) for a, b in pairs]
+
+
+def test_without_variation_the_cases_are_those_they_have_always_been():
+    ((image, labels, _),) = cases(1, range(2, 3))
+    assert image.shape == (22, 31, 44) and image.mean() == pytest.approx(-447.9712743268462)
+    counts = [187, 102, 103, 24, 12, 1509, 329, 83, 132, 23, 86, 4, 5]
+    np.testing.assert_array_equal(np.bincount(labels.ravel())[1:], counts)
+    assert widen(0.1, 0.7, 1) == (0.1, 0.7)
+    assert widen(1, 3, 2) == (0, 4) and widen(1, 3, 2, least=0.5) == (0.5, 4)
+
+
+def test_more_variation_spreads_sizes_hu_noise_and_field_of_view():
+    spreads = []
+    for variation in (1, 3):
+        drawn = cases(variation, range(1, 7))
+        voxel_ml = [abs(np.linalg.det(affine)) / 1000 for _, _, affine in drawn]
+        ml = [np.bincount(x.ravel(), minlength=14) * v for (_, x, _), v in zip(drawn, voxel_ml)]
+        sizes = np.divide(ml, np.mean(ml, 0))[:, [SPLEEN, LIVER, STOMACH]].std(0).mean()
+        hu = np.std([np.median(image[labels == LIVER]) for image, labels, _ in drawn])
+        noise = np.std([np.std(image[labels == LIVER]) for image, labels, _ in drawn])
+        field = np.std([np.prod(x.shape) * v for (_, x, _), v in zip(drawn, voxel_ml)])
+        spreads.append([sizes, hu, noise, field])
+    one, three = np.array(spreads)
+    assert (three > 1.4 * one).all(), three / one
 
 
 def test_every_tissue_of_a_torso_has_hu():

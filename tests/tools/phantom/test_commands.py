@@ -102,6 +102,17 @@ def test_corpus_is_a_tree_of_mixed_files(tmp_path):
     ]
 
 
+def test_variation_reaches_the_files_of_every_layout(tmp_path):
+    for variation in (1.0, 2.0):
+        out, options = str(tmp_path / str(variation)), {"spacing_mm": 9.0, "variation": variation}
+        phantom.btcv(out, count=1, **options)
+        phantom.corpus(out, count=1, **options)
+        phantom.msd(out, task="Task09_Spleen", count=1, test_count=0, **options)
+    one, two = files(tmp_path / "1.0"), files(tmp_path / "2.0")
+    assert set(one) == set(two) and len(one) == 6
+    assert [name for name in one if one[name] == two[name]] == ["Task09_Spleen/dataset.json"]
+
+
 def test_layouts_have_different_patients():
     layouts = ["btcv", "corpus", *phantom.TASKS]
     draws = {phantom.case_rng(0, layout, i).random() for layout in layouts for i in range(50)}
@@ -178,6 +189,7 @@ def test_raising_msd_counts_keeps_the_files(tmp_path):
         (["corpus", "OUT", "--spacing_mm", "0"], "takes a number from 0.5 up to 10, not 0"),
         (["btcv", "OUT", "--first", "-3"], "--first: takes a whole number of 1 or more, not -3"),
         (["msd", "OUT", "--task", "Task09_Spleen", "--test_count", "-1"], "takes a whole"),
+        (["btcv", "OUT", "--variation", "0.5"], "takes a number from 1 up to 3, not 0.5"),
         (["corpus", "OUT", "--seed", "-1"], "--seed: takes a whole number from 0 up to"),
     ],
 )

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import ROOT
+from helpers import BUNDLES, ROOT
+from monai.bundle import ConfigParser
 
 from tools.study.config import check_commands, read_study
 from tools.study.grid import Study
+from tools.study.hypothesis import fewest_pairs
 
 sys.path.insert(0, str(Path(__file__).parent))
 import study_stub  # noqa: E402
@@ -51,6 +53,26 @@ def test_runs_share_what_is_the_same_for_them(tmp_path):
     scratch = next(job for job in study.jobs if job.step == "train")
     assert scratch.needs == () and "--source" not in scratch.arguments
     assert study.result(run) == evaluate.folder / "summary.json"
+
+
+def test_combinations_that_are_left_out_are_no_runs(tmp_path):
+    content = changed("leave_out", value=[{"value": [0.5], "seed": [1]}, {"start": ["given"]}])
+    study = read(tmp_path, content)
+    assert [(run["value"], run["seed"]) for run in study.runs] == [
+        *(("0.25", "0"), ("0.25", "1")),
+        ("0.5", "0"),
+    ]
+    assert not any(job.step == "before" for job in study.jobs)
+
+
+def test_a_level_may_name_the_configs_of_a_step(tmp_path):
+    level = {"before": {"config_file": ["train", "objectives/a"]}, "train": {"source": "{before}"}}
+    jobs = read(tmp_path, changed("factors", "start", "a", value=level)).jobs
+    before = {job.folder.name: job for job in jobs if job.step == "before"}
+    files = "['configs/train.json', 'configs/objectives/a.json']"
+    assert before["start-a"].arguments[:2] == ("--config_file", files)
+    assert "config_file" not in before["start-a"].arguments[2:]
+    assert before["start-given"].config_file == ("train",)
 
 
 def test_a_step_is_repeated_for_the_factors_that_it_depends_on_and_those_after_it_too(tmp_path):
@@ -105,6 +127,8 @@ def test_paths_and_values_as_a_shell_takes_them(tmp_path):
         (changed("result", value="{evalute}/a"), "no step or input evalute; did you mean evaluate"),
         (changed("figure", "x", value="fraction"), "knows no factor fraction"),
         (changed("figure", "x_scale", value="evn"), "knows no x_scale evn; did you mean even?"),
+        (changed("leave_out", value=[{"sed": [1]}]), "leave_out knows no factor sed; did you mean"),
+        (changed("leave_out", value=[{"seed": [7]}]), "leave_out knows no level 7; there are 0, 1"),
         (changed("figure", "kind", value="pie"), "knows no kind pie; there are bars, lines"),
     ],
 )
@@ -159,8 +183,8 @@ def test_flags_are_those_that_the_bundles_declare(tmp_path):
 
 def test_each_of_the_papers_studies_is_there_with_a_small_one_beside_it():
     names = {"label_efficiency", "proxy_tasks", "pretraining_volumes"}
-    of_merging = {"merging_demo", "merging_recovery_demo"}  # the project's own, small alone
-    papers = {path.stem for path in STUDIES} - of_merging
+    own = {"merging_demo", "merging_recovery_demo", "pilot_demo", "objectives", "objectives_demo"}
+    papers = {path.stem for path in STUDIES} - own
     assert papers == names | {f"{name}_demo" for name in names}
 
 
@@ -180,6 +204,9 @@ def test_every_flag_of_a_study_is_declared(path, tmp_path):
         ("pretraining_volumes_demo", 3 * 3, 2 * 2 + 2 * 9),
         ("merging_demo", 2 * 2 * 3, 2 * 3 + 12),
         ("merging_recovery_demo", 2 * 3 * 3, 3 + 2 * 18),
+        ("pilot_demo", 2 * 2 * 3 * 3, 2 * 36),
+        ("objectives", 4 * (9 + 3 + 3), 3 * 2 + 2 * 60),
+        ("objectives_demo", 4 * (9 + 3 + 3), 3 * 2 + 2 * 60),
     ],
 )
 def test_size_of_each_study_and_where_its_commands_write(name, runs, steps):
@@ -197,7 +224,25 @@ def test_size_of_each_study_and_where_its_commands_write(name, runs, steps):
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_few_labels_are_trained_on_for_as_many_steps_as_all(path):
-    flags = json.loads(path.read_text())["steps"]["fine_tune"]["flags"]
-    steps = flags["epochs"] * flags["train::trainer::epoch_length"]
-    assert flags["lr_scheduler::t_total"] == steps
-    assert flags["epochs"] % flags["val_interval"] == 0
+    study = read_study(str(path), None, {})
+    for flags in (study.flags("fine_tune", run) for run in study.runs):
+        steps = flags["epochs"] * flags["train::trainer::epoch_length"]
+        assert flags["lr_scheduler::t_total"] == steps
+        assert flags["epochs"] % flags["val_interval"] == 0
+
+
+@pytest.mark.parametrize("name", ["objectives", "objectives_demo"])
+def test_objectives_are_compared_at_equal_steps_and_crops_by_a_test_that_can_show_a_gain(name):
+    study = read_study(str(ROOT / f"tools/study/studies/{name}.json"), None, {})
+    comparisons = len(study.content["factors"]["start"]) - 1
+    seeds = [run for run in study.runs if run | {"start": "scratch", "fraction": "0.1"} == run]
+    assert len(seeds) == 9 >= fewest_pairs(max(comparisons, 5), "two-sided")
+    crops = set()
+    for job in (job for job in study.jobs if job.step == "pretrain"):
+        files = [BUNDLES / job.bundle / f"configs/{file}.json" for file in job.config_file]
+        config = ConfigParser.load_config_files(list(map(str, files)))
+        flags = dict(zip(job.arguments[0::2], job.arguments[1::2]))
+        batch = int(flags.get("--batch_size", config["batch_size"]))
+        iterations = int(flags.get("--iterations", config["iterations"]))
+        crops.add((iterations, batch * config.get("crops_per_item", 1)))
+    assert len(crops) == 1

@@ -13,7 +13,8 @@ from PIL import Image
 from tools.study.config import read_study
 from tools.study.figure import draw
 from tools.study.grid import Study
-from tools.study.results import Spread, gain, read_results, scores, shown, table, write_results
+from tools.study.results import Spread, gain, read_results, scores, shown, table
+from tools.study.results_file import write_rows
 
 sys.path.insert(0, str(Path(__file__).parent))
 import study_stub  # noqa: E402
@@ -75,6 +76,13 @@ def test_without_lines_the_gain_is_over_the_first_level(tmp_path):
     assert lines[2].split() == "given 0.450 ± 0.212 +0.150 ± 0.071 2".split()
 
 
+def test_lines_may_be_combinations_of_factors(tmp_path):
+    study = a_study(tmp_path, {"x": "seed", "lines": ["start", "value"], "repeats": None})
+    found = scores(study, read_results(study))
+    assert list(found)[0] == "start scratch, value 0.25" and len(found) == 4
+    assert found["start given, value 0.5"] == {"0": {"": 0.8}, "1": {"": 0.8}}
+
+
 def test_factors_that_the_figure_does_not_name_are_repeats(tmp_path):
     study = a_study(tmp_path, {"x": "start", "lines": None, "kind": "bars"})
     found = scores(study, read_results(study))
@@ -84,13 +92,15 @@ def test_factors_that_the_figure_does_not_name_are_repeats(tmp_path):
 def test_csv_has_a_row_for_each_run_and_the_figures_come_from_what_there_is(tmp_path):
     study = a_study(tmp_path, leave_out=[("given", "0.5", "0"), ("given", "0.5", "1")])
     rows = read_results(study)
-    write_results(study, rows)
+    write_rows(tmp_path / "out/results.csv", rows)
     with (tmp_path / "out/results.csv").open() as file:
         written = list(csv.DictReader(file))
     assert len(written) == 6
     assert written[0] == {
         **{"start": "scratch", "value": "0.25", "seed": "0"},
         **{"mean_dice": "0.2", "liver": "1.0", "aorta": ""},
+        **{"before_seconds": "", "train_seconds": "", "evaluate_seconds": ""},
+        "made_by": written[0]["made_by"],
     }
     found = scores(study, rows)
     assert table(study, found).splitlines()[2].split()[-3:] == ["-", "-", "2"]
