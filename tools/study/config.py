@@ -57,7 +57,7 @@ def check_commands(study: Study) -> None:
     """
     try:
         for job in study.jobs:
-            _check_command(job.step, job.bundle, study.content["steps"][job.step], job.arguments)
+            _check_command(job.step, job.bundle, job.files, job.arguments)
     except ValueError as mistake:
         raise SystemExit(f"{study.path}: {mistake}") from None
 
@@ -114,16 +114,20 @@ def _check_fields(content: dict) -> None:
         added = [given.get(name, {}) for x in levels for given in x.values()]
         for flags in [step["flags"], *added]:
             _check_names(sorted(fields(flags)), known, f"step {name}", "earlier step or input")
+            if not isinstance(flags.get("config_file", []), list):
+                raise ValueError(f"step {name}: config_file of a level is no list of names.")
             for flag in (flag for flag, value in flags.items() if value is None):
                 raise ValueError(f"step {name}: {flag} is null; leave it out, or give a value.")
         known.add(name)
     _check_names(sorted(fields(content["result"])), known, "result", "step or input")
 
 
-def _check_command(step: str, bundle: str, spec: dict, arguments: tuple[str, ...]) -> None:
+def _check_command(
+    step: str, bundle: str, names: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
     if not (BUNDLES / bundle).is_dir():
         raise ValueError(f"step {step}: there is no bundle {bundle}.")
-    files = [BUNDLES / bundle / "configs" / f"{name}.json" for name in spec["config_file"]]
+    files = [BUNDLES / bundle / "configs" / f"{name}.json" for name in names]
     for file in files:
         if not file.is_file():
             raise ValueError(f"step {step}: {file} does not exist.")

@@ -26,6 +26,7 @@ class Job:
         levels: level by factor, of the factors that the command depends on.
         folder: of the command alone; all its files are there.
         bundle: name of the bundle, in whose folder it runs.
+        files: its config files, by name, in their order.
         arguments: the words after `python -m monai.bundle run`.
         makes: the file that is there when it has ended well.
         needs: the jobs whose files it reads.
@@ -35,6 +36,7 @@ class Job:
     levels: dict[str, str]
     folder: Path
     bundle: str
+    files: tuple[str, ...]
     arguments: tuple[str, ...]
     makes: Path
     needs: tuple["Job", ...] = field(repr=False)
@@ -84,7 +86,8 @@ class Study:
     def job(self, step: str, run: dict[str, str]) -> Job:
         """Returns the command of a step in a run."""
         spec, folder = self.content["steps"][step], self.folder(step, run)
-        files = [f"configs/{name}.json" for name in spec["config_file"]]
+        names = self.config_files(step, run)
+        files = [f"configs/{name}.json" for name in names]
         arguments = ["--config_file", str(files) if len(files) > 1 else files[0]]
         for flag, value in self.flags(step, run).items():
             arguments += [f"--{flag}", str(self.filled(value, step, run))]
@@ -94,6 +97,7 @@ class Study:
             levels={name: level for name, level in run.items() if name in self.factors_of[step]},
             folder=folder,
             bundle=spec["bundle"],
+            files=tuple(names),
             arguments=tuple(arguments),
             makes=folder / spec["makes"],
             needs=tuple(self.job(name, run) for name in self.content["steps"] if name in used),
@@ -102,10 +106,22 @@ class Study:
     def flags(self, step: str, run: dict[str, str]) -> dict[str, Any]:
         """Returns a step's flags, and those that the levels of this run add; not filled yet."""
         flags = dict(self.content["steps"][step]["flags"])
-        for name, levels in self.content["factors"].items():
-            if isinstance(levels, dict):
-                flags |= levels[run[name]].get(step, {})
+        for given in self._added(step, run):
+            flags |= {flag: value for flag, value in given.items() if flag != "config_file"}
         return flags
+
+    def config_files(self, step: str, run: dict[str, str]) -> list[str]:
+        """Returns a step's config files by name; those that the levels of this run add come last."""
+        files = list(self.content["steps"][step]["config_file"])
+        for given in self._added(step, run):
+            files += given.get("config_file", [])
+        return files
+
+    def _added(self, step: str, run: dict[str, str]) -> list[dict[str, Any]]:
+        factors = self.content["factors"].items()
+        return [
+            levels[run[name]].get(step, {}) for name, levels in factors if isinstance(levels, dict)
+        ]
 
     @cached_property
     def factors_of(self) -> dict[str, set[str]]:

@@ -201,3 +201,34 @@ def test_few_labels_are_trained_on_for_as_many_steps_as_all(path):
     steps = flags["epochs"] * flags["train::trainer::epoch_length"]
     assert flags["lr_scheduler::t_total"] == steps
     assert flags["epochs"] % flags["val_interval"] == 0
+
+
+def test_a_level_adds_config_files_to_a_step(tmp_path):
+    schedules = {
+        "plain": {},
+        "sawtooth": {"fine_tune": {"config_file": ["schedules/sawtooth"], "decoder_epochs": 2}},
+    }
+    path = ROOT / "tools/study/studies/label_efficiency_demo.json"
+    content = json.loads(path.read_text())
+    content["factors"]["schedule"] = schedules
+    study = read(tmp_path, content)
+    check_commands(study)  # `decoder_epochs` is declared by the overlay alone
+    jobs = [job for job in study.jobs if job.step == "fine_tune"]
+    for job in jobs:
+        more = ["schedules/sawtooth"] if job.levels["schedule"] == "sawtooth" else []
+        names = [*content["steps"]["fine_tune"]["config_file"], *more]
+        assert job.arguments[1] == str([f"configs/{name}.json" for name in names])
+        assert ("--decoder_epochs" in job.arguments) == bool(more)
+        assert "--config_file" not in job.arguments[2:]
+    assert len(jobs) == 2 * len({job.folder.name.partition("_schedule")[0] for job in jobs})
+
+
+def test_a_level_that_adds_a_missing_or_a_bare_config_file_is_refused(tmp_path):
+    levels = {"plain": {}, "given": {"train": {"config_file": "demo"}}}
+    with pytest.raises(SystemExit, match="config_file of a level is no list of names"):
+        read(tmp_path, changed("factors", "start", value=levels))
+    content = json.loads((ROOT / "tools/study/studies/label_efficiency_demo.json").read_text())
+    given = {"fine_tune": {"config_file": ["schedules/saw"]}}
+    content["factors"]["schedule"] = {"plain": {}, "saw": given}
+    with pytest.raises(SystemExit, match=r"schedules/saw\.json does not exist"):
+        check_commands(read(tmp_path, content))
