@@ -111,7 +111,7 @@ class Study:
         return flags
 
     def config_files(self, step: str, run: dict[str, str]) -> list[str]:
-        """Returns a step's config files by name; those that the levels of this run add come last."""
+        """Returns a step's config files by name, those that this run's levels add last."""
         files = list(self.content["steps"][step]["config_file"])
         for given in self._added(step, run):
             files += given.get("config_file", [])
