@@ -5,5 +5,13 @@ from .checkpoint_state import keep_state
 from .gradient_clipping import GradientClipping
 from .metric_logging import MetricLogger
 from .run_folder import open_run_folder
+from .sawtooth_schedule import SawtoothSchedule
 
-__all__ = ["CheckpointHandler", "GradientClipping", "MetricLogger", "keep_state", "open_run_folder"]
+__all__ = [
+    "CheckpointHandler",
+    "GradientClipping",
+    "MetricLogger",
+    "SawtoothSchedule",
+    "keep_state",
+    "open_run_folder",
+]

@@ -66,10 +66,13 @@ def configs_of(root: Path, bundle: str) -> dict[Path, str]:
 
 
 def workflow_configs(root: Path, task: Path) -> dict[str, str]:
-    """Makes the segmentation workflow's configs for a task: their texts by file name."""
+    """Makes the segmentation workflow's configs for a task: their texts by path."""
+    folder = root / "common/configs/segmentation"
     return {
-        workflow.name: specialise_text(workflow.read_text(), task.read_text())
-        for workflow in sorted((root / "common/configs/segmentation").glob("*.json"))
+        workflow.relative_to(folder).as_posix(): specialise_text(
+            workflow.read_text(), task.read_text()
+        )
+        for workflow in sorted(folder.rglob("*.json"))
     }
 
 
@@ -78,6 +81,7 @@ def differing(root: Path = ROOT) -> dict[Path, str]:
     wanted = generated(root)
     there = set(root.glob("bundles/*/scripts/common/**/*.py"))
     there |= set(root.glob("bundles/*/scripts/common/**/*.json"))
+    there |= {p for b in DEFAULT_TASKS for p in root.glob(f"bundles/{b}/configs/schedules/*.json")}
     begins = HEADER.partition("{")[0]
     there |= {p for p in root.glob("bundles/*/scripts/*.py") if p.read_text().startswith(begins)}
     problems = {path: "has no original" for path in there - wanted.keys()}

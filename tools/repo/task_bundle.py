@@ -76,8 +76,8 @@ def write_files(bundle: Path, task_path: Path, folder: Path) -> None:
     """
     task = json.loads(task_path.read_text())
     shutil.copytree(bundle / "scripts", folder / "scripts", ignore=IGNORED)
-    for name in ("configs", "docs"):
-        (folder / name).mkdir()
+    for name in ("configs/schedules", "docs"):
+        (folder / name).mkdir(parents=True)
     for name in COPIED:
         shutil.copyfile(bundle / name, folder / name)
     root = bundle.parents[1]

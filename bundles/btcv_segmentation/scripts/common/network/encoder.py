@@ -31,9 +31,14 @@ def freeze_encoder(network: nn.Module, encoder_lr_scale: float) -> None:
         network.swinViT.requires_grad_(False)
 
 
+def encoder_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """Lists the encoder's parameters, whether DDP wraps the network or not."""
+    return [parameter for name, parameter in network.named_parameters() if ENCODER in name]
+
+
 def is_frozen(network: nn.Module) -> bool:
     """Tells whether the network has an encoder of which no parameter is trained."""
-    encoder = [p for name, p in network.named_parameters() if ENCODER in name]
+    encoder = encoder_parameters(network)
     return bool(encoder) and not any(parameter.requires_grad for parameter in encoder)
 
 
