@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..base import encode
 
 STAGE = 3  # of the encoder's five: stride 16, 8 times the embedding
+HEADS = ("token_head", "global_head")
 
 
 def tokens_of(stages: list[Tensor]) -> Tensor:
@@ -84,9 +85,6 @@ class Teacher(nn.Module):
         for name in ("token", "global"):
             mean = idist.all_reduce(means[f"{name}_mean"].clone()) / idist.get_world_size()
             getattr(self, f"{name}_centre").mul_(momentum).add_(mean, alpha=1 - momentum)
-
-
-HEADS = ("token_head", "global_head")
 
 
 class MomentumUpdate:
