@@ -18,3 +18,12 @@ def test_an_objective_without_contrast_is_not_warned_of(objective, caplog):
     objective.validation_handlers.CollapseWarning().attach(engine)
     engine.run([0])
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("entropy, warns", [(0.1, True), (0.7, False)])
+def test_a_teacher_of_fewer_than_two_prototypes_has_collapsed(objective, caplog, entropy, warns):
+    engine = Engine(lambda engine, batch: None)
+    objective.validation_handlers.CollapseWarning().attach(engine)
+    engine.state.metrics = {"teacher_entropy": entropy}
+    engine.run([0])
+    assert ("the teacher has collapsed: the entropy" in caplog.text) == warns

@@ -1,6 +1,7 @@
-"""Warns of a contrastive task that has collapsed."""
+"""Warns of an objective that has collapsed."""
 
 import logging
+from math import log
 
 from ignite.engine import Engine, Events
 
@@ -9,12 +10,14 @@ from ...common.runtime.distributed import is_main_process
 logger = logging.getLogger(__name__)
 
 COLLAPSED = 0.95  # mean cosine between different volumes from which embeddings tell nothing apart
+TWO_PROTOTYPES = log(2)  # entropy, nats, of a teacher that uses two prototypes
 
 
 class CollapseWarning:
-    """Warns when all volumes have nearly the same embedding; an evaluator's handler.
+    """Warns when embeddings tell nothing apart any more; an evaluator's handler.
 
-    The handler does nothing where an objective has no metric `mean_cosine`.
+    That is when all volumes have nearly the same one (`mean_cosine`), or when a teacher uses fewer
+    than two prototypes (`teacher_entropy`). Of metrics that an objective lacks it says nothing.
     """
 
     def attach(self, engine: Engine) -> None:
@@ -29,4 +32,10 @@ class CollapseWarning:
                 f"the contrastive task has collapsed: different volumes have a mean cosine of "
                 f"{cosine:.3f}, top-1 is {engine.state.metrics['contrastive_top1']:.2f}; if this "
                 "lasts, use the default heads, more crops a batch or a smaller learning rate"
+            )
+        entropy = engine.state.metrics.get("teacher_entropy", TWO_PROTOTYPES)
+        if entropy < TWO_PROTOTYPES:
+            logger.warning(
+                f"the teacher has collapsed: the entropy of its prototypes is {entropy:.3f}, less "
+                "than that of two; if this lasts, use a smaller learning rate or more crops a batch"
             )

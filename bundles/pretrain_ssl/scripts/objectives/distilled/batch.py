@@ -1,0 +1,33 @@
+"""Hides units of the student's crops and asks the teacher about the whole ones."""
+
+from collections.abc import Sequence
+
+from torch.nn.functional import max_pool3d
+
+from ..masked.units import HideUnits, Ratio
+from .network import DistilledNetwork
+
+STRIDE = 16  # voxels of a token
+
+
+class DistilledBatch(HideUnits):
+    """Adds the teacher's targets to those of `HideUnits`; the engines' `prepare_batch`.
+
+    The teacher runs in float32, outside the engine's autocast.
+
+    Args:
+        network: the bare one, which holds the teacher.
+        ratio, unit, seed: see `HideUnits`.
+    """
+
+    def __init__(
+        self, network: DistilledNetwork, ratio: Ratio, unit: Sequence[int], seed: int
+    ) -> None:
+        super().__init__(ratio, unit, seed)
+        self.network = network
+
+    def __call__(self, batchdata, device=None, non_blocking=False, **kwargs):
+        inputs, target = super().__call__(batchdata, device, non_blocking, **kwargs)
+        hidden_tokens = max_pool3d(target["hidden"].float(), STRIDE).flatten(1) > 0
+        found = self.network.teacher(target["reconstruction"])
+        return inputs, target | found | {"hidden_tokens": hidden_tokens}
