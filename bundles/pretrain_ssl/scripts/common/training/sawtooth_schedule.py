@@ -23,8 +23,8 @@ class SawtoothSchedule(LambdaLR):
     were trainable when it was made. So AdamW's moments of the encoder start in phase one.
 
     Source: Wald et al., "An OpenMind for 3D medical vision self-supervised learning", ICCV 2025,
-    arXiv:2412.17041; `sawtooth_trainer.py` of github.com/TaWald/nnUNet. That takes SGD, falls by a
-    polynomial of degree 0.9, and begins phase two with a new optimizer.
+    arXiv:2412.17041; `sawtooth_trainer.py` of github.com/TaWald/nnUNet. For CNNs that takes SGD; it
+    falls by a polynomial of degree 0.9, and begins phase two with a new optimizer.
 
     Args:
         optimizer: each of its groups holds only the encoder's parameters, or none of them.
