@@ -190,3 +190,12 @@ def test_evaluation_gives_the_restored_image_alone(distilled, network):
     with torch.no_grad():
         restored = network.eval()(inputs)
         assert torch.equal(restored, network.all_heads(inputs)["reconstruction"])
+
+
+def test_crops_without_a_second_one_of_their_volume_are_refused(distilled, network, refusal):
+    hide, crops = distilled.DistilledBatch(network, 0.6, UNIT, seed=0), batch()
+    with refusal("leave --crops_per_item at 2"):
+        hide({name: value[:3] for name, value in crops.items()})
+    crops["draw"][:, 1] = torch.arange(4)  # of four volumes
+    with refusal("leave --crops_per_item at 2"):
+        hide(crops)

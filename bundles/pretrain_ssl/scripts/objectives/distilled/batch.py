@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch.nn.functional import max_pool3d
 
+from ...common.errors import InputError
 from ..masked.units import HideUnits, Ratio
 from .network import DistilledNetwork
 
@@ -18,6 +19,9 @@ class DistilledBatch(HideUnits):
     Args:
         network: the bare one, which holds the teacher.
         ratio, unit, seed: see `HideUnits`.
+
+    Raises:
+        InputError: on a call, a crop has no other crop of its volume beside it.
     """
 
     def __init__(
@@ -28,6 +32,12 @@ class DistilledBatch(HideUnits):
 
     def __call__(self, batchdata, device=None, non_blocking=False, **kwargs):
         inputs, target = super().__call__(batchdata, device, non_blocking, **kwargs)
+        images = batchdata["draw"][:, :2]  # epoch and image: the same for crops of one volume
+        if len(images) % 2 or not images[0::2].equal(images[1::2]):
+            raise InputError(
+                "the objective distilled compares the two crops of a volume; leave "
+                "--crops_per_item at 2."
+            )
         hidden_tokens = max_pool3d(target["hidden"].float(), STRIDE).flatten(1) > 0
         found = self.network.teacher(target["reconstruction"])
         return inputs, target | found | {"hidden_tokens": hidden_tokens}
