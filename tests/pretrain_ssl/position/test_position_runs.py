@@ -78,6 +78,18 @@ def test_a_checkpoint_without_the_head_is_not_evaluated_for_it(phantoms, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["heads_paper", "volume_fusion"])
+def test_turned_and_mixed_crops_are_refused_before_any_work(phantoms, tmp_path, name):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    command = [f"train objectives/{name} demo", "--dataset_dir", phantoms / "corpus"]
+    done = run_here(bundle, *command, "--position_weight", 1, check=False)
+    assert done.returncode == 1
+    words = f"--position_weight 1 does not go with the objective {name}: it turns, mirrors or mixes"
+    assert words in last_line(done.stderr)
+    assert not (bundle / "runs").exists() and not list((bundle / "models").glob("*.pt"))
+
+
+@pytest.mark.slow
 def test_two_processes_train_every_parameter(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     flags = ["--iterations", 2, "--iterations_per_epoch", 1, "--batch_size", 1]
