@@ -61,7 +61,7 @@ def test_masked_with_the_position_trains_evaluates_infers_and_exports(phantoms, 
 
     done = run_here(bundle, "inference objectives/masked demo", *data)
     assert "left out: 9 of the position head" in done.stdout + done.stderr
-    assert len(list((bundle / "predictions").glob("*_triptych.png"))) == 4
+    assert len(list((bundle / "predictions").rglob("*_triptych.png"))) == 4
     run_here(bundle, "export_encoder")
     encoder = torch.load(bundle / "models/encoder.pt", weights_only=True)
     assert len(encoder) == 70 and all(torch.equal(v, state[k]) for k, v in encoder.items())
