@@ -46,7 +46,7 @@ class PositionNetwork(nn.Module):
 
 
 class NoLoss(ObjectiveLoss):
-    """Has no term."""
+    """Sums no term."""
 
     def __init__(self) -> None:
         super().__init__(weights={})
@@ -56,7 +56,7 @@ class NoLoss(ObjectiveLoss):
 
 
 class NoMetrics(ObjectiveMetrics):
-    """Has no metric."""
+    """Averages no metric."""
 
     def of_crops(self, pred, target) -> dict[str, Tensor]:
         return {}
