@@ -190,11 +190,11 @@ def test_an_encoder_that_runs_in_chunks_gives_all_positions(position):
     }
 
 
-def test_one_crop_a_step_is_refused(position, refusal):
-    head = position.PositionHead(192)
-    with refusal("needs two crops a step or more.* give a --batch_size of 2 or more"):
-        head(torch.rand(1, 192, 1, 1, 1))
-    assert head.eval()(torch.rand(1, 192, 1, 1, 1)).shape == (1, 27)
+def test_a_crop_is_told_alike_in_any_batch_and_in_training_as_in_evaluation(position):
+    head, features = position.PositionHead(12), torch.rand(3, 12, 2, 1, 1)
+    whole = head(features)
+    assert whole.shape == (3, 27) and torch.allclose(head(features[1:2]), whole[1:2], atol=1e-6)
+    assert torch.equal(head.eval()(features), whole)
 
 
 @pytest.fixture

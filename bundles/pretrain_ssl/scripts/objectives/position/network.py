@@ -6,8 +6,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ...common.errors import InputError
-from ...common.runtime.distributed import world_size
 from ..rotation_contrast_inpainting.heads import ReadTokens, projection
 from .batch import SIZE
 
@@ -20,20 +18,7 @@ class PositionHead(nn.Sequential):
     """
 
     def __init__(self, features: int) -> None:
-        super().__init__(ReadTokens("mean"), projection("batch_norm_mlp", features, features, SIZE))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Computes the 27 numbers of `points_of`.
-
-        Raises:
-            InputError: a training has one crop a step, by which nothing can be normalised.
-        """
-        if self.training and len(features) * world_size() < 2:
-            raise InputError(
-                "position_weight above 0 needs two crops a step or more, because its head "
-                "normalises over them; give a --batch_size of 2 or more."
-            )
-        return super().forward(features)
+        super().__init__(ReadTokens("mean"), projection("mlp", features, features, SIZE))
 
 
 @contextmanager
