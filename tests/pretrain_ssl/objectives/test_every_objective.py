@@ -19,8 +19,10 @@ FAST = ("masked",)  # one in the fast tests; minutes for all
 NAMES = [DEFAULT, *sorted(path.stem for path in FOLDER.glob("*.json"))]
 RESTORED = {"corrupted.nii.gz", "reconstruction.nii.gz", "triptych.png"}
 PICTURES = {"volume_fusion": {"fusion.png"}}  # of what restores no image
-# metadata.json tells of an image restored in one channel; a fusion has a channel for each level
-LEVELS = {"volume_fusion": {"_meta_::network_data_format::outputs::pred::num_channels": 5}}
+# metadata.json tells of an image restored in one channel; a fusion has a channel for each level,
+# and the position alone gives the encoder's last stage
+CHANNELS = "_meta_::network_data_format::outputs::pred::num_channels"
+LEVELS = {"volume_fusion": {CHANNELS: 5}, "position": {CHANNELS: 192}}
 SMALL = ["--iterations", 2, "--iterations_per_epoch", 2, "--batch_size", 2, "--log_interval", 1]
 
 

@@ -21,6 +21,7 @@ KNOWN = (  # owners of tensors for which many networks have no place
         re.compile(r"(rotation|contrastive|reconstruction)_|conv(Trans3d)?\."),
         "pre-training's heads",
     ),
+    (re.compile(r"position_head\."), "the position head"),
     (
         re.compile(r"organ_embedding|(controller|GAP|precls_conv|text_to_vision)\."),
         "SuPreM's heads",

@@ -58,6 +58,8 @@ class DisruptCrops(PrepareBatch):
         the network sees of them, both (B, 1, X, Y, Z).
     """
 
+    crops_stay_in_place = True  # see `position.wrap`
+
     def __init__(
         self,
         noise_variance: float,

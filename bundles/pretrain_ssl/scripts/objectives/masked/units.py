@@ -92,6 +92,8 @@ class HideUnits(PrepareBatch):
         the crops, and `hidden`, bool, both (B, 1, X, Y, Z).
     """
 
+    crops_stay_in_place = True  # see `position.wrap`
+
     def __init__(self, ratio: Ratio, unit: Sequence[int], seed: int) -> None:
         check(ratio, unit)
         self.ratio, self.unit, self.seed = ratio, tuple(unit), seed
