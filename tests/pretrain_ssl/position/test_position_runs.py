@@ -24,7 +24,7 @@ def test_a_run_that_goes_on_is_the_run_that_would_have_been(phantoms, tmp_path, 
     command += ["--position_weight", 0.5, *(["--prototypes", 64] if name == "distilled" else [])]
     run_here(bundle, *command)
     whole = final(bundle)
-    assert len([key for key in whole[0] if key.startswith(f"/1/{HEAD}")]) == 9
+    assert len([key for key in whole[0] if key.startswith(f"/1/{HEAD}")]) == 4
     leave_only(bundle, iteration=2)
     done = run_here(bundle, *command)
     assert "goes on from runs/demo/checkpoints/iteration_2.pt" in done.stdout
@@ -42,7 +42,7 @@ def test_masked_with_the_position_trains_evaluates_infers_and_exports(phantoms, 
         assert {f"{part}/{n}" for n in ("masked_loss", "position_loss", "position_mm")} <= names
     assert "validation/position_r2" in names
     state = torch.load(bundle / "models/model.pt", weights_only=True)
-    assert len([key for key in state if key.startswith(HEAD)]) == 9
+    assert len([key for key in state if key.startswith(HEAD)]) == 4
 
     run_here(bundle, f"{configs} evaluate", *data, *both)
     metrics = json.loads((bundle / "evaluation/metrics.json").read_text())
@@ -54,13 +54,13 @@ def test_masked_with_the_position_trains_evaluates_infers_and_exports(phantoms, 
     header = (bundle / "evaluation/views.csv").read_text().splitlines()[0]
     assert "position_mm" in header and "masked_r2" in header
     done = run_here(bundle, f"{configs} evaluate", *data)
-    assert "left out: 9 of the position head" in done.stdout + done.stderr
+    assert "left out: 4 of the position head" in done.stdout + done.stderr
     alone = json.loads((bundle / "evaluation/metrics.json").read_text())
     assert alone["masked_r2"] == metrics["masked_r2"]
     assert not any("position" in name for name in alone)
 
     done = run_here(bundle, "inference objectives/masked demo", *data)
-    assert "left out: 9 of the position head" in done.stdout + done.stderr
+    assert "left out: 4 of the position head" in done.stdout + done.stderr
     assert len(list((bundle / "predictions").rglob("*_triptych.png"))) == 4
     run_here(bundle, "export_encoder")
     encoder = torch.load(bundle / "models/encoder.pt", weights_only=True)
@@ -74,7 +74,7 @@ def test_a_checkpoint_without_the_head_is_not_evaluated_for_it(phantoms, tmp_pat
     run_here(bundle, configs, *data, "--iterations", 1)
     done = run_here(bundle, f"{configs} evaluate", *data, "--position_weight", 1, check=False)
     assert done.returncode == 1
-    assert "9 of 82 tensors missing (such as position_head." in last_line(done.stderr)
+    assert "4 of 77 tensors missing (such as position_head." in last_line(done.stderr)
 
 
 @pytest.mark.slow
