@@ -1,5 +1,6 @@
 """Holds the parts that several pre-training objectives share."""
 
+from .collapse_warning import CollapseWarning
 from .encode import RestoringUNETR, encode
 from .handlers import CropsTable, MetricsFile
 from .inferers import ChunkInferer, ValidationInferer
@@ -10,6 +11,7 @@ from .reconstruction_head import ReconstructionHead
 
 __all__ = [
     "ChunkInferer",
+    "CollapseWarning",
     "CropsTable",
     "MetricsFile",
     "ObjectiveLoss",

@@ -4,11 +4,9 @@ from .heads import ContrastiveHead, RotationHead
 from .loss import SSLLoss
 from .metrics import SSLMetrics
 from .network import SSLNetwork
-from .validation_handlers import CollapseWarning
 from .views import Cutoutd, TwoViews
 
 __all__ = [
-    "CollapseWarning",
     "ContrastiveHead",
     "Cutoutd",
     "RotationHead",
