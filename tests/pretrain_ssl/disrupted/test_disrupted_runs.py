@@ -7,53 +7,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bundle_runs import copy_bundle, run_here, torchrun
+from bundle_runs import copy_bundle, run_here
+from objective_runs import (
+    SHORT,
+    check_resumes_exactly,
+    check_starts_a_segmentation,
+    run_two_processes,
+)
 from PIL import Image
 from weight_layouts import built, copied, disruptive_autoencoders, saved
 
 CONFIGS = "train objectives/disrupted demo"
-SHORT = ["--iterations", 4, "--iterations_per_epoch", 2, "--batch_size", 2]
-SHORT += ["--checkpoint_interval", 1, "--log_interval", 1, "--train::handlers::1::n_saved", 9]
 ONE_STEP = ["--iterations", 1, "--iterations_per_epoch", 1, "--batch_size", 2]
-
-
-def final(bundle: Path) -> tuple[dict[str, torch.Tensor], str]:
-    state = torch.load(bundle / "runs/demo/checkpoints/iteration_4.pt", weights_only=True)
-    return state["network"], (bundle / "runs/demo/metrics.csv").read_text()
 
 
 @pytest.mark.slow
 def test_a_run_that_goes_on_is_the_run_that_would_have_been(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
-    command = [CONFIGS, "--dataset_dir", phantoms / "corpus", *SHORT]
-    run_here(bundle, *command)
-    weights, curves = final(bundle)
-    for path in (bundle / "runs/demo/checkpoints").glob("*.pt"):
-        if path.name != "iteration_1.pt":
-            path.unlink()
-    (bundle / "models/model.pt").unlink()
-    done = run_here(bundle, *command)
-    assert "goes on from runs/demo/checkpoints/iteration_1.pt" in done.stdout
-    again, curves_again = final(bundle)
-    assert again.keys() == weights.keys()
-    assert all(torch.equal(again[name], value) for name, value in weights.items())
-    assert curves_again == curves
+    check_resumes_exactly(bundle, CONFIGS, "--dataset_dir", phantoms / "corpus", *SHORT)
 
 
 @pytest.mark.slow
 def test_encoder_and_decoder_start_a_segmentation_with_every_tensor(phantoms, tmp_path):
-    source, target = (copy_bundle(n, tmp_path) for n in ("pretrain_ssl", "btcv_segmentation"))
-    run_here(source, CONFIGS, "--dataset_dir", phantoms / "corpus", *ONE_STEP)
-    run_here(source, "export_encoder")
-    flags = ["--epochs", 1, "--val_interval", 1, "--learning_rate", 1e-30]
-    flags += ["--pretrained", source / "models/network.pt"]
-    done = run_here(target, "train demo", "--dataset_dir", phantoms / "btcv", *flags)
-    assert "weights: encoder 70 of 70 tensors, decoder 31 of 33 from" in done.stdout
-    assert "objective disrupted, crops 64 x 64 x 32, 1 iterations" in done.stdout
-    given = torch.load(source / "models/network.pt", weights_only=True)
-    trained = torch.load(target / "models/model.pt", weights_only=True)
-    assert trained.keys() - given.keys() == {"out.conv.conv.weight", "out.conv.conv.bias"}
-    assert all((trained[n].float() - v).abs().max() < 1e-25 for n, v in given.items())
+    check_starts_a_segmentation(tmp_path, phantoms, "objectives/disrupted", "disrupted")
 
 
 @pytest.mark.slow
@@ -77,11 +53,7 @@ def test_public_weights_of_disruptive_autoencoders_start_it_output_layer_include
 @pytest.mark.slow
 def test_two_processes_train_every_parameter(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
-    flags = ["--iterations", 2, "--iterations_per_epoch", 1, "--batch_size", 1]
-    torchrun(bundle, f"{CONFIGS} multi_gpu_train", "--dataset_dir", phantoms / "corpus", *flags)
-    with (bundle / "runs/demo/metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert rows[-1]["iteration"] == "2"
+    rows = run_two_processes(bundle, "objectives/disrupted", phantoms / "corpus")
     assert {"validation/psnr_gain", "train/psnr_gain"} <= {row["name"] for row in rows}
 
 

@@ -15,7 +15,7 @@ from bundle_runs import OUTPUTS, THREADS, copy_bundle, run_arguments, run_here
 from helpers import forget_scripts, write_json
 from monai.bundle import ConfigWorkflow
 from monai.networks.nets import SwinUNETR
-from objective_runs import SHORT, assert_equal, final, leave_only
+from objective_runs import SHORT, assert_equal, check_resumes_exactly, final
 from toy_objectives import CROP_MEAN, CROP_MEAN_OVERLAY, MOMENTUM, MOMENTUM_OVERLAY
 
 from common.weights.load import load_pretrained
@@ -71,16 +71,11 @@ def test_a_module_and_an_overlay_train_resume_evaluate_infer_and_export(
 ):
     bundle, before = plugged_in(tmp_path, "crop_mean", CROP_MEAN, CROP_MEAN_OVERLAY)
     command = ["train objectives/crop_mean demo", "--dataset_dir", phantoms / "corpus", *SHORT]
-    run_here(bundle, *command)
-    whole = final(bundle)
+    check_resumes_exactly(bundle, *command, iteration=2)
     for part in ("train", "validation"):
         assert {f"{part}/{name}" for name in ("loss", "mean_loss", "error")} <= names_of_curves(
             bundle
         )
-    leave_only(bundle, iteration=2)
-    done = run_here(bundle, *command)
-    assert "goes on from runs/demo/checkpoints/iteration_2.pt" in done.stdout
-    assert_equal(final(bundle), whole)
 
     in_process(bundle, "train objectives/crop_mean demo evaluate")
     metrics = json.loads((bundle / "evaluation/metrics.json").read_text())

@@ -5,8 +5,8 @@ import json
 
 import pytest
 import torch
-from bundle_runs import copy_bundle, last_line, run_here, torchrun
-from objective_runs import SHORT, assert_equal, final, leave_only
+from bundle_runs import copy_bundle, last_line, run_here
+from objective_runs import SHORT, check_resumes_exactly, run_two_processes
 
 HEAD = "position_head."
 
@@ -22,13 +22,8 @@ def test_a_run_that_goes_on_is_the_run_that_would_have_been(phantoms, tmp_path, 
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     command = [f"train objectives/{name} demo", "--dataset_dir", phantoms / "corpus", *SHORT]
     command += ["--position_weight", 0.5, *(["--prototypes", 64] if name == "distilled" else [])]
-    run_here(bundle, *command)
-    whole = final(bundle)
-    assert len([key for key in whole[0] if key.startswith(f"/1/{HEAD}")]) == 4
-    leave_only(bundle, iteration=2)
-    done = run_here(bundle, *command)
-    assert "goes on from runs/demo/checkpoints/iteration_2.pt" in done.stdout
-    assert_equal(final(bundle), whole)
+    state = check_resumes_exactly(bundle, *command, iteration=2)
+    assert len([key for key in state if key.startswith(f"/1/{HEAD}")]) == 4
 
 
 @pytest.mark.slow
@@ -91,10 +86,6 @@ def test_turned_and_mixed_crops_are_refused_before_any_work(phantoms, tmp_path, 
 
 @pytest.mark.slow
 def test_two_processes_train_every_parameter(phantoms, tmp_path):
-    bundle = copy_bundle("pretrain_ssl", tmp_path)
-    flags = ["--iterations", 2, "--iterations_per_epoch", 1, "--batch_size", 1]
-    configs = "train objectives/masked demo multi_gpu_train"
-    torchrun(bundle, configs, "--dataset_dir", phantoms / "corpus", "--position_weight", 1, *flags)
-    last = curves(bundle)[-1]
-    assert last["iteration"] == "2"
-    assert any(row["name"] == "validation/position_r2" for row in curves(bundle))
+    bundle, corpus = copy_bundle("pretrain_ssl", tmp_path), phantoms / "corpus"
+    rows = run_two_processes(bundle, "objectives/masked", corpus, "--position_weight", 1)
+    assert any(row["name"] == "validation/position_r2" for row in rows)

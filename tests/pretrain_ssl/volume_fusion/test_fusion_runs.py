@@ -10,7 +10,7 @@ from bundle_runs import copy_bundle, run_here
 from helpers import config_files, write_nifti
 from monai.bundle import ConfigParser
 from monai.networks.nets import SwinUNETR
-from objective_runs import SHORT, assert_equal, final, leave_only
+from objective_runs import SHORT, check_resumes_exactly
 from PIL import Image
 from torch.nn.functional import one_hot
 
@@ -49,12 +49,7 @@ def test_the_picture_has_the_true_map_beside_the_predicted_one(scripts, tmp_path
 def test_trains_resumes_exactly_evaluates_infers_and_exports(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     data = ["--dataset_dir", phantoms / "corpus"]
-    run_here(bundle, f"train {OVERLAY} demo", *data, *SHORT)
-    whole = final(bundle)
-    leave_only(bundle, iteration=2)
-    done = run_here(bundle, f"train {OVERLAY} demo", *data, *SHORT)
-    assert "goes on from runs/demo/checkpoints/iteration_2.pt" in done.stdout
-    assert_equal(final(bundle), whole)
+    check_resumes_exactly(bundle, f"train {OVERLAY} demo", *data, *SHORT, iteration=2)
 
     run_here(bundle, f"train {OVERLAY} demo evaluate", *data, "--evaluate_on", "all")
     metrics = json.loads((bundle / "evaluation/metrics.json").read_text())
