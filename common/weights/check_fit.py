@@ -49,7 +49,7 @@ def check_network(
         read_architecture(weights.tensors),
         of_network,
         is_whole=True,
-        is_pretraining=objective.KEY in (trained_with or {}),
+        is_pretraining=objective.is_of_pretraining(trained_with),
     )
     if mismatch:
         raise InputError(f"{path} {mismatch}")

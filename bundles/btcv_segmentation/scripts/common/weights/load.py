@@ -133,14 +133,13 @@ def load_pretrained(
     file_tensors = weights.tensors
     if inflate_input:
         file_tensors = repeat_input_channel(file_tensors, network_tensors)
-    is_pretraining = objective.KEY in (trained_with or {})
     check_encoder(
         pretrained,
         file_tensors,
         network_tensors,
         allow_partial,
         lacking=weights.lacking,
-        is_pretraining=is_pretraining,
+        is_pretraining=objective.is_of_pretraining(trained_with),
     )
     candidates = matching.with_positions(file_tensors, network_tensors)
     fitting = matching.select_fitting(candidates, network_tensors)

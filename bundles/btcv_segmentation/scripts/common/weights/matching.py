@@ -26,11 +26,12 @@ KNOWN = (  # owners of tensors for which many networks have no place
         re.compile(r"organ_embedding|(controller|GAP|precls_conv|text_to_vision)\."),
         "SuPreM's heads",
     ),
-    (re.compile(r"(swinViT\.)?mask_token"), "a mask token"),
-    (re.compile(r"swinViT\.norm\."), "a last norm that SwinUNETR does not have"),
+    (re.compile(r"((swinViT|swin\.embeddings)\.)?mask_token"), "a mask token"),
+    (
+        re.compile(r"swinViT\.norm\.|(swin\.layer)?norm\.|layernorm\."),
+        "a last norm that SwinUNETR does not have",
+    ),
     (re.compile(r"(cls_)?head\.|classifier\."), "another task's head"),
-    (re.compile(r"(swin\.layer)?norm\.|layernorm\."), "a last norm that SwinUNETR does not have"),
-    (re.compile(r"swin\.embeddings\.mask_token"), "a mask token"),
     (re.compile(r"norm\d\."), "the stages' norms, which SwinUNETR does not learn"),
 )
 

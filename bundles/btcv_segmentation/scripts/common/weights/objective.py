@@ -8,6 +8,11 @@ KEY = "objective"  # of the note beside weights: the overlay's name in configs/o
 DEFAULT = "rotation_contrast_inpainting"  # stands in train.json, without an overlay
 
 
+def is_of_pretraining(note: Mapping[str, Any] | None) -> bool:
+    """Tells whether a note of `preprocessing_of` is of a pre-training: it names an objective."""
+    return KEY in (note or {})
+
+
 def describe_other_objective(of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> str:
     """Describes another objective of two notes, and the remedy; empty where both agree.
 
