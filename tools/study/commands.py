@@ -19,7 +19,7 @@ from .config import BUNDLES, check_commands, read_study
 from .figure import draw
 from .grid import Study
 from .hypothesis import compare
-from .results import read_results, scores, table
+from .results import panels, read_results, table
 from .results_file import with_known, write_rows
 from .runner import Runner
 from .steps import check_unchanged, missing
@@ -120,8 +120,11 @@ def show(study: Study) -> None:
     """Shows results, table, figure and the planned test of the finished runs."""
     rows = read_results(study)
     write_rows(study.output_dir / "results.csv", rows)
-    found = scores(study, rows)
-    print(f"\n{table(study, found)}\n\n{len(rows)} of {len(study.runs)} runs; {draw(study, found)}")
+    found = panels(study, rows)
+    for name, scores in found.items():
+        print(f"\n{name}" if name else "")
+        print(table(study, scores))
+    print(f"\n{len(rows)} of {len(study.runs)} runs; {draw(study, found)}")
     if "test" in study.content:
         comparisons = compare(study, rows)
         write_rows(study.output_dir / "test.csv", test_rows(study, comparisons))

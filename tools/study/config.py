@@ -11,13 +11,13 @@ from common.errors import suggest
 from tools import ROOT
 
 from .grid import Job, Study, fields, folder_name, line_factors
-from .hypothesis import TEST_KEYS, check_test
+from .hypothesis import OPTIONAL_TEST_KEYS, TEST_KEYS, check_test
 
 BUNDLES = ROOT / "bundles"
 STUDY_KEYS = {"title", "inputs", "factors", "steps", "result", "figure"}
 OPTIONAL_KEYS = {"_desc_", "leave_out", "test"}
 STEP_KEYS = {"bundle", "config_file", "flags", "makes"}
-FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "x_scale", "lines", "repeats"}
+FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "x_scale", "lines", "panels", "repeats"}
 KINDS = {"lines", "bars"}
 SCALES = {"linear", "even"}
 MAX_NAME_BYTES = 255  # of a folder's name, on nearly every file system
@@ -85,14 +85,14 @@ def _check_form(content: Any) -> None:
     _check_keys(figure, "the figure", FIGURE_KEYS, {"kind", "x"})
     _check_names([figure["kind"]], KINDS, "the figure", "kind")
     _check_names([figure.get("x_scale", "linear")], SCALES, "the figure", "x_scale")
-    used = [figure[key] for key in ("x", "repeats") if key in figure]
+    used = [figure[key] for key in ("x", "panels", "repeats") if key in figure]
     _check_names([*used, *line_factors(figure)], factors, "the study", "factor")
     for left_out in content.get("leave_out", []):
         _check_names(left_out, factors, "leave_out", "factor")
         for name, levels in left_out.items():
             _check_names(map(str, levels), [str(x) for x in factors[name]], "leave_out", "level")
     if "test" in content:
-        _check_keys(content["test"], "the test", TEST_KEYS, TEST_KEYS)
+        _check_keys(content["test"], "the test", TEST_KEYS | OPTIONAL_TEST_KEYS, TEST_KEYS)
         check_test(content["test"], factors)
 
 

@@ -10,36 +10,29 @@ from tools.report.compare_runs import COLOURS, DPI
 from tools.report.figures import style_panel
 
 from .grid import Study
-from .results import Scores, Spread, number, shown
+from .results import Panels, Scores, Spread, number, shown
 
 SIZE_INCHES = (5.6, 3.8)
 INCHES_A_BAR = 1.0  # for its name
 BARS_WIDTH = 0.7  # of all bars at one level, levels being 1 apart
 
 
-def draw(study: Study, found: Scores) -> Path:
-    """Draws `figure.png`; returns its path."""
-    wanted = study.content["figure"]
-    levels = list(dict.fromkeys(level for line in found.values() for level in line))
-    width = max(SIZE_INCHES[0], INCHES_A_BAR * len(levels)) if wanted["kind"] == "bars" else 0
-    picture = Figure(figsize=(width or SIZE_INCHES[0], SIZE_INCHES[1]), layout="constrained")
-    axes = picture.subplots()
-    numbers = [number(level) for level in levels]
-    is_even = wanted["kind"] == "bars" or wanted.get("x_scale") == "even" or None in numbers
-    places = dict(zip(levels, range(len(levels)) if is_even else numbers))
-    for index, (line, by_level) in enumerate(found.items()):
-        colour = COLOURS[index % len(COLOURS)]
-        at = [places[level] for level in by_level]
-        runs = [list(repeats.values()) for repeats in by_level.values()]
-        if wanted["kind"] == "lines":
-            draw_line(axes, at, runs, colour, line)
-        else:
-            width = BARS_WIDTH / len(found)
-            shift = (index - (len(found) - 1) / 2) * width
-            draw_bars(axes, [x + shift for x in at], runs, colour, line, width)
-    name_axes(study, axes, places)
-    if any(found):
-        axes.legend(fontsize=8, frameon=False)
+def draw(study: Study, found: Panels) -> Path:
+    """Draws `figure.png`, its panels side by side; returns its path."""
+    bars = study.content["figure"]["kind"] == "bars"
+    most = max(len(levels_of(scores)) for scores in found.values())
+    width = max(SIZE_INCHES[0], INCHES_A_BAR * most if bars else 0)
+    size = (width * len(found), SIZE_INCHES[1])
+    picture = Figure(figsize=size, layout="constrained")
+    colours: dict[str, str] = {}
+    for axes, (name, scores) in zip(
+        picture.subplots(1, len(found), sharey=True, squeeze=False)[0], found.items()
+    ):
+        for line in scores:
+            colours.setdefault(line, COLOURS[len(colours) % len(COLOURS)])
+        draw_panel(study, axes, scores, colours, name)
+    if len(found) > 1:
+        picture.suptitle(study.content["title"], fontsize=10)
     picture.supxlabel(note(found), fontsize=7, color="#5b6570")
     path = study.output_dir / "figure.png"
     with replacing(path) as temporary:
@@ -47,10 +40,35 @@ def draw(study: Study, found: Scores) -> Path:
     return path
 
 
-def name_axes(study: Study, axes, places: dict[str, float]) -> None:
+def draw_panel(study: Study, axes, found: Scores, colours: dict[str, str], name: str) -> None:
+    """Draws the lines or bars of one panel; a line has the same colour in all of them."""
+    wanted, levels = study.content["figure"], levels_of(found)
+    numbers = [number(level) for level in levels]
+    is_even = wanted["kind"] == "bars" or wanted.get("x_scale") == "even" or None in numbers
+    places = dict(zip(levels, range(len(levels)) if is_even else numbers))
+    for index, (line, by_level) in enumerate(found.items()):
+        at = [places[level] for level in by_level]
+        runs = [list(repeats.values()) for repeats in by_level.values()]
+        if wanted["kind"] == "lines":
+            draw_line(axes, at, runs, colours[line], line)
+        else:
+            width = BARS_WIDTH / len(found)
+            shift = (index - (len(found) - 1) / 2) * width
+            draw_bars(axes, [x + shift for x in at], runs, colours[line], line, width)
+    name_axes(study, axes, places, name or study.content["title"])
+    if any(found):
+        axes.legend(fontsize=8, frameon=False)
+
+
+def levels_of(found: Scores) -> list[str]:
+    """Returns the levels of x that any line of a panel has, in the order of the runs."""
+    return list(dict.fromkeys(level for line in found.values() for level in line))
+
+
+def name_axes(study: Study, axes, places: dict[str, float], title: str) -> None:
     """Writes title, axes' names, and a tick for each level."""
     wanted = study.content["figure"]
-    style_panel(axes, study.content["title"])
+    style_panel(axes, title)
     names = [shown(study, level).replace(" + ", " +\n") for level in places]
     axes.set_xticks(list(places.values()), names)
     axes.set_xlabel(wanted.get("x_label", wanted["x"]), fontsize=9)
@@ -86,8 +104,9 @@ def draw_bars(
         axes.plot(beside, values, "o", color=colour, ms=4, mew=0)
 
 
-def note(found: Scores) -> str:
+def note(found: Panels) -> str:
     """Explains line, band and points, with the number of runs behind a mean."""
-    counts = sorted({len(repeats) for line in found.values() for repeats in line.values()})
+    lines = [line for scores in found.values() for line in scores.values()]
+    counts = sorted({len(repeats) for line in lines for repeats in line.values()})
     runs = " or ".join(map(str, counts)) + (" run" if counts == [1] else " runs")
     return f"points: runs; mean ± standard deviation of {runs}"

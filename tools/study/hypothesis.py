@@ -17,6 +17,7 @@ LEVEL = 0.05  # a corrected p of at most this counts as shown
 MOST_PAIRS = 20  # a million signs; more would take minutes
 SIDES = {"two-sided": 2, "greater": 1}
 TEST_KEYS = {"factor", "baseline", "cell", "pairs", "alternative"}
+OPTIONAL_TEST_KEYS = {"levels"}
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,20 @@ def check_test(test: dict[str, Any], factors: dict[str, Any]) -> None:
             "the test's cell needs one level of every factor but those of factor and pairs: "
             f"{', '.join(others) or 'none'}."
         )
-    for name, level in {factor: test["baseline"], **cell}.items():
+    named = [(factor, level) for level in [test["baseline"], *test.get("levels", [])]]
+    for name, level in [*named, *cell.items()]:
         if str(level) not in map(str, factors[name]):
             raise ValueError(f"the test's level {level} of {name} does not exist.")
+    if str(test["baseline"]) in map(str, test.get("levels", [])):
+        raise ValueError(f"the test compares {test['baseline']} with itself; mend levels.")
     if test["alternative"] not in SIDES:
         raise ValueError(f"the test's alternative is {' or '.join(SIDES)}.")
 
 
 def compare(study: Study, rows: Iterable[dict[str, Any]]) -> list[Comparison]:
-    """Compares every other level of the test's factor with the baseline, in the primary cell.
+    """Compares the planned levels of the test's factor with the baseline, in the primary cell.
+
+    Without `levels` in the test every other level of the factor is planned.
 
     Raises:
         SystemExit: there are too many pairs for every sign to be tried.
@@ -83,8 +89,9 @@ def compare(study: Study, rows: Iterable[dict[str, Any]]) -> list[Comparison]:
             if tuple(run.values()) in score:
                 found.setdefault(level, {})[pair] = score[tuple(run.values())]
     baseline = str(test["baseline"])
+    levels = [str(level) for level in test.get("levels", planned)]
     comparisons = []
-    for level in (level for level in planned if level != baseline):
+    for level in (level for level in planned if level in levels and level != baseline):
         ours, base = found.get(level, {}), found.get(baseline, {})
         pairs = {pair: (ours[pair], base[pair]) for pair in base if pair in ours}
         p = sign_flip_p(pairs.values(), test["alternative"]) if len(pairs) > 1 else None

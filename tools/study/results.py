@@ -15,6 +15,7 @@ MADE_BY = "made_by"
 
 # Score by repeat (a seed, for instance), by level of x, by line
 Scores = dict[str, dict[str, dict[str, float]]]
+Panels = dict[str, Scores]  # by the panel's name; "" where the figure has one panel
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,26 @@ def read_results(study: Study) -> list[dict[str, Any]]:
     return rows
 
 
+def panels(study: Study, rows: list[dict[str, Any]]) -> Panels:
+    """Groups the mean Dice by the figure's panels; without `panels` there is one, called ""."""
+    factor = study.content["figure"].get("panels")
+    if factor is None:
+        return {"": scores(study, rows)}
+    levels = dict.fromkeys(row[factor] for row in rows)
+    return {
+        f"{factor} {level}": scores(study, [row for row in rows if row[factor] == level])
+        for level in levels
+    }
+
+
 def scores(study: Study, rows: Iterable[dict[str, Any]]) -> Scores:
-    """Groups the mean Dice as the figure has it; a study without lines has one, called "".
+    """Groups the mean Dice of one panel; a study without lines has one, called "".
 
     Factors that the figure does not name count as repeats.
     """
     figure, found = study.content["figure"], {}
     lines = line_factors(figure)
-    drawn = (figure["x"], *lines)
+    drawn = (figure["x"], *lines, figure.get("panels"))
     for row in rows:
         line = ", ".join(row[n] if len(lines) == 1 else f"{n} {row[n]}" for n in lines)
         repeat = ", ".join(row[name] for name in study.content["factors"] if name not in drawn)

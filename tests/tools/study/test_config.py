@@ -204,9 +204,9 @@ def test_every_flag_of_a_study_is_declared(path, tmp_path):
         ("pretraining_volumes_demo", 3 * 3, 2 * 2 + 2 * 9),
         ("merging_demo", 2 * 2 * 3, 2 * 3 + 12),
         ("merging_recovery_demo", 2 * 3 * 3, 3 + 2 * 18),
-        ("pilot_demo", 2 * 2 * 3 * 3, 2 * 36),
-        ("objectives", 4 * (9 + 3 + 3), 3 * 2 + 2 * 60),
-        ("objectives_demo", 4 * (9 + 3 + 3), 3 * 2 + 2 * 60),
+        ("pilot_demo", 2 * 2 * 2 + 1, 2 * 9),
+        ("objectives", 6 * (9 + 3 + 3 + 3), 5 * 2 + 2 * 108),
+        ("objectives_demo", 6 * (9 + 3 + 3 + 3), 5 * 2 + 2 * 108),
     ],
 )
 def test_size_of_each_study_and_where_its_commands_write(name, runs, steps):
@@ -234,9 +234,11 @@ def test_few_labels_are_trained_on_for_as_many_steps_as_all(path):
 @pytest.mark.parametrize("name", ["objectives", "objectives_demo"])
 def test_objectives_are_compared_at_equal_steps_and_crops_by_a_test_that_can_show_a_gain(name):
     study = read_study(str(ROOT / f"tools/study/studies/{name}.json"), None, {})
-    comparisons = len(study.content["factors"]["start"]) - 1
-    seeds = [run for run in study.runs if run | {"start": "scratch", "fraction": "0.1"} == run]
-    assert len(seeds) == 9 >= fewest_pairs(max(comparisons, 5), "two-sided")
+    test = study.content["test"]
+    cell = {"start": "scratch", **{n: str(level) for n, level in test["cell"].items()}}
+    seeds = [run for run in study.runs if run | cell == run]
+    assert len(test["levels"]) == 5
+    assert len(seeds) == 9 >= fewest_pairs(5, "two-sided")
     crops = set()
     for job in (job for job in study.jobs if job.step == "pretrain"):
         files = [BUNDLES / job.bundle / f"configs/{file}.json" for file in job.config_file]

@@ -81,6 +81,16 @@ def test_how_many_pairs_can_reach_the_level_at_all():
     assert fewest_pairs(5, "two-sided") == 8 and fewest_pairs(5, "greater") == 7
 
 
+def test_only_planned_levels_are_compared_and_corrected_for(tmp_path):
+    study = a_study(tmp_path, levels=["b"])
+    (b,) = compare(study, rows(study, {"a": [0.1] * 9, "b": [0.1] * 9}))
+    assert (b.level, b.p, b.corrected) == ("b", pytest.approx(2 / 512), pytest.approx(2 / 512))
+    with pytest.raises(SystemExit, match="level c of start does not exist"):
+        a_study(tmp_path, levels=["c"])
+    with pytest.raises(SystemExit, match="compares scratch with itself"):
+        a_study(tmp_path, levels=["scratch"])
+
+
 def test_the_primary_cell_alone_is_tested(tmp_path):
     study = a_study(tmp_path)
     assert len(study.runs) == 3 * (9 + 3)

@@ -13,7 +13,7 @@ from PIL import Image
 from tools.study.config import read_study
 from tools.study.figure import draw
 from tools.study.grid import Study
-from tools.study.results import Spread, gain, read_results, scores, shown, table
+from tools.study.results import Spread, gain, panels, read_results, scores, shown, table
 from tools.study.results_file import write_rows
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -104,7 +104,7 @@ def test_csv_has_a_row_for_each_run_and_the_figures_come_from_what_there_is(tmp_
     }
     found = scores(study, rows)
     assert table(study, found).splitlines()[2].split()[-3:] == ["-", "-", "2"]
-    draw(study, found)
+    draw(study, {"": found})
 
 
 def test_no_result_and_a_damaged_one_are_told(tmp_path):
@@ -126,11 +126,26 @@ def colours(path: Path) -> set[tuple[int, int, int]]:
 @pytest.mark.parametrize("kind", ["lines", "bars"])
 def test_figure_shows_every_line_in_its_colour(tmp_path, kind):
     study = a_study(tmp_path, {"kind": kind})
-    path = draw(study, scores(study, read_results(study)))
+    path = draw(study, panels(study, read_results(study)))
     assert path == tmp_path / "out/figure.png"
     drawn = colours(path)
     assert {(0x0B, 0x6B, 0xCB), (0xD1, 0x49, 0x5B)} <= drawn  # the first two of compare_runs
     assert (0x2A, 0x9D, 0x8F) not in drawn
+
+
+def test_each_level_of_panels_has_a_panel_and_a_table_of_its_own(tmp_path):
+    study = a_study(tmp_path, {"panels": "value", "x": "seed"})
+    rows = read_results(study)
+    found = panels(study, rows)
+    assert list(found) == ["value 0.25", "value 0.5"]
+    for name, each in found.items():
+        own = [row for row in rows if f"value {row['value']}" == name]
+        assert each == scores(study, own) and set(each["scratch"]["0"]) == {""}
+    with (
+        Image.open(draw(study, found)) as two,
+        Image.open(draw(study, {"": found["value 0.5"]})) as one,
+    ):
+        assert two.width == 2 * one.width
 
 
 def test_names_stay_names_and_numbers_get_their_form(tmp_path):
