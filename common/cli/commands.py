@@ -1,7 +1,9 @@
 """Runs typed functions as commands, by argparse: `python -m scripts weights inspect FILE`."""
 
 import argparse
+import os
 import re
+import sys
 from collections.abc import Callable
 from functools import partial
 from inspect import Parameter, getdoc, signature
@@ -13,6 +15,7 @@ from .kinds import describe, is_valid
 
 Commands = dict[str, "Callable | Commands"]
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+OUTPUT_CLOSED = 141  # the status of a program that SIGPIPE ends
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -33,15 +36,20 @@ def run(
         arguments: words of the command line; by default those of this process.
 
     Raises:
-        SystemExit: status 0 after `--help`; status 1 and one sentence after a mistake.
+        SystemExit: status 0 after `--help`; status 1 and one sentence after a mistake; 141 where
+            nobody reads the output any more.
     """
     call = understand(commands, program, arguments)
     try:
         result = call()
+        if result is not None:
+            print(result)
+        sys.stdout.flush()
     except InputError as mistake:
         raise SystemExit(f"error: {mistake}") from None
-    if result is not None:
-        print(result)
+    except BrokenPipeError:  # `… | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains
+        raise SystemExit(OUTPUT_CLOSED) from None
 
 
 def understand(

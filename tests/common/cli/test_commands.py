@@ -119,3 +119,13 @@ def test_neither_torch_nor_monai_is_imported():
     code = f"import sys, common.cli.commands; print([m for m in {names} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_output_that_nobody_reads_any_more_ends_quietly():
+    code = (
+        "from common.cli.commands import run; "
+        "run({'much': lambda: 'a long line\\n' * 100_000}, 'tool', ['much'])"
+    )
+    line = f'"{sys.executable}" -c "{code}" | head -n 1; echo "status ${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("a long line\nstatus 141\n", "")
