@@ -40,10 +40,17 @@ def triptych(*volumes: Tensor) -> np.ndarray:
 
 def _axial_slice(volume: Tensor) -> np.ndarray:
     """Turns (C, X, Y, Z) in RAS into the (Y, X) uint8 picture of channel 0 at Z // 2."""
-    plane = volume[0, :, :, volume.shape[-1] // 2].detach().float().cpu()
-    levels = (plane.clamp(0, 1) * 255).round().to(torch.uint8)
-    # x grows towards the patient's right and y towards anterior; columns grow to the right of the
-    # picture and rows downwards: both axes are reversed
+    return radiological(volume[0, :, :, volume.shape[-1] // 2])
+
+
+def radiological(plane: Tensor) -> np.ndarray:
+    """Turns a plane (X, Y) or (X, Z) in RAS, [0, 1], into a picture, (Y, X) or (Z, X) uint8.
+
+    Anterior, or superior, is up and the patient's right is at the left.
+    """
+    levels = (plane.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
+    # x grows towards the patient's right, y towards anterior and z towards superior; columns grow
+    # to the right of the picture and rows downwards: both axes are reversed
     return np.asarray(levels).T[::-1, ::-1]
 
 
