@@ -30,7 +30,8 @@ def network_state(
         path: a file of any layout (see `layouts`) that holds a whole network.
         network: the bare network; it stays as it is.
         trained_with: spacing and intensity range of this run. Those in the file's note must be
-            equal (see `preprocessing_note`); None compares nothing.
+            equal (see `preprocessing_note`); None compares nothing. Other knobs of the objective
+            are told in a warning, since a run may mean them.
         allow_other_merging: see `find_merging.decide`.
 
     Returns:
@@ -45,6 +46,9 @@ def network_state(
     check_network(weights, network_tensors, trained_with, remedy)
     merging, merging_words = _decide_merging(weights, network, allow_other_merging)
     left_out = matching.describe_left_out(weights.tensors, network_tensors)
+    other_knobs = objective.describe_other_knobs(weights.trained_with or {}, trained_with or {})
+    if other_knobs:
+        logger.warning(f"{path} was pre-trained with {other_knobs}")
     preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
     count = len(network_tensors)
     logger.info(

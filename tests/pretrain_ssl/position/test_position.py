@@ -339,7 +339,7 @@ def test_three_crops_are_told_and_drawn_where_they_lie(position):
     assert torch.equal(told[0], truths)
     draw = position.DrawBoxesd([32] * 3)
     exact = draw({"image": padded, "pred": told[0]})["picture"]
-    assert exact.shape == (1, 48, 3 * 64) and exact.meta == {"filename_or_obj": "a.nii"}
+    assert exact.shape == (1, 48, 3 * 64) and exact.meta["filename_or_obj"] == "a.nii"
     expected = np.full((48, 64), 128)
     expected[16:, 32:] = 255  # the first crop: inferior and, in the picture, to the right
     expected[17:-1, 33:-1] = 128
