@@ -266,6 +266,20 @@ def validated(metrics, position, target, sizes) -> dict[str, float]:
     return metrics.compute()
 
 
+def test_what_a_validation_measures_of_the_objective_stays(scripts):
+    """Beside the position, the smoothing that `disrupted` compares with is measured too."""
+    parts = parts_of("disrupted", 1.0)
+    crops = {name: value[:2] for name, value in batch().items()}
+    _, target = parts.prepare_batch(crops, torch.device("cpu"))
+    pred = {"reconstruction": target["disrupted"], "position": target["position"]}
+    parts.metrics.reset()
+    parts.metrics.update((pred, target))
+    found = parts.metrics.compute()
+    assert found["psnr_gain"] == 0 < found["psnr_gain_of_smoothing"]
+    assert found["l1_of_smoothing"] < found["l1"] and found["position_r2"] == 1
+    assert "psnr_gain_of_smoothing" not in parts.metrics({"pred": pred, "label": target})
+
+
 def test_distances_are_in_mm_of_the_volume(metrics, target):
     assert target["volume_mm"].tolist() == [[256.0, 256.0, 256.0]] * 4
     shift = torch.tensor([3.0, 0.0, 4.0]).repeat(9) / 256

@@ -47,6 +47,10 @@ class PositionMetrics(ObjectiveMetrics):
             "position_mm_of_middle": ((middle - truth) * edges).norm(dim=2).mean(dim=1),
         }
 
+    def of_validation(self, pred, target) -> dict[str, Tensor]:
+        """Returns those of the objective."""
+        return self.of_objective.of_validation(pred, target)
+
     def chance_levels(self, pred, target) -> dict[str, float | Tensor]:
         """Adds the distance from the middle of the volume, and 0 for each `position_r2`."""
         guess = self.of_crops(pred, target)["position_mm_of_middle"]
