@@ -31,9 +31,11 @@ class SawtoothSchedule(LambdaLR):
         decoder_steps: iterations of phase one, 0 or more.
         warmup_steps: iterations of phase two in which the rates rise, 0 or more.
         t_total: iterations of both phases.
+        pretrained: the weights that the training starts from; None or "" is a random encoder.
 
     Raises:
-        InputError: the phases are longer than the training, or the encoder is frozen for good.
+        InputError: the phases are longer than the training, the encoder is frozen for good, or it
+            is random and phase one would keep it so.
     """
 
     def __init__(
@@ -43,12 +45,19 @@ class SawtoothSchedule(LambdaLR):
         decoder_steps: int,
         warmup_steps: int,
         t_total: int,
+        pretrained: str | None,
     ) -> None:
         if min(decoder_steps, warmup_steps) < 0 or decoder_steps + warmup_steps >= t_total:
             raise InputError(
                 f"the sawtooth schedule has {decoder_steps} steps for the decoder alone and "
                 f"{warmup_steps} of warm-up after them, and the training has {t_total}; give a "
                 "smaller --decoder_epochs or --warmup_epochs, or more --epochs."
+            )
+        if decoder_steps and not pretrained:
+            raise InputError(
+                "the sawtooth schedule first trains the decoder on an encoder that stays as it is, "
+                "and without --pretrained that one is random; give --pretrained, or "
+                "--decoder_epochs 0."
             )
         encoder = encoder_parameters(network)
         if not all(parameter.requires_grad for parameter in encoder):

@@ -124,20 +124,31 @@ def load_pretrained(
         InputError: see `layouts.read_weights` and `find_merging.decide`; or the file does not
             hold this network's encoder; or the encoder is frozen and `pretrained` missing.
     """
-    is_encoder_frozen = is_frozen(network)
     if not pretrained:
-        if is_encoder_frozen:
+        if is_frozen(network):
             raise InputError("--encoder_lr_scale 0 keeps the encoder as it is; give --pretrained.")
         _start_from_scratch(network)
         return
     remedy = "give weights by --pretrained that docs/weights.md of btcv_segmentation lists."
     window = getattr(getattr(network, "swinViT", None), "window_size", None)
-    weights, network_tensors = read_weights(pretrained, remedy, window), network.state_dict()
-    file_tensors = weights.tensors
+    weights = read_weights(pretrained, remedy, window)
+    start_from(network, weights, trained_with, allow_partial, inflate_input, allow_other_merging)
+
+
+def start_from(
+    network: nn.Module,
+    weights: Weights,
+    trained_with: Mapping[str, Any] | None = None,
+    allow_partial: bool = False,
+    inflate_input: bool = False,
+    allow_other_merging: bool = False,
+) -> None:
+    """Starts a network from weights that have been read, as `load_pretrained` does from a file."""
+    network_tensors, file_tensors = network.state_dict(), weights.tensors
     if inflate_input:
         file_tensors = repeat_input_channel(file_tensors, network_tensors)
     check_encoder(
-        pretrained,
+        weights.path,
         file_tensors,
         network_tensors,
         allow_partial,
@@ -158,13 +169,13 @@ def load_pretrained(
     preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
     training = objective.describe_training(weights.trained_with or {})
     logger.info(
-        f"weights: {counts} from {pretrained} ({weights.layout}; "
+        f"weights: {counts} from {weights.path} ({weights.layout}; "
         + (f"{training}; " if training else "")
         + f"{merging_words}; {preprocessing})"
         + (f"; {from_scratch} from scratch" if from_scratch else "")
         + (f"; left out: {left_out}" if left_out else "")
         + ("; the one input channel repeated" if file_tensors is not weights.tensors else "")
-        + ("; the encoder is frozen" if is_encoder_frozen else "")
+        + ("; the encoder is frozen" if is_frozen(network) else "")
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from common.network import freeze_encoder, parameter_groups
 from common.training import SawtoothSchedule
 
-STEPS = {"decoder_steps": 4, "warmup_steps": 2, "t_total": 10}
+STEPS = {"decoder_steps": 4, "warmup_steps": 2, "t_total": 10, "pretrained": "encoder.pt"}
 
 
 class Small(torch.nn.Module):
@@ -27,7 +27,7 @@ class Small(torch.nn.Module):
 class Run:
     """A training by the schedule; `fused` as in the bundles."""
 
-    def __init__(self, scale: float = 0.5, **steps: int) -> None:
+    def __init__(self, scale: float = 0.5, **steps: int | str | None) -> None:
         torch.manual_seed(0)
         self.network = Small()
         groups = parameter_groups(self.network, 0.1, scale)
@@ -104,6 +104,13 @@ def test_no_steps_for_the_decoder_or_the_warm_up_begin_at_the_full_rate():
 def test_phases_that_do_not_fit_are_refused(refusal, steps):
     with refusal("give a smaller --decoder_epochs or --warmup_epochs, or more --epochs"):
         Run(**steps)
+
+
+@pytest.mark.parametrize("pretrained", [None, ""])
+def test_a_random_encoder_is_not_kept_as_it_is(refusal, pretrained):
+    with refusal("without --pretrained that one is random; give --pretrained, or --decoder_epochs"):
+        Run(pretrained=pretrained)
+    assert Run(pretrained=pretrained, decoder_steps=0).rates() == [0.05, 0.025]  # step 1 of 2
 
 
 def test_an_encoder_that_is_frozen_for_good_is_refused(refusal):

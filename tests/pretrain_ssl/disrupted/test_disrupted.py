@@ -267,8 +267,8 @@ def test_pictures_show_what_the_network_sees(disrupted, base, tmp_path, monkeypa
     )
     inputs, target = prepared(disrupted, batch())
     output = {"label": target, "pred": {"reconstruction": inputs.image / 2}, "image": inputs}
-    engine = SimpleNamespace(state=SimpleNamespace(output=output, epoch=1))
-    base.ValidationPictures(str(tmp_path), 10).first_batch_completed(engine)
+    engine = SimpleNamespace(state=SimpleNamespace(output=output, iteration=1))
+    base.ValidationPictures(str(tmp_path), engine).first_batch_completed(engine, engine)
     intact, seen, restored = np.hsplit(drawn[0], 3)
     assert intact.shape == (2 * SHAPE[1], SHAPE[0])
     blocks = seen.reshape(2 * SHAPE[1] // 4, 4, SHAPE[0] // 4, 4)
