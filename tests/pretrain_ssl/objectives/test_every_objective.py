@@ -59,8 +59,7 @@ def test_training_and_inference_note_the_same_knobs(name):
         notes.append(ConfigParser(content).get_parsed_content("objective_knobs"))
     training, inference = notes
     assert bool(inference) == (name != "position")
-    assert inference.items() <= training.items()
-    assert set(training) - set(inference) <= {"temperature"}
+    assert inference == training
     assert set(map(type, training.values())) <= {int, float, list}
 
 

@@ -32,11 +32,9 @@ class SawtoothSchedule(LambdaLR):
         decoder_steps: iterations of phase one, 0 or more.
         warmup_steps: iterations of phase two in which the rates rise, 0 or more.
         t_total: iterations of both phases.
-        pretrained: the weights that the training starts from; None or "" is a random encoder.
 
     Raises:
-        InputError: the phases are longer than the training, the encoder is frozen for good, or it
-            is random and phase one would keep it so.
+        InputError: the phases are longer than the training, or the encoder is frozen for good.
     """
 
     def __init__(
@@ -46,19 +44,12 @@ class SawtoothSchedule(LambdaLR):
         decoder_steps: int,
         warmup_steps: int,
         t_total: int,
-        pretrained: str | None,
     ) -> None:
         if min(decoder_steps, warmup_steps) < 0 or decoder_steps + warmup_steps >= t_total:
             raise InputError(
                 f"the sawtooth schedule has {decoder_steps} steps for the decoder alone and "
                 f"{warmup_steps} of warm-up after them, and the training has {t_total}; give a "
                 "smaller --decoder_epochs or --warmup_epochs, or more --epochs."
-            )
-        if decoder_steps and not pretrained:
-            raise InputError(
-                "the sawtooth schedule first trains the decoder on an encoder that stays as it is, "
-                "and without --pretrained that one is random; give --pretrained, or "
-                "--decoder_epochs 0."
             )
         encoder = encoder_parameters(network)
         if not all(parameter.requires_grad for parameter in encoder):
@@ -92,6 +83,23 @@ class SawtoothSchedule(LambdaLR):
     def state_dict(self) -> dict:
         """Returns the state without the functions of the groups, which the config gives again."""
         return super().state_dict() | {"lr_lambdas": [None] * len(self.lr_lambdas)}
+
+
+def check_start(decoder_epochs: float, pretrained: str | None) -> None:
+    """Refuses a first phase on a random encoder, before the training has written anything.
+
+    Args:
+        decoder_epochs: of phase one.
+        pretrained: the weights that the training starts from; None or "" is a random encoder.
+
+    Raises:
+        InputError: the encoder is random and phase one would keep it so.
+    """
+    if decoder_epochs > 0 and not pretrained:
+        raise InputError(
+            "the sawtooth schedule first trains the decoder on an encoder that stays as it is, and "
+            "without --pretrained that one is random; give --pretrained, or --decoder_epochs 0."
+        )
 
 
 def rise_and_fall(step: int, rise: int, end: int) -> float:

@@ -133,9 +133,7 @@ def load_pretrained(
     remedy = "give weights by --pretrained that docs/weights.md of btcv_segmentation lists."
     window = getattr(getattr(network, "swinViT", None), "window_size", None)
     weights = read_weights(pretrained, remedy, window)
-    start_from(
-        network, weights, trained_with, allow_partial, inflate_input, allow_other_merging
-    )
+    start_from(network, weights, trained_with, allow_partial, inflate_input, allow_other_merging)
 
 
 def start_from(
