@@ -104,6 +104,7 @@ def load_pretrained(
     allow_partial: bool = False,
     inflate_input: bool = False,
     allow_other_merging: bool = False,
+    decoder_first: bool = False,
 ) -> None:
     """Starts a training from an encoder or a whole network, and reports the source of each part.
 
@@ -119,14 +120,22 @@ def load_pretrained(
         allow_partial: load the tensors that fit of an encoder that is not this network's.
         inflate_input: see `inflate.repeat_input_channel`.
         allow_other_merging: see `find_merging.decide`.
+        decoder_first: the training's schedule begins with the encoder frozen.
 
     Raises:
         InputError: see `layouts.read_weights` and `find_merging.decide`; or the file does not
-            hold this network's encoder; or the encoder is frozen and `pretrained` missing.
+            hold this network's encoder; or the encoder is frozen, for good or at first, and
+            `pretrained` missing.
     """
     if not pretrained:
         if is_frozen(network):
             raise InputError("--encoder_lr_scale 0 keeps the encoder as it is; give --pretrained.")
+        if decoder_first:
+            raise InputError(
+                "the sawtooth schedule first trains the decoder on an encoder that stays as it is, "
+                "and without --pretrained that one is random; give --pretrained, or "
+                "--decoder_epochs 0."
+            )
         _start_from_scratch(network)
         return
     remedy = "give weights by --pretrained that docs/weights.md of btcv_segmentation lists."

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from common.network import freeze_encoder, parameter_groups
-from common.training import SawtoothSchedule, check_start
+from common.training import SawtoothSchedule
 
 STEPS = {"decoder_steps": 4, "warmup_steps": 2, "t_total": 10}
 
@@ -104,14 +104,6 @@ def test_no_steps_for_the_decoder_or_the_warm_up_begin_at_the_full_rate():
 def test_phases_that_do_not_fit_are_refused(refusal, steps):
     with refusal("give a smaller --decoder_epochs or --warmup_epochs, or more --epochs"):
         Run(**steps)
-
-
-@pytest.mark.parametrize("pretrained", [None, ""])
-def test_a_random_encoder_is_not_kept_as_it_is(refusal, pretrained):
-    with refusal("without --pretrained that one is random; give --pretrained, or --decoder_epochs"):
-        check_start(0.5, pretrained)
-    check_start(0.0, pretrained)
-    check_start(0.5, "encoder.pt")
 
 
 def test_an_encoder_that_is_frozen_for_good_is_refused(refusal):

@@ -6,10 +6,9 @@ from .checkpoint_state import keep_state
 from .gradient_clipping import GradientClipping
 from .metric_logging import MetricLogger
 from .run_folder import open_run_folder
-from .sawtooth_schedule import SawtoothSchedule, check_start
+from .sawtooth_schedule import SawtoothSchedule
 
 __all__ = [
-    "check_start",
     "CheckpointHandler",
     "GradientClipping",
     "MetricLogger",

@@ -85,23 +85,6 @@ class SawtoothSchedule(LambdaLR):
         return super().state_dict() | {"lr_lambdas": [None] * len(self.lr_lambdas)}
 
 
-def check_start(decoder_epochs: float, pretrained: str | None) -> None:
-    """Refuses a first phase on a random encoder, before the training has written anything.
-
-    Args:
-        decoder_epochs: of phase one.
-        pretrained: the weights that the training starts from; None or "" is a random encoder.
-
-    Raises:
-        InputError: the encoder is random and phase one would keep it so.
-    """
-    if decoder_epochs > 0 and not pretrained:
-        raise InputError(
-            "the sawtooth schedule first trains the decoder on an encoder that stays as it is, and "
-            "without --pretrained that one is random; give --pretrained, or --decoder_epochs 0."
-        )
-
-
 def rise_and_fall(step: int, rise: int, end: int) -> float:
     """Computes a linear rise that reaches 1 at step `rise - 1`, then a half cosine to 0 at `end`.
 
