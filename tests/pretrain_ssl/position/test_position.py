@@ -104,7 +104,7 @@ def coordinates(tmp_path, kind: str, axis: int) -> str:
     return str(path)
 
 
-@pytest.mark.filterwarnings("ignore:only one image")
+@pytest.mark.filterwarnings("ignore:only one image", "ignore:.*do not look like Hounsfield units")
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("kind", ["mapped", "turned and in air", "resampled"])
 def test_a_crop_of_coordinates_holds_its_own_target(scripts, position, tmp_path, kind, axis):
