@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from bundle_runs import copy_bundle, run_here
+from bundle_runs import copy_bundle, last_line, run_here
 
 
 def state(bundle, run: str) -> dict[str, torch.Tensor]:
@@ -29,3 +29,12 @@ def test_the_encoder_waits_for_the_decoder_and_both_overlays_go_together(tmp_pat
         encoder = {name for name in moved if name.startswith("swinViT.")}
         assert moved - encoder
         assert bool(encoder) == (run == "learns")
+
+
+def test_sawtooth_on_a_random_encoder_is_refused_before_any_work(tmp_path, phantoms):
+    bundle = copy_bundle("btcv_segmentation", tmp_path)
+    command = ["train demo schedules/sawtooth", "--dataset_dir", phantoms / "btcv"]
+    done = run_here(bundle, *command, check=False)
+    assert done.returncode == 1
+    assert "without --pretrained that one is random; give --pre" in last_line(done.stderr)
+    assert not (bundle / "runs").exists() and not list(bundle.glob("models/*.pt"))

@@ -192,7 +192,7 @@ def test_overlays_of_objectives_change_only_what_is_declared(config, path):
     nested = {key for key in own if "::" in key}
     assert [key for key in nested if not is_declared(key, base)] == []
     engines = {"prepare_batch", "loss", "metrics", "crops_per_item", "train_handlers"}  # training's
-    pictures = {"corrupt", "postprocessing"}  # inference's
+    pictures = {"corrupt", "postprocessing", "inferer"}  # inference's
     knobs = set(schema()["properties"])
     assert set(own) - nested - {"_desc_", *engines, *pictures} <= set(base) | knobs
 

@@ -33,6 +33,20 @@ def test_architecture_and_tensors_are_those_of_the_file(encoder_file, tmp_path, 
     assert merging == {"legacy" if legacy else "current"}
 
 
+def test_a_file_is_read_once(encoder_file, tmp_path, monkeypatch):
+    module = importlib.import_module("scripts.embeddings.encoder_of_file")
+    layouts = importlib.import_module("scripts.common.weights.layouts")
+    path, paths, read = saved(tmp_path / "a.pt", copied(built())), [], layouts.read_state_dict
+
+    def counted(path, remedy):
+        paths.append(path)
+        return read(path, remedy)
+
+    monkeypatch.setattr(layouts, "read_state_dict", counted)
+    module.EncoderOfFile(path, NOTE)
+    assert paths == [path]
+
+
 def test_of_smit_too(encoder_file, tmp_path):
     changes = {"qkv_bias": False, "patch_norm": True, "num_heads": [4, 4, 4, 4]}
     state = copied(built(**changes))

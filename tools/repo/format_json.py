@@ -15,6 +15,7 @@ from pathlib import Path
 
 from common.atomic_write import replacing
 
+LEFT_BY_RUNS = {"models", "runs", "predictions", "evaluation", "pretrained", "cache"}  # .gitignore
 WIDTH = 100
 INDENT = "    "
 
@@ -87,12 +88,23 @@ def formatted(text: str) -> str:
 
 
 def differing(folder: str) -> dict[Path, str]:
-    """Returns the JSON files below a folder whose layout differs, each with its right text."""
-    paths = sorted(Path(folder).rglob("*.json"))
+    """Returns the JSON files below a folder whose layout differs, each with its right text.
+
+    Of a bundle the folders that its runs write are left out.
+    """
+    paths = [path for path in sorted(Path(folder).rglob("*.json")) if not is_left_by_run(path)]
     if not paths:
         raise SystemExit(f"no JSON file below {folder}; give the folder of the bundles.")
     texts = {path: (path.read_text(), formatted(path.read_text())) for path in paths}
     return {path: new for path, (old, new) in texts.items() if old != new}
+
+
+def is_left_by_run(path: Path) -> bool:
+    """Tells whether a file lies in a folder of a bundle that its runs write, such as `runs`."""
+    return any(
+        parent.name in LEFT_BY_RUNS and Path(parent.parent, "configs/metadata.json").is_file()
+        for parent in path.parents
+    )
 
 
 def check(folder: str) -> None:

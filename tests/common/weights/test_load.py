@@ -312,3 +312,11 @@ def test_evaluation_refuses_all_but_an_exact_fit(refusal, tmp_path, other, words
 def test_missing_model_says_how_to_get_one(refusal, tmp_path):
     with refusal(r"model\.pt do not exist; train first \(configs/train\.json\)"):
         load.load_weights(built(), str(tmp_path / "model.pt"))
+
+
+@pytest.mark.parametrize("pretrained", [None, ""])
+def test_a_random_encoder_is_not_frozen_at_first(refusal, pretrained):
+    network = built()
+    with refusal("without --pretrained that one is random; give --pretrained, or --decoder_epochs"):
+        load.load_pretrained(network, pretrained, decoder_first=True)
+    load.load_pretrained(network, pretrained, decoder_first=False)

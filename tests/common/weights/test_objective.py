@@ -71,6 +71,39 @@ def test_the_start_of_a_training_and_inspect_tell_objective_crops_and_iterations
     assert re.search(f"^training +{words}$", commands.inspect(path), re.M)
 
 
+HIDDEN = {"mask_ratio": 0.7, "mask_unit": [16, 16, 16]}
+
+
+def knobs(**changed) -> dict:
+    """The note of a training of masked units."""
+    note = preprocessing_of([], objective="masked", objective_knobs=HIDDEN | changed)
+    del note["intensity"]
+    return CT | note
+
+
+def test_other_knobs_of_the_objective_are_told_in_one_warning(tmp_path, caplog):
+    path = saved(tmp_path / "model.pt", trained(**knobs()).state_dict())
+    load.load_weights(built(), path, knobs(mask_ratio=0.5, mask_unit=(16, 16, 8)))
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    words = "mask_ratio 0.7, here 0.5 and mask_unit [16, 16, 16], here [16, 16, 8]"
+    assert warnings == [f"{path} was pre-trained with {words}"]
+
+
+@pytest.mark.parametrize(
+    ("of_file", "of_run"),
+    [
+        (knobs(), knobs(mask_unit=(16, 16, 16))),  # the same, as another kind of sequence
+        (CT | {"objective": "masked"}, knobs(mask_ratio=0.1)),  # written before there were any
+        (knobs(mask_ratio=0.1), CT | {"objective": "masked"}),
+        (knobs(), CT | {"objective_knobs": {"another": 1}}),
+    ],
+)
+def test_equal_knobs_and_a_note_without_them_say_nothing(tmp_path, caplog, of_file, of_run):
+    path = saved(tmp_path / "model.pt", trained(**of_file).state_dict())
+    load.load_weights(built(), path, of_run)
+    assert "pre-trained with" not in caplog.text
+
+
 def test_a_state_dict_without_a_note_gets_none():
     state = built().state_dict()
     preprocessing_note.add_to_note(state, iterations=500)

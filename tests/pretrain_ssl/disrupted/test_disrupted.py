@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+from monai.networks.layers import GaussianFilter
 from monai.networks.nets import SwinUNETR
 from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import Tensor, nn
@@ -221,6 +222,32 @@ def test_metrics_of_a_perfect_a_copied_and_a_constant_prediction(disrupted):
     assert torch.equal(chance["l1"], of["constant"]["l1"].mean())
 
 
+def test_smoothing_is_that_of_the_best_sigma_of_each_crop(disrupted):
+    """One crop with much noise, which a wide filter removes; one with little, a narrow one."""
+    rng = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, 1, 20, 20, 20, generator=rng)
+    place = torch.linspace(0, 12.0, 20)
+    waves = (0.5 + 0.3 * torch.sin(place)).expand(20, 20, 20)
+    truth = torch.stack([torch.full((1, 20, 20, 20), 0.5), waves[None]])
+    seen = truth + torch.tensor([0.3, 0.05]).view(2, 1, 1, 1, 1) * noise
+    metrics = disrupted.DisruptedMetrics(disrupted.DisruptedLoss(LOSS))
+    target = {"reconstruction": truth, "disrupted": seen}
+    found = metrics.of_validation({"reconstruction": seen}, target)
+    gains, l1s = [], []
+    for sigma in (1, 2, 3, 4, 6):
+        # a wide enough margin of the nearest voxels: MONAI's filter has 0 beyond the edges
+        margin = nn.functional.pad(seen, [24] * 6, mode="replicate")
+        image = GaussianFilter(3, sigma)(margin)[..., 24:-24, 24:-24, 24:-24].clamp(0, 1)
+        as_predicted = metrics.of_crops({"reconstruction": image}, target)
+        gains.append(as_predicted["psnr_gain"])
+        l1s.append(as_predicted["l1"])
+    gains, l1s = torch.stack(gains), torch.stack(l1s)
+    best = gains.argmax(dim=0)
+    assert best[0] > best[1] and (gains.max(dim=0).values > 0).all()
+    assert torch.allclose(found["psnr_gain_of_smoothing"], gains.max(dim=0).values, atol=1e-4)
+    assert torch.allclose(found["l1_of_smoothing"], l1s[best, [0, 1]])
+
+
 def test_a_volume_of_any_size_always_gets_the_same_noise(disrupted):
     volume = MetaTensor(torch.rand(1, 37, 64, 50), affine=2 * torch.eye(4))
     transform = disrupted.Disruptd("image", 0.1, 4, seed=0)
@@ -240,8 +267,8 @@ def test_pictures_show_what_the_network_sees(disrupted, base, tmp_path, monkeypa
     )
     inputs, target = prepared(disrupted, batch())
     output = {"label": target, "pred": {"reconstruction": inputs.image / 2}, "image": inputs}
-    engine = SimpleNamespace(state=SimpleNamespace(output=output, epoch=1))
-    base.ValidationPictures(str(tmp_path), 10).first_batch_completed(engine)
+    engine = SimpleNamespace(state=SimpleNamespace(output=output, iteration=1))
+    base.ValidationPictures(str(tmp_path), engine).first_batch_completed(engine, engine)
     intact, seen, restored = np.hsplit(drawn[0], 3)
     assert intact.shape == (2 * SHAPE[1], SHAPE[0])
     blocks = seen.reshape(2 * SHAPE[1] // 4, 4, SHAPE[0] // 4, 4)

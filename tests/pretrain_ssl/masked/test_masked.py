@@ -194,10 +194,10 @@ def test_pictures_show_what_the_network_sees(masked, base, tmp_path, monkeypatch
     engine = SimpleNamespace(
         state=SimpleNamespace(
             output={"label": target, "pred": {"reconstruction": inputs / 2}, "image": inputs},
-            epoch=1,
+            iteration=1,
         )
     )
-    base.ValidationPictures(str(tmp_path), 10).first_batch_completed(engine)
+    base.ValidationPictures(str(tmp_path), engine).first_batch_completed(engine, engine)
     intact, seen, restored = np.hsplit(drawn[0], 3)
     hidden = seen == 0
     assert 0.3 < hidden.mean() < 0.9

@@ -16,9 +16,13 @@ from common.weights.objective import DEFAULT
 
 FOLDER = BUNDLES / "pretrain_ssl/configs/objectives"
 FAST = ("masked",)  # one in the fast tests; minutes for all
+OTHER_KNOB = {"masked": ["--mask_ratio", 0.5]}  # of the inference
 NAMES = [DEFAULT, *sorted(path.stem for path in FOLDER.glob("*.json"))]
 RESTORED = {"corrupted.nii.gz", "reconstruction.nii.gz", "triptych.png"}
-PICTURES = {"volume_fusion": {"fusion.png"}}  # of what restores no image
+PICTURES = {  # of what restores no image
+    "volume_fusion": {"fusion.png"},
+    "position": {"position.png"},
+}
 # metadata.json tells of an image restored in one channel; a fusion has a channel for each level,
 # and the position alone gives the encoder's last stage
 CHANNELS = "_meta_::network_data_format::outputs::pred::num_channels"
@@ -45,6 +49,20 @@ def test_an_overlay_opens_with_its_command_and_sets_its_own_name(name):
     assert config["objective"] == name
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_training_and_inference_note_the_same_knobs(name):
+    """Each is a plain value, and the overlay of an objective that hides anything names some."""
+    notes = []
+    for config in ("train", "inference"):
+        files = [f"configs/{overlay}.json" for overlay in (config, *overlays_of(name), "demo")]
+        content = ConfigParser.load_config_files([BUNDLES / "pretrain_ssl" / f for f in files])
+        notes.append(ConfigParser(content).get_parsed_content("objective_knobs"))
+    training, inference = notes
+    assert bool(inference) == (name != "position")
+    assert inference == training
+    assert set(map(type, training.values())) <= {int, float, list}
+
+
 @pytest.mark.parametrize(
     "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 )
@@ -56,14 +74,19 @@ def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_s
     state = torch.load(bundle / "models/model.pt", weights_only=True)
     note = preprocessing_note.read_metadata(state)
     assert note["objective"] == name and note["iterations"] == 2
+    assert bool(note.get("objective_knobs")) == (name != "position")
     assert note["patch_size"] == [64, 64, 32] and note["spacing_mm"] == [5.0, 5.0, 5.0]
 
-    run_here(bundle, f"{configs} evaluate", "--dataset_dir", corpus)
+    done = run_here(bundle, f"{configs} evaluate", "--dataset_dir", corpus)
+    assert "was pre-trained with" not in done.stdout + done.stderr
     metrics = json.loads((bundle / "evaluation/metrics.json").read_text())
     assert set(metrics["chance"]) <= set(metrics) and metrics["chance"]
     image = min(corpus.rglob("*.nii*"))
     inference = " ".join(["inference", *overlays, "demo"])
-    run_here(bundle, inference, "--dataset_dir", image)
+    other_knob = OTHER_KNOB.get(name, [])
+    done = run_here(bundle, inference, "--dataset_dir", image, *other_knob)
+    warnings = (done.stdout + done.stderr).count("model.pt was pre-trained with mask_ratio 0.7, ")
+    assert warnings == bool(other_knob)
     written = {path.name for path in (bundle / "predictions").iterdir()}
     content = ConfigParser.load_config_files(paths(bundle, inference))
     stem = image.name.split(".nii")[0]

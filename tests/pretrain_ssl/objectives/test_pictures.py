@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import config_files, write_nifti
+from ignite.engine import Engine
 from monai.bundle import ConfigParser
 from PIL import Image
 
@@ -96,3 +97,20 @@ def test_inference_draws_every_affine_alike(
     assert np.abs(restored - intact / 2.0).max() <= 1
     lost = (corrupted != intact).mean()
     assert 0 < lost < 0.7 and len(np.unique(corrupted)) > len(np.unique(intact))
+
+
+def test_each_validation_of_a_training_is_drawn_once_at_its_iteration(base, tmp_path, monkeypatch):
+    steps = []
+    monkeypatch.setattr(
+        "torch.utils.tensorboard.SummaryWriter.add_image",
+        lambda self, name, picture, step, **kwargs: steps.append((step, picture.shape)),
+    )
+    crops = torch.rand(2, 1, 4, 5, 6)
+    output = {"label": {"reconstruction": crops}, "pred": {"reconstruction": crops}, "image": crops}
+    trainer, evaluator = Engine(lambda *_: None), Engine(lambda *_: output)
+    base.ValidationPictures(str(tmp_path), evaluator, count=1).attach(trainer)
+    trainer.run([0] * 3, max_epochs=1)
+    evaluator.run([0, 0], max_epochs=1)
+    trainer.run([0] * 2, max_epochs=2)
+    evaluator.run([0, 0], max_epochs=1)
+    assert steps == [(3, (5, 12)), (trainer.state.iteration, (5, 12))]

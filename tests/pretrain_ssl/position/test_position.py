@@ -3,12 +3,15 @@
 import importlib
 from types import ModuleType
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
-from helpers import config_files
+from helpers import config_files, write_nifti
 from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from monai.networks.nets.swin_unetr import SwinTransformer
+from nibabel.orientations import axcodes2ornt, ornt_transform
 from torch import nn
 
 SHAPE, SPACING = (64, 32, 32), (2.0, 2.0, 4.0)
@@ -83,6 +86,50 @@ def test_a_mirrored_volume_has_mirrored_targets(points_of):
         cube = mirrored[1:].view(2, 2, 2, 3).flip(axis).reshape(8, 3)
         expected = torch.cat([mirrored[:1], cube])
         assert torch.equal(points(points_of, box, shape), expected) and not found.equal(expected)
+
+
+def coordinates(tmp_path, kind: str, axis: int) -> str:
+    """A file whose voxels hold their own coordinate on the training's grid, along one axis."""
+    index = np.indices((40, 45, 50), dtype=np.float32)[axis]
+    path, spacing = tmp_path / "a.nii", np.array(SPACING)
+    if kind == "mapped":
+        return write_nifti(path, index, SPACING)
+    if kind == "resampled":  # every voxel twice as fine
+        fine = np.indices((79, 89, 99), dtype=np.float32)[axis] / 2
+        return write_nifti(path.with_suffix(".nii.gz"), fine, spacing / 2)
+    in_air = np.pad(index, [(5, 3), (0, 7), (9, 2)], constant_values=-1000)
+    image = nib.Nifti1Image(in_air, np.diag([*SPACING, 1]))
+    turn = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt("SPL"))
+    nib.save(image.as_reoriented(turn), path)
+    return str(path)
+
+
+@pytest.mark.filterwarnings("ignore:only one image", "ignore:.*do not look like Hounsfield units")
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["mapped", "turned and in air", "resampled"])
+def test_a_crop_of_coordinates_holds_its_own_target(scripts, position, tmp_path, kind, axis):
+    """From the file to the batch, by the very transforms and loaders of both engines."""
+    edge, path = (40, 45, 50)[axis], coordinates(tmp_path, kind, axis)
+    parser = parser_of("position", 1.0)
+    small = {"dataset_dir": path, "patch_size": [32, 32, 32], "hu_min": 0, "hu_max": 100}
+    parser.update({**small, "val_passes": 4})
+    for expression in parser["imports"]:
+        exec(expression[1:], parser.globals)
+    prepare_batch = position.PositionBatch(position.LocatedCrops(), SPACING)
+    firsts = set()
+    for engine in ("train", "validate"):
+        loader = iter(parser.get_parsed_content(f"{engine}::dataloader"))
+        for crops in [next(loader), next(loader)]:
+            images, target = prepare_batch(crops, torch.device("cpu"))
+            points = target["position"].view(-1, 9, 3)[..., axis] * edge
+            assert target["volume_mm"][0, axis] == edge * SPACING[axis]
+            # a corner of the box is that of its outer voxel; the value is of the voxel's middle
+            lines = images[:, 0].mean(dim=[i + 1 for i in range(3) if i != axis]) * 100
+            assert torch.allclose(points[:, 1], lines[:, 0], atol=1e-3)
+            assert torch.allclose(points[:, -1] - 1, lines[:, -1], atol=1e-3)
+            assert torch.allclose(points[:, 0], lines.mean(dim=1) + 0.5, atol=1e-3)
+            firsts.update(points[:, 1].round().tolist())
+    assert len(firsts) > 2
 
 
 def test_the_centre_is_the_mean_of_the_corners_and_nothing_lies_outside(points_of):
@@ -219,6 +266,20 @@ def validated(metrics, position, target, sizes) -> dict[str, float]:
     return metrics.compute()
 
 
+def test_what_a_validation_measures_of_the_objective_stays(scripts):
+    """Beside the position, the smoothing that `disrupted` compares with is measured too."""
+    parts = parts_of("disrupted", 1.0)
+    crops = {name: value[:2] for name, value in batch().items()}
+    _, target = parts.prepare_batch(crops, torch.device("cpu"))
+    pred = {"reconstruction": target["disrupted"], "position": target["position"]}
+    parts.metrics.reset()
+    parts.metrics.update((pred, target))
+    found = parts.metrics.compute()
+    assert found["psnr_gain"] == 0 < found["psnr_gain_of_smoothing"]
+    assert found["l1_of_smoothing"] < found["l1"] and found["position_r2"] == 1
+    assert "psnr_gain_of_smoothing" not in parts.metrics({"pred": pred, "label": target})
+
+
 def test_distances_are_in_mm_of_the_volume(metrics, target):
     assert target["volume_mm"].tolist() == [[256.0, 256.0, 256.0]] * 4
     shift = torch.tensor([3.0, 0.0, 4.0]).repeat(9) / 256
@@ -232,13 +293,20 @@ def test_distances_are_in_mm_of_the_volume(metrics, target):
 
 def test_r2_is_1_for_the_truth_and_0_for_the_mean_however_the_crops_are_batched(metrics, target):
     truth, mean = target["position"], target["position"].mean(dim=0).expand(4, -1)
+    names = ["position_r2", *(f"position_r2_{axis}" for axis in "xyz")]
     for sizes in ([4], [3, 1], [1, 1, 1, 1]):
-        assert validated(metrics, truth, target, sizes)["position_r2"] == pytest.approx(1)
+        found = validated(metrics, truth, target, sizes)
+        assert [found[name] for name in names] == pytest.approx([1] * 4)
         found = validated(metrics, mean, target, sizes)
-        assert found["position_r2"] == pytest.approx(0, abs=1e-6)
-        assert metrics.chance["position_r2"] == 0 and metrics.chance["position_mm"] > 0
+        assert [found[name] for name in names] == pytest.approx([0] * 4, abs=1e-6)
+        assert {name: metrics.chance[name] for name in names} == dict.fromkeys(names, 0)
+        assert metrics.chance["position_mm"] > 0
     half = validated(metrics, (truth + mean) / 2, target, [2, 2])
     assert half["position_r2"] == pytest.approx(0.75)
+    shifted = truth + torch.tensor([0.0, 0.0, 0.2]).repeat(9)  # another field of view along z
+    found = validated(metrics, shifted, target, [2, 2])
+    assert [found[name] for name in names[1:3]] == pytest.approx([1, 1])
+    assert found["position_r2_z"] < 0.5 < found["position_r2"]
 
 
 def test_inference_leaves_out_the_head_and_nothing_else(scripts, refusal, tmp_path, caplog):
@@ -260,3 +328,47 @@ def test_inference_leaves_out_the_head_and_nothing_else(scripts, refusal, tmp_pa
     torch.save(plain.state_dict(), file)
     with refusal(r"4 of 7\d tensors missing \(such as position_head"):
         weights.load_weights(again, file)
+
+
+def test_three_crops_are_told_and_drawn_where_they_lie(position):
+    """Of a volume that is padded along y; the network tells the truth but for one shift."""
+    pictures = importlib.import_module("scripts.objectives.position.pictures")
+    batches = importlib.import_module("scripts.objectives.position.batch")
+    volume = torch.full((1, 64, 20, 48), 0.5)
+    volume[:, 10:, 5] = 0  # air in the body is no padding
+    padded = MetaTensor(nn.functional.pad(volume, (0, 0, 6, 6)), meta={"filename_or_obj": "a.nii"})
+    boxes, frame = pictures.boxes_in(padded, [32] * 3)
+    assert boxes[:, 0].tolist() == [[0, 0, 0], [16, 0, 8], [32, 0, 16]]
+    assert frame.tolist() == [[0, 6, 0], [64, 26, 48]]
+    truths = batches.points_of(boxes - frame[0], torch.tensor([[64, 20, 48]]))
+    centres = torch.tensor([[0.25, 0.5, 1 / 3], [0.5, 0.5, 0.5], [0.75, 0.5, 2 / 3]])
+    assert torch.allclose(truths[:, :3], centres)
+
+    class Knows(nn.Module):
+        def all_heads(self, crops):
+            assert crops.shape == (3, 1, 32, 32, 32)
+            return {"position": truths}
+
+    told = position.LocateCrops([32] * 3)(padded[None], Knows())
+    assert torch.equal(told[0], truths)
+    draw = position.DrawBoxesd([32] * 3)
+    exact = draw({"image": padded, "pred": told[0]})["picture"]
+    assert exact.shape == (1, 48, 3 * 64) and exact.meta["filename_or_obj"] == "a.nii"
+    expected = np.full((48, 64), 128)
+    expected[16:, 32:] = 255  # the first crop: inferior and, in the picture, to the right
+    expected[17:-1, 33:-1] = 128
+    assert np.array_equal(exact[0, :, :64].numpy(), expected)
+    shifted = told[0].clone().view(3, 9, 3)
+    shifted[..., 2] += 8 / 48
+    drawn = draw({"image": padded, "pred": shifted.flatten(1)})["picture"][0, :, :64].numpy()
+    assert (drawn[expected == 255] == 255).all()
+    extra = np.argwhere((drawn == 255) & (expected == 128))
+    assert set(extra[:, 0]) <= set(range(8, 40)) and 8 in extra[:, 0] and 39 in extra[:, 0]
+    assert 10 < sum(extra[:, 0] == 8) < 22  # dashed: about half of 32
+
+
+def test_a_predicted_box_beyond_the_volume_is_drawn_at_its_edge(position):
+    draw_box = importlib.import_module("scripts.objectives.position.pictures").draw_box
+    plane = torch.zeros(5, 4)
+    draw_box(plane, torch.tensor([[-3.0, 2.0], [9.0, 7.0]]), 1)
+    assert plane[:, 2:].sum() == 10 and plane.sum() == 10

@@ -126,3 +126,18 @@ def test_write_changes_only_what_differs(tmp_path, capsys):
 def test_folder_without_json_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="no JSON file below"):
         format_json.check(str(tmp_path))
+
+
+def test_what_runs_leave_in_a_bundle_is_not_read(tmp_path):
+    bundle = tmp_path / "bundles/mine"
+    for name in ("configs/metadata", "configs/runs/good", "scripts/evaluation/good"):
+        (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+        (bundle / f"{name}.json").write_text('{\n    "a": 1\n}\n')
+    for name in ("runs/a", "models/a", "predictions/deep/a", "evaluation/a", "cache/a"):
+        (bundle / name).parent.mkdir(parents=True)
+        (bundle / f"{name}.json").write_text('{"cut of')
+    for folder in (tmp_path / "bundles", bundle):
+        format_json.check(str(folder))
+    bad = bundle / "scripts/evaluation/bad.json"
+    bad.write_text('{"a": 1}')
+    assert list(format_json.differing(str(bundle))) == [bad]

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ..common.errors import InputError
 from ..common.network import PatchMerging
 from ..common.network.patch_merging import AUTO
-from ..common.weights import load_pretrained
 from ..common.weights.architecture import Architecture, read_architecture
 from ..common.weights.layouts import read_weights
+from ..common.weights.load import start_from
 from ..common.weights.preprocessing_note import describe_preprocessing_mismatch
 
 REMEDY = "give a file by --ckpt_path that docs/weights.md lists."
@@ -52,7 +52,7 @@ class EncoderOfFile(nn.Module):
                 "--spacing_mm, --hu_min and --hu_max."
             )
         self.swinViT = _build(ckpt_path, read_architecture(weights.tensors), merging)
-        load_pretrained(self, ckpt_path, trained_with, allow_other_merging=allow_other_merging)
+        start_from(self, weights, trained_with, allow_other_merging=allow_other_merging)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         return self.swinViT(image)

@@ -1,6 +1,7 @@
 # generated from common/network/layer_decay.py, do not edit: `make copies`
 """Lets each block of the encoder learn more slowly than the one after it."""
 
+import logging
 import re
 
 from torch import nn
@@ -8,11 +9,17 @@ from torch import nn
 from ..errors import InputError
 from .encoder import ENCODER
 
+logger = logging.getLogger(__name__)
+
 STAGE = re.compile(r"layers(\d)(c?)\.0\.(?:blocks\.(\d+)\.)?")
 
 
 def depth_groups(
-    network: nn.Module, learning_rate: float, encoder_lr_scale: float, layer_decay: float
+    network: nn.Module,
+    learning_rate: float,
+    encoder_lr_scale: float,
+    layer_decay: float,
+    pretrained: str | None,
 ) -> list[dict]:
     """Splits parameters into an optimizer's groups by their depth, the rest of the network first.
 
@@ -29,6 +36,8 @@ def depth_groups(
         learning_rate: of all outside the encoder.
         encoder_lr_scale: a further share for the encoder; 0 if it is frozen.
         layer_decay: from 0, excluded, to 1, which is no decay.
+        pretrained: the weights that the training starts from; without any, a warning says that a
+            random encoder is slowed down.
 
     Raises:
         InputError: the decay is out of its range.
@@ -37,6 +46,11 @@ def depth_groups(
         raise InputError(
             f"--layer_decay {layer_decay} is no share of a learning rate; give a number above 0 "
             "and at most 1, such as 0.75."
+        )
+    if layer_decay < 1 and not pretrained:
+        logger.warning(
+            f"--layer_decay {layer_decay:g} slows down an encoder that starts at random; give "
+            "--pretrained, or leave configs/schedules/layer_decay.json out"
         )
     named = list(network.named_parameters())
     blocks = block_counts([name for name, _ in named])

@@ -18,6 +18,7 @@ def preprocessing_of(
     labels: Mapping[str, str] | None = None,
     objective: str = "",
     patch_size: Sequence[int] = (),
+    objective_knobs: Mapping[str, Any] | None = None,
 ) -> dict:
     """Describes the preprocessing of images by its transforms, and what the images are for.
 
@@ -28,6 +29,8 @@ def preprocessing_of(
         labels: names by number, `{"0": "background", "1": "spleen"}`; left out when None.
         objective: name of the pre-training objective; left out when empty.
         patch_size: of the crops, voxels; left out when empty.
+        objective_knobs: what the objective hides or asks, `{"mask_ratio": 0.7}`; left out when
+            empty.
 
     Returns:
         `spacing_mm` of the transform that resamples, `intensity`: class and arguments of each
@@ -45,8 +48,16 @@ def preprocessing_of(
         "labels": dict(labels or {}),
         "objective": objective,
         "patch_size": list(patch_size),
+        "objective_knobs": _plain(objective_knobs or {}),
     }
     return note | {name: value for name, value in others.items() if value}
+
+
+def _plain(value: Any) -> Any:
+    """Turns the lists and dictionaries of a config into plain ones, which `torch.load` takes."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return [*map(_plain, value)] if isinstance(value, (list, tuple)) else value
 
 
 def _flattened(transforms: Iterable[Transform] | Compose) -> Iterator[Transform]:

@@ -31,7 +31,8 @@ def network_state(
         path: a file of any layout (see `layouts`) that holds a whole network.
         network: the bare network; it stays as it is.
         trained_with: spacing and intensity range of this run. Those in the file's note must be
-            equal (see `preprocessing_note`); None compares nothing.
+            equal (see `preprocessing_note`); None compares nothing. Other knobs of the objective
+            are told in a warning, since a run may mean them.
         allow_other_merging: see `find_merging.decide`.
 
     Returns:
@@ -46,6 +47,9 @@ def network_state(
     check_network(weights, network_tensors, trained_with, remedy)
     merging, merging_words = _decide_merging(weights, network, allow_other_merging)
     left_out = matching.describe_left_out(weights.tensors, network_tensors)
+    other_knobs = objective.describe_other_knobs(weights.trained_with or {}, trained_with or {})
+    if other_knobs:
+        logger.warning(f"{path} was pre-trained with {other_knobs}")
     preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
     count = len(network_tensors)
     logger.info(
@@ -101,6 +105,7 @@ def load_pretrained(
     allow_partial: bool = False,
     inflate_input: bool = False,
     allow_other_merging: bool = False,
+    decoder_first: bool = False,
 ) -> None:
     """Starts a training from an encoder or a whole network, and reports the source of each part.
 
@@ -116,25 +121,44 @@ def load_pretrained(
         allow_partial: load the tensors that fit of an encoder that is not this network's.
         inflate_input: see `inflate.repeat_input_channel`.
         allow_other_merging: see `find_merging.decide`.
+        decoder_first: the training's schedule begins with the encoder frozen.
 
     Raises:
         InputError: see `layouts.read_weights` and `find_merging.decide`; or the file does not
-            hold this network's encoder; or the encoder is frozen and `pretrained` missing.
+            hold this network's encoder; or the encoder is frozen, for good or at first, and
+            `pretrained` missing.
     """
-    is_encoder_frozen = is_frozen(network)
     if not pretrained:
-        if is_encoder_frozen:
+        if is_frozen(network):
             raise InputError("--encoder_lr_scale 0 keeps the encoder as it is; give --pretrained.")
+        if decoder_first:
+            raise InputError(
+                "the sawtooth schedule first trains the decoder on an encoder that stays as it is, "
+                "and without --pretrained that one is random; give --pretrained, or "
+                "--decoder_epochs 0."
+            )
         _start_from_scratch(network)
         return
     remedy = "give weights by --pretrained that docs/weights.md of btcv_segmentation lists."
     window = getattr(getattr(network, "swinViT", None), "window_size", None)
-    weights, network_tensors = read_weights(pretrained, remedy, window), network.state_dict()
-    file_tensors = weights.tensors
+    weights = read_weights(pretrained, remedy, window)
+    start_from(network, weights, trained_with, allow_partial, inflate_input, allow_other_merging)
+
+
+def start_from(
+    network: nn.Module,
+    weights: Weights,
+    trained_with: Mapping[str, Any] | None = None,
+    allow_partial: bool = False,
+    inflate_input: bool = False,
+    allow_other_merging: bool = False,
+) -> None:
+    """Starts a network from weights that have been read, as `load_pretrained` does from a file."""
+    network_tensors, file_tensors = network.state_dict(), weights.tensors
     if inflate_input:
         file_tensors = repeat_input_channel(file_tensors, network_tensors)
     check_encoder(
-        pretrained,
+        weights.path,
         file_tensors,
         network_tensors,
         allow_partial,
@@ -155,13 +179,13 @@ def load_pretrained(
     preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
     training = objective.describe_training(weights.trained_with or {})
     logger.info(
-        f"weights: {counts} from {pretrained} ({weights.layout}; "
+        f"weights: {counts} from {weights.path} ({weights.layout}; "
         + (f"{training}; " if training else "")
         + f"{merging_words}; {preprocessing})"
         + (f"; {from_scratch} from scratch" if from_scratch else "")
         + (f"; left out: {left_out}" if left_out else "")
         + ("; the one input channel repeated" if file_tensors is not weights.tensors else "")
-        + ("; the encoder is frozen" if is_encoder_frozen else "")
+        + ("; the encoder is frozen" if is_frozen(network) else "")
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 KEY = "objective"  # of the note beside weights: the overlay's name in configs/objectives/
+KNOBS = "objective_knobs"  # of the note: what the overlay's own knobs were, by name
 DEFAULT = "rotation_contrast_inpainting"  # stands in train.json, without an overlay
 
 
@@ -31,6 +32,22 @@ def describe_other_objective(of_file: Mapping[str, Any], of_run: Mapping[str, An
     else:
         remedy = f"give {overlay(theirs)} as its first line shows, and not {overlay(ours)}"
     return f"by the objective {theirs}, and this config is of {ours}; {remedy}"
+
+
+def describe_other_knobs(of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> str:
+    """Describes knobs of an objective that differ in two notes: `mask_ratio 0.7, here 0.5`.
+
+    Empty where all agree; of a knob that one note lacks nothing is said.
+
+    Args:
+        of_file, of_run: notes of `preprocessing_of`.
+    """
+    ours = of_run.get(KNOBS) or {}
+    return " and ".join(
+        f"{name} {value}, here {ours[name]}"
+        for name, value in (of_file.get(KNOBS) or {}).items()
+        if name in ours and ours[name] != value
+    )
 
 
 def overlay(objective: str) -> str:

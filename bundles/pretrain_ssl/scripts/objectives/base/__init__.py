@@ -7,6 +7,7 @@ from .inferers import ChunkInferer, ValidationInferer
 from .loss import ObjectiveLoss
 from .metrics import ObjectiveMetrics
 from .pictures import PictureWriter, Triptychd, ValidationPictures
+from .read_tokens import ReadTokens
 from .reconstruction_head import ReconstructionHead
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ObjectiveLoss",
     "ObjectiveMetrics",
     "PictureWriter",
+    "ReadTokens",
     "ReconstructionHead",
     "RestoringUNETR",
     "Triptychd",

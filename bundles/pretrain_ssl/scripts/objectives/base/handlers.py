@@ -37,7 +37,7 @@ class MetricsFile:
 
 
 class CropsTable:
-    """Writes a CSV with a row for each value that `of_crops` returns; an evaluator's handler.
+    """Writes a CSV with a row for each crop or view of `of_crops`; an evaluator's handler.
 
     Columns are `image`, `pass`, `crop` (its number among those of the image in this pass), `view`
     and the metrics. Where an objective makes several views of a batch, the first views of all crops
@@ -57,7 +57,8 @@ class CropsTable:
 
     def iteration_completed(self, engine: Engine) -> None:
         output = engine.state.output
-        metrics = self.metrics.of_crops(output["pred"], output["label"])
+        both = output["pred"], output["label"]
+        metrics = {**self.metrics.of_crops(*both), **self.metrics.of_validation(*both)}
         values = list(zip(*(metric.tolist() for metric in metrics.values())))
         draws = engine.state.batch["draw"].tolist()
         items = engine.data_loader.dataset.data

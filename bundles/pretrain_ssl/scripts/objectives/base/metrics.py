@@ -36,6 +36,14 @@ class ObjectiveMetrics(Metric):
         """
         raise NotImplementedError
 
+    def of_validation(self, pred, target) -> dict[str, Tensor]:
+        """Returns further metrics, as `of_crops` does, that cost too much for a training's steps.
+
+        Args:
+            pred, target: as `loss.terms` takes them.
+        """
+        return {}
+
     def chance_levels(self, pred, target) -> Mapping[str, float | Tensor]:
         """Returns the chance level in this batch, a scalar by metric; by default there is none."""
         return {}
@@ -62,6 +70,8 @@ class ObjectiveMetrics(Metric):
     @torch.no_grad()
     def update(self, output) -> None:
         (means, crops), chance = self.of_batch(*output), self.chance_levels(*output)
+        further = self.of_validation(*output)
+        means |= {name: value.mean() for name, value in further.items()}
         self.sums = _added(self.sums, crops, means)
         self.chance_sums = _added(self.chance_sums, crops, chance)
         self.names, self.chance_names = tuple(means), tuple(chance)

@@ -40,10 +40,17 @@ def triptych(*volumes: Tensor) -> np.ndarray:
 
 def _axial_slice(volume: Tensor) -> np.ndarray:
     """Turns (C, X, Y, Z) in RAS into the (Y, X) uint8 picture of channel 0 at Z // 2."""
-    plane = volume[0, :, :, volume.shape[-1] // 2].detach().float().cpu()
-    levels = (plane.clamp(0, 1) * 255).round().to(torch.uint8)
-    # x grows towards the patient's right and y towards anterior; columns grow to the right of the
-    # picture and rows downwards: both axes are reversed
+    return radiological(volume[0, :, :, volume.shape[-1] // 2])
+
+
+def radiological(plane: Tensor) -> np.ndarray:
+    """Turns a plane (X, Y) or (X, Z) in RAS, [0, 1], into a picture, (Y, X) or (Z, X) uint8.
+
+    Anterior, or superior, is up and the patient's right is at the left.
+    """
+    levels = (plane.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
+    # x grows towards the patient's right, y towards anterior and z towards superior; columns grow
+    # to the right of the picture and rows downwards: both axes are reversed
     return np.asarray(levels).T[::-1, ::-1]
 
 
@@ -68,39 +75,39 @@ class Triptychd(Transform):
 
 
 class ValidationPictures:
-    """Writes triptychs of the first views of every validation to TensorBoard.
+    """Writes triptychs of the first views of every validation to TensorBoard; a trainer's handler.
 
     The handler does nothing when predictions or targets have no `reconstruction`.
 
     Args:
         run_folder: `tensorboard/` in it is written to.
-        iterations_per_epoch: of the training, so that pictures and curves have the same abscissa.
+        evaluator: the validation's engine.
         count: how many views, one below the other.
     """
 
-    def __init__(self, run_folder: str, iterations_per_epoch: int, count: int = 4) -> None:
-        self.folder = f"{run_folder}/tensorboard"
-        self.iterations_per_epoch, self.count = iterations_per_epoch, count
+    def __init__(self, run_folder: str, evaluator: Engine, count: int = 4) -> None:
+        self.folder, self.evaluator, self.count = f"{run_folder}/tensorboard", evaluator, count
 
     def attach(self, engine: Engine) -> None:
         if not is_main_process():
             return
-        engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), self.first_batch_completed)
+        first = Events.ITERATION_COMPLETED(once=1)
+        self.evaluator.add_event_handler(first, self.first_batch_completed, engine)
 
-    def first_batch_completed(self, engine: Engine) -> None:
-        output = engine.state.output
+    def first_batch_completed(self, evaluator: Engine, trainer: Engine) -> None:
+        """Writes the pictures, at the trainer's iteration."""
+        output = evaluator.state.output
         both = (output["label"], output["pred"])
         if not all(isinstance(part, Mapping) and "reconstruction" in part for part in both):
             return
         intact, restored = (part["reconstruction"] for part in both)
         views = zip(intact[: self.count], output["image"], restored)
         rows = [triptych(*view) for view in views]
-        step = engine.state.epoch * self.iterations_per_epoch
         from torch.utils.tensorboard import SummaryWriter  # inference does without TensorBoard
 
         with SummaryWriter(self.folder) as writer:
             name = "validation/intact_corrupted_restored"
-            writer.add_image(name, np.vstack(rows), step, dataformats="HW")
+            writer.add_image(name, np.vstack(rows), trainer.state.iteration, dataformats="HW")
 
 
 class PictureWriter(PILWriter):

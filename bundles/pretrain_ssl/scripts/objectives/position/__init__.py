@@ -9,9 +9,12 @@ from .batch import PositionBatch
 from .loss import PositionLoss
 from .metrics import PositionMetrics
 from .network import PositionHead, add_head
+from .pictures import DrawBoxesd, LocateCrops
 from .wrap import ObjectiveParts, wrap
 
 __all__ = [
+    "DrawBoxesd",
+    "LocateCrops",
     "LocatedCrops",
     "NoLoss",
     "NoMetrics",

@@ -1,6 +1,6 @@
 """Holds the parts of the objective `position`: an encoder that has no other task.
 
-They restore nothing and have no loss; the head, the term and the metrics come from `wrap`.
+They restore nothing and have no loss; the term and the metrics come from `wrap`.
 """
 
 from monai.engines import PrepareBatch
@@ -8,6 +8,7 @@ from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import Tensor, nn
 
 from ..base import ObjectiveLoss, ObjectiveMetrics
+from .network import PositionHead
 
 
 class LocatedCrops(PrepareBatch):
@@ -21,7 +22,7 @@ class LocatedCrops(PrepareBatch):
 
 
 class PositionNetwork(nn.Module):
-    """Holds the encoder alone, as `swinViT`.
+    """Tells where crops lie, from the encoder `swinViT` and nothing else.
 
     Args:
         encoder: MONAI's.
@@ -30,6 +31,7 @@ class PositionNetwork(nn.Module):
     def __init__(self, encoder: SwinTransformer) -> None:
         super().__init__()
         self.swinViT = encoder
+        self.position_head = PositionHead(16 * encoder.embed_dim)
 
     def forward(self, image: Tensor) -> dict[str, Tensor] | Tensor:
         """Computes what the loss needs in training, the last stage in evaluation.
@@ -40,9 +42,8 @@ class PositionNetwork(nn.Module):
         return self.all_heads(image) if self.training else self.swinViT(image)[-1]
 
     def all_heads(self, image: Tensor) -> dict[str, Tensor]:
-        """Runs the encoder, which has no head of its own."""
-        self.swinViT(image)
-        return {}
+        """Computes `position` (B, 27), see `batch.points_of`."""
+        return {"position": self.position_head(self.swinViT(image)[-1])}
 
 
 class NoLoss(ObjectiveLoss):

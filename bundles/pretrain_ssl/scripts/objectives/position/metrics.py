@@ -8,6 +8,7 @@ from ..base import ObjectiveMetrics
 from .batch import POINTS, SIZE
 from .loss import PositionLoss
 
+AXES = ("x", "y", "z")
 LEAST_VARIANCE = 1e-4  # (1 % of an edge)²: positions that vary less are one position
 
 
@@ -16,7 +17,8 @@ class PositionMetrics(ObjectiveMetrics):
 
     After a validation there is `position_r2` too, the share of the variance of all its positions
     that is told: 1 is perfect, 0 what their mean would reach. It is of all crops together, since
-    the mean of a small batch knows much of each of its crops.
+    the mean of a small batch knows much of each of its crops. `position_r2_x`, `_y` and `_z` are
+    that of one axis: where fields of view differ along the body, only the last is low.
 
     Args:
         metrics: the objective's own.
@@ -45,11 +47,16 @@ class PositionMetrics(ObjectiveMetrics):
             "position_mm_of_middle": ((middle - truth) * edges).norm(dim=2).mean(dim=1),
         }
 
+    def of_validation(self, pred, target) -> dict[str, Tensor]:
+        """Returns those of the objective."""
+        return self.of_objective.of_validation(pred, target)
+
     def chance_levels(self, pred, target) -> dict[str, float | Tensor]:
-        """Adds the distance from the middle of the volume, and 0 for `position_r2`."""
+        """Adds the distance from the middle of the volume, and 0 for each `position_r2`."""
         guess = self.of_crops(pred, target)["position_mm_of_middle"]
         own = self.of_objective.chance_levels(pred, target)
-        return {**own, "position_mm": guess.mean(), "position_r2": 0.0}
+        r2 = dict.fromkeys(("position_r2", *(f"position_r2_{axis}" for axis in AXES)), 0.0)
+        return {**own, "position_mm": guess.mean(), **r2}
 
     @reinit__is_reduced
     def reset(self) -> None:
@@ -67,11 +74,19 @@ class PositionMetrics(ObjectiveMetrics):
 
     @sync_all_reduce("moments")
     def compute(self) -> dict[str, float]:
-        return {**super().compute(), "position_r2": self.r2()}
+        return {**super().compute(), **self.r2()}
 
     @sync_all_reduce("crops")
-    def r2(self) -> float:
-        """Computes `position_r2` from the sums over all crops."""
-        mean, square, error = self.moments / self.crops
-        variance = (square - mean.square()).mean().clamp(min=LEAST_VARIANCE)
-        return float(1 - error.mean() / variance)
+    def r2(self) -> dict[str, float]:
+        """Computes `position_r2`, and that of each axis, from the sums over all crops."""
+        mean, square, error = self.moments.unflatten(1, (POINTS, 3)) / self.crops
+        variance = square - mean.square()
+        shares = {"position_r2": _told(error, variance)}
+        for number, axis in enumerate(AXES):
+            shares[f"position_r2_{axis}"] = _told(error[:, number], variance[:, number])
+        return shares
+
+
+def _told(error: Tensor, variance: Tensor) -> float:
+    """Computes the share of the variance that is told, from squared errors and variances."""
+    return float(1 - error.mean() / variance.mean().clamp(min=LEAST_VARIANCE))

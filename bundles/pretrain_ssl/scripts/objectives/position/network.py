@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..rotation_contrast_inpainting.heads import ReadTokens, projection
+from ..base import ReadTokens
 from .batch import SIZE
 
 
@@ -18,7 +18,8 @@ class PositionHead(nn.Sequential):
     """
 
     def __init__(self, features: int) -> None:
-        super().__init__(ReadTokens("mean"), projection("mlp", features, features, SIZE))
+        layers = nn.Linear(features, features), nn.ReLU(), nn.Linear(features, SIZE)
+        super().__init__(ReadTokens("mean"), nn.Sequential(*layers))
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def wrap(
 
     Args:
         objective: its name, for the sentence.
-        network: gets the head, in place.
+        network: gets the head, in place, where it has none.
         prepare_batch, loss, metrics: the objective's own.
         weight: of the term `position` in the loss.
         spacing_mm: of a voxel, x, y, z.
@@ -70,7 +70,7 @@ def wrap(
         )
     positioned = PositionLoss(loss, weight)
     return ObjectiveParts(
-        add_head(network),
+        network if hasattr(network, "position_head") else add_head(network),
         PositionBatch(prepare_batch, spacing_mm),
         positioned,
         PositionMetrics(metrics, positioned),
