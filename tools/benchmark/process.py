@@ -98,7 +98,8 @@ def work() -> None:
 
     order = json.loads(sys.stdin.readline())
     own = (ours.JOBS | crops.JOBS).get(order["task"])
-    build = own if order["side"] == "ours" else reference.build
+    is_ours = order["side"] == "ours" or "overlays" in order
+    build = own if is_ours else reference.build
     worker.serve(order, build, answers)
 
 
