@@ -114,10 +114,10 @@ def test_teacher_and_student_read_the_tokens_in_front_of_the_last_merging(distil
 
 
 def test_tokens_that_are_nearly_equal_get_mean_0_and_variance_1(distilled):
-    tokens = 5 + 0.01 * torch.randn(4, 8, 96, generator=torch.Generator().manual_seed(0))
+    tokens = 5 + 0.1 * torch.randn(4, 8, 96, generator=torch.Generator().manual_seed(0))
     found = distilled.heads.standardized(tokens)
     assert torch.allclose(found.mean((0, 1)), torch.zeros(96), atol=1e-3)
-    assert torch.allclose(found.var((0, 1), correction=0), torch.ones(96), atol=0.2)
+    assert torch.allclose(found.var((0, 1), correction=0), torch.ones(96), atol=1e-2)
     assert torch.nn.functional.cosine_similarity(tokens[0, :1], tokens[0, 1:]).min() > 0.999
     assert torch.nn.functional.cosine_similarity(found[0, :1], found[0, 1:]).max() < 0.5
 
