@@ -23,7 +23,7 @@ def tokens_of(features: Tensor) -> Tensor:
 class Teacher(nn.Module):
     """Copies the parts of a student that its targets need; no gradient reaches the copy.
 
-    The encoder's last merging, two fifths of its weights, lies behind the tokens and is left out.
+    The encoder's last merging, 29 % of its weights, lies behind the tokens and is left out.
 
     Args:
         encoder, token_head, global_head: the student's.
