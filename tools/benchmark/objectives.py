@@ -15,13 +15,13 @@ from statistics import median
 from typing import Annotated, Literal
 
 from common.cli.kinds import Count
-from common.weights.objective import DEFAULT
 from tools import ROOT
 
 from .process import measured, say
 from .sizes import OBJECTIVES
 
 CONFIGS = ROOT / "bundles/pretrain_ssl/configs"
+DEFAULT = json.loads((CONFIGS / "train.json").read_text())["objective"]  # needs no overlay
 NAMES = [DEFAULT, *sorted(path.stem for path in (CONFIGS / "objectives").glob("*.json"))]
 Pairs = Annotated[int, ("type", "integer"), ("minimum", 2), ("multipleOf", 2)]
 
