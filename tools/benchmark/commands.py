@@ -4,6 +4,7 @@
     python tools/benchmark run --output_dir DIR --device cuda
     python tools/benchmark run --output_dir DIR --only encoder,pretrain,finetune
     python tools/benchmark parts
+    python tools/benchmark objectives
     python tools/benchmark floor
 
 What `run` times, on one batch or CT that is in memory, but for crops, which are read from files:
@@ -20,7 +21,8 @@ our heads; in `crops` we read the compressed files that the reference reads. Gra
 is off on a CPU; on CUDA it is what our configs declare, and on for the reference as in the authors'
 commands for one GPU.
 
-`parts` times single choices of ours; `floor` prints the least time that a forward could take.
+`parts` times single choices of ours, `objectives` a step of each pre-training objective; `floor`
+prints the least time that a forward could take.
 """
 
 import json
@@ -37,6 +39,7 @@ from common.cli.kinds import Count
 from common.errors import InputError
 from tools import ROOT
 
+from .objectives import objectives
 from .parts import parts
 from .process import asked, measured, say
 from .report import agreement, row, table
@@ -147,4 +150,4 @@ def floor(feature_size: Count = 48, size: Edge = 96) -> None:
     print_floor(feature_size, size)
 
 
-COMMANDS = {"run": run, "parts": parts, "floor": floor}
+COMMANDS = {"run": run, "parts": parts, "objectives": objectives, "floor": floor}

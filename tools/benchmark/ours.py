@@ -37,12 +37,14 @@ def read_config(order: dict, bundle: str, name: str) -> ConfigParser:
     """Reads a bundle's config with the order's sizes and device; enters the bundle's folder.
 
     Sizes that are no knob of the config are set in its network, as `network_def::feature_size`.
+    `overlays` of the order follow the config.
     """
     folder = Path(order["bundles"], bundle)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     parser = ConfigParser()
-    parser.read_config(f"configs/{name}.json")
+    names = [name, *order.get("overlays", [])]
+    parser.read_config([f"configs/{name}.json" for name in names])
     network = {"network_def": parser["network_def"]}
     for size, value in order["config"].items():
         place = size if size in parser.config else place_of(size, network)
@@ -89,10 +91,14 @@ def encoder(order: dict) -> Job:
 
 
 def training(order: dict, bundle: str) -> Job:
-    """Runs iterations of a bundle's trainer over one batch in memory, with `prepare_batch`."""
+    """Runs iterations of a bundle's trainer over one batch in memory, with `prepare_batch`.
+
+    Where an objective compares crops of a volume, those of one lie side by side.
+    """
     parser = read_config(order, bundle, "train")
+    per_volume = parser.get("crops_per_item", 1)
     parser["train::handlers"] = performance_handlers(parser["train::handlers"])
-    parser["train::dataloader"] = [random_batch(order)]
+    parser["train::dataloader"] = [random_batch(order, per_volume)]
     parser["train::trainer::epoch_length"] = 1
     parser["train::trainer::max_epochs"] = 1
     start(parser)
@@ -203,6 +209,7 @@ def train(
 JOBS = {
     "encoder": encoder,
     "pretrain": pretrain,
+    "objective": pretrain,
     "finetune": finetune,
     "volume": volume,
     "weights": weights,

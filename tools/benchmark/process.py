@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from tools import ROOT
@@ -94,12 +95,18 @@ def work() -> None:
     """Runs a side's process: reads orders, and answers."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever libraries print must not look like an answer
-    from . import crops, ours, reference, worker  # here: the parent stays small and starts at once
+    from . import worker  # here: the parent stays small and starts at once
 
     order = json.loads(sys.stdin.readline())
-    own = (ours.JOBS | crops.JOBS).get(order["task"])
-    build = own if order["side"] == "ours" else reference.build
-    worker.serve(order, build, answers)
+    worker.serve(order, builder(order), answers)
+
+
+def builder(order: dict) -> Callable[[dict], object] | None:
+    """Returns what builds the job of an order; None for an order that asks for versions alone."""
+    from . import crops, ours, reference
+
+    is_ours = order["side"] == "ours" or "overlays" in order
+    return (ours.JOBS | crops.JOBS).get(order["task"]) if is_ours else reference.build
 
 
 if __name__ == "__main__":

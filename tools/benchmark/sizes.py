@@ -31,6 +31,11 @@ CONFIGS = {
     | {"finetune": TINY | {"patch_size": [64, 64, 32]}}
     | {"volume": TINY | {"patch_size": [64, 64, 32], "spacing_mm": [5.0, 5.0, 5.0]}},
 }
+# Of `objectives`: overlays behind an objective's own, and what the network does not tell
+OBJECTIVES = {
+    "demo": {"overlays": ["demo"], "config": {"patch_size": [64, 64, 32], "prototypes": 512}},
+    "full": {"overlays": [], "config": {"patch_size": [96, 96, 96]}},
+}
 # The CTs that crops are read from, and how many crops of ours a repetition has
 LARGE_CORPUS = {
     "ct": {"shape": [512, 512, 300], "spacing_mm": [0.8, 0.8, 1.25]},

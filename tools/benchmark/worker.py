@@ -101,16 +101,28 @@ def facts() -> dict:
     }
 
 
-def random_batch(order: dict) -> dict[str, Tensor]:
-    """Makes crops as a data loader does: `image` in [0, 1], `label` 0 to 13, (B, 1, X, Y, Z)."""
+def random_batch(order: dict, per_volume: int = 1) -> dict[str, Tensor]:
+    """Makes crops as a data loader does: `image` in [0, 1], `label` 0 to 13, (B, 1, X, Y, Z).
+
+    Args:
+        order: has `batch_size` and `patch_size` in its `config`.
+        per_volume: crops of a volume. Each crop is as large as its volume.
+    """
     config, generator = order["config"], torch.Generator().manual_seed(0)
     shape = (config["batch_size"], 1, *config["patch_size"])
     images = torch.rand(shape, generator=generator)
     labels = torch.randint(CLASSES, shape, generator=generator).float()
     if order["device"] == "cuda":
         images, labels = images.pin_memory(), labels.pin_memory()
-    draws = torch.tensor([[0, index, 0] for index in range(config["batch_size"])])
-    return {"image": MetaTensor(images), "label": MetaTensor(labels), "draw": draws}
+    draws = [[0, *divmod(index, per_volume)] for index in range(shape[0])]
+    size = torch.tensor(config["patch_size"]).expand(shape[0], -1)
+    return {
+        "image": MetaTensor(images),
+        "label": MetaTensor(labels),
+        "draw": torch.tensor(draws),
+        "box": torch.stack([torch.zeros_like(size), size], dim=1),
+        "volume_shape": size,
+    }
 
 
 def ct_path(order: dict) -> str:

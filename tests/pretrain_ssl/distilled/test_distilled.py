@@ -99,13 +99,27 @@ def test_tokens_are_the_units_that_are_hidden(distilled, network):
     assert torch.equal(target["hidden_tokens"], target["hidden"][..., ::16, ::16, ::16].flatten(1))
 
 
-def test_the_teachers_tokens_are_those_of_the_whole_encoder(distilled, network):
-    crop = batch()["image"].as_tensor()
+def test_teacher_and_student_read_the_tokens_in_front_of_the_last_merging(distilled, network):
+    crop, merging, outputs = batch()["image"].as_tensor(), network.swinViT.layers4[0].downsample, []
+    merging.register_forward_pre_hook(lambda _, inputs: outputs.append(inputs[0]))
     with torch.no_grad():
-        tokens = network.swinViT.eval()(crop)[3].flatten(2).transpose(1, 2)
-        expected = network.token_head(tokens)[0]
-    assert torch.equal(network.teacher(crop)["token_embedding"], expected)
-    assert not any("layers4" in name for name in network.teacher.state_dict())
+        network.swinViT.eval()(crop)
+        tokens = torch.nn.functional.layer_norm(outputs[0], outputs[0].shape[-1:]).flatten(1, 3)
+        expected = network.token_head(distilled.heads.standardized(tokens))[0]
+        student = network.all_heads(crop)["token_embedding"]
+    assert expected.shape == (4, 8, 16)
+    assert torch.allclose(network.teacher(crop)["token_embedding"], expected, atol=1e-5)
+    assert torch.allclose(student, expected, atol=1e-5)
+    assert not any("downsample" in n for n in network.teacher.encoder.layers4.state_dict())
+
+
+def test_tokens_that_are_nearly_equal_get_mean_0_and_variance_1(distilled):
+    tokens = 5 + 0.1 * torch.randn(4, 8, 96, generator=torch.Generator().manual_seed(0))
+    found = distilled.heads.standardized(tokens)
+    assert torch.allclose(found.mean((0, 1)), torch.zeros(96), atol=1e-3)
+    assert torch.allclose(found.var((0, 1), correction=0), torch.ones(96), atol=1e-2)
+    assert torch.nn.functional.cosine_similarity(tokens[0, :1], tokens[0, 1:]).min() > 0.999
+    assert torch.nn.functional.cosine_similarity(found[0, :1], found[0, 1:]).max() < 0.5
 
 
 def test_cross_entropy_with_itself_is_the_entropy(distilled):
@@ -151,8 +165,11 @@ def test_the_handler_starts_warms_freezes_centres_and_resumes(distilled, network
         handler.backward_completed(engine_of(network, means, 1, epoch))
         assert (network.token_head.prototypes.grad is None) == is_frozen
     handler.iteration_completed(engine_of(network, means, iteration=1, epoch=1))
-    handler.iteration_completed(engine_of(network, means, iteration=2, epoch=1))
-    assert torch.allclose(network.teacher.token_centre, torch.full((PROTOTYPES,), 0.19))
+    assert torch.equal(network.teacher.token_centre, torch.ones(PROTOTYPES))
+    zeros = {name: torch.zeros_like(mean) for name, mean in means.items()}
+    for iteration in (2, 3):
+        handler.iteration_completed(engine_of(network, zeros, iteration, epoch=1))
+    assert torch.allclose(network.teacher.token_centre, torch.full((PROTOTYPES,), 0.81))
 
 
 def test_metrics_of_a_student_that_knows_all_and_one_that_is_wrong(distilled):

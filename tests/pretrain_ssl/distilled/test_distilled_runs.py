@@ -1,5 +1,7 @@
 """The objective as a user runs it: resumed exactly, and in two processes."""
 
+import json
+
 import pytest
 import torch
 from bundle_runs import copy_bundle
@@ -19,7 +21,33 @@ def test_a_run_that_goes_on_is_the_run_that_would_have_been(phantoms, tmp_path):
     assert len(student) == 12 and not torch.equal(teacher, weights["token_head.mlp.0.weight"])
 
 
+# Every process saves its teacher, and the mean logits of its own crops, after the last step
+SAVE_TEACHER = """
+import ignite.distributed as idist
+import torch
+from ignite.engine import Events
+
+class SaveTeacher:
+    def attach(self, engine):
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine):
+        teacher = engine.network.module.teacher.state_dict()
+        means = {k: v for k, v in engine.state.output["label"].items() if k.endswith("_mean")}
+        torch.save({"teacher": teacher, "means": means}, f"rank_{idist.get_rank()}.pt")
+"""
+
+
 @pytest.mark.slow
-def test_two_processes_train(phantoms, tmp_path):
+def test_two_processes_have_one_teacher_and_one_centre(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
-    run_two_processes(bundle, OVERLAY, phantoms / "corpus", *FEW)
+    (bundle / "save_teacher.py").write_text(SAVE_TEACHER)
+    handler = {"+train_handlers": ["$__import__('save_teacher').SaveTeacher()"]}
+    (bundle / "configs/save_teacher.json").write_text(json.dumps(handler))
+    run_two_processes(bundle, f"{OVERLAY} save_teacher", phantoms / "corpus", *FEW)
+    first, second = (torch.load(bundle / f"rank_{rank}.pt", weights_only=True) for rank in range(2))
+    for name in ("token", "global"):  # each process saw other crops
+        assert not torch.equal(first["means"][f"{name}_mean"], second["means"][f"{name}_mean"])
+        assert first["teacher"][f"{name}_centre"].abs().sum() > 0
+    assert first["teacher"].keys() == second["teacher"].keys() and len(first["teacher"]) > 50
+    assert all(torch.equal(v, second["teacher"][name]) for name, v in first["teacher"].items())

@@ -1,7 +1,6 @@
 """Every overlay of an objective: trained, evaluated, inferred, exported and verified, in small."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,10 @@ from monai.bundle import ConfigParser, verify_net_in_out
 from monai.networks.nets import SwinUNETR
 
 from common.weights import load, preprocessing_note
-from common.weights.objective import DEFAULT
+from tools.benchmark.objectives import NAMES, overlays_of
 
-FOLDER = BUNDLES / "pretrain_ssl/configs/objectives"
 FAST = ("masked",)  # one in the fast tests; minutes for all
 OTHER_KNOB = {"masked": ["--mask_ratio", 0.5]}  # of the inference
-NAMES = [DEFAULT, *sorted(path.stem for path in FOLDER.glob("*.json"))]
 RESTORED = {"corrupted.nii.gz", "reconstruction.nii.gz", "triptych.png"}
 PICTURES = {  # of what restores no image
     "volume_fusion": {"fusion.png"},
@@ -28,18 +25,6 @@ PICTURES = {  # of what restores no image
 CHANNELS = "_meta_::network_data_format::outputs::pred::num_channels"
 LEVELS = {"volume_fusion": {CHANNELS: 5}, "position": {CHANNELS: 192}}
 SMALL = ["--iterations", 2, "--iterations_per_epoch", 2, "--batch_size", 2, "--log_interval", 1]
-
-
-def overlays_of(name: str) -> list[str]:
-    """Names of the overlays in the launch command with which an overlay's `_desc_` opens."""
-    if name == DEFAULT:
-        return []
-    text = json.loads((FOLDER / f"{name}.json").read_text())["_desc_"]
-    command = re.match(r'python -m monai\.bundle run --config_file "\[([^]]*)\]"', text)
-    assert command, f"{name}.json does not open with its launch command"
-    first, *overlays = re.findall(r"'configs/([\w/]+)\.json'", command[1])
-    assert first == "train" and overlays[-1] == f"objectives/{name}"
-    return overlays
 
 
 @pytest.mark.parametrize("name", NAMES)

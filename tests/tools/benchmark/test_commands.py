@@ -18,7 +18,7 @@ from bundle_runs import process_state_restored
 from helpers import BUNDLES, ROOT, forget_scripts
 
 from common.cli.commands import run
-from tools.benchmark import commands, crops, ours, process, reference, worker
+from tools.benchmark import commands, process, worker
 
 TOOL = ROOT / "tools/benchmark"
 NAMES = ["reading a crop", "encoder forward", "pre-training step", "fine-tuning step", "whole CT"]
@@ -48,8 +48,7 @@ class Here:
     def __init__(self, order: dict) -> None:
         self.order, self.name = order, f"{order['task']} ({order['side']})"
         forget_scripts()
-        own = (ours.JOBS | crops.JOBS).get(order["task"])
-        self.job = (own if order["side"] == "ours" else reference.build)(order)
+        self.job = process.builder(order)(order)
 
     def __enter__(self) -> "Here":
         return self
@@ -73,8 +72,11 @@ class Here:
 
 def benchmark_here(*arguments) -> subprocess.CompletedProcess:
     """The same as `benchmark`, every side in this process."""
-    words = ["run", *map(str, arguments)]
-    stdout = io.StringIO()
+    return command_here("run", *arguments)
+
+
+def command_here(*arguments) -> subprocess.CompletedProcess:
+    words, stdout = [*map(str, arguments)], io.StringIO()
     with process_state_restored(), contextlib.chdir(ROOT), pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "Side", Here)
         sys.argv = [str(TOOL), *words]
@@ -171,3 +173,18 @@ def test_all_five_run_on_a_gpu(tmp_path):
     rows = written(tmp_path, benchmark("--output_dir", tmp_path, *flags))["rows"]
     assert [row["name"] for row in rows if row["reference"] == "as published"] == NAMES
     assert rows[-1]["agreement_in_body"] > 0.9  # bfloat16 against float16, hardly trained
+
+
+def test_a_step_of_an_objective_is_set_beside_the_papers():
+    flags = ("--only", "distilled", "--crops", 2, "--repetitions", 1)
+    rows = command_here("objectives", *flags).stdout.splitlines()[2:]
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+    assert [name for name, *_ in cells] == ["rotation_contrast_inpainting", "distilled"]
+    (_, paper_s, paper_ratio, _), (_, seconds, ratio, gib) = cells
+    assert float(paper_ratio) == 1 and float(seconds) > 0.01 and float(gib) > 0.2
+    assert float(ratio) == pytest.approx(float(seconds) / float(paper_s), rel=0.02)
+
+
+def test_an_odd_number_of_crops_is_refused():
+    with pytest.raises(SystemExit, match="argument --crops: takes a multiple of 2, not 3"):
+        command_here("objectives", "--crops", 3)

@@ -48,6 +48,11 @@ class RestoresHidden(nn.Module):
     training mode a forward returns what the loss needs, in evaluation mode the image alone.
     """
 
+    def hide(self, image: Tensor) -> tuple[Tensor, Tensor, Replace]:
+        """Splits an input as `split_hidden` does; returns what puts the mask token in place too."""
+        visible, hidden = split_hidden(image)
+        return visible, hidden, replacement(hidden, self.mask_token, self.swinViT.patch_size)
+
     def restore(self, image: Tensor, replace: Replace) -> Tensor:
         """Predicts (B, 1, X, Y, Z) of an image that is 0 in hidden voxels."""
         raise NotImplementedError
@@ -63,8 +68,7 @@ class RestoresHidden(nn.Module):
 
     def all_heads(self, image: Tensor) -> dict[str, Tensor]:
         """Computes `reconstruction` (B, 1, X, Y, Z)."""
-        visible, hidden = split_hidden(image)
-        replace = replacement(hidden, self.mask_token, self.swinViT.patch_size)
+        visible, hidden, replace = self.hide(image)
         return {"reconstruction": torch.where(hidden, self.restore(visible, replace), visible)}
 
 
