@@ -19,16 +19,27 @@ SEEN = "(trained with this spacing and intensity range)"
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory) -> Path:
-    """A bundle with a small network's model.pt, exported to both formats as docs/export.md does."""
+    """A bundle with a small network's model.pt, exported to TorchScript as docs/export.md does."""
     bundle = copy_bundle("btcv_segmentation", tmp_path_factory.mktemp("export"))
     save_weights(bundle)
-    common = ["--config_file", str(FILES), "--use_trace", "True", "--input_shape", str(SHAPE)]
-    python_here(bundle, "-m", "monai.bundle", "ckpt_export", "network_to_export", *common)
-    python_here(
-        *(bundle, "-m", "monai.bundle", "onnx_export", "network_to_export", *common),
-        *("--filepath", "models/model.onnx", "--ckpt_file", "models/model.pt"),
-    )
+    export(bundle, "ckpt_export")
     return bundle
+
+
+@pytest.fixture(scope="module")
+def onnx_exported(exported) -> Path:
+    """The same bundle with an ONNX file, which takes PyTorch half a minute."""
+    pytest.importorskip("onnxscript", reason="onnx_export needs onnxscript")
+    export(
+        *(exported, "onnx_export", "--filepath", "models/model.onnx"),
+        *("--ckpt_file", "models/model.pt"),
+    )
+    return exported
+
+
+def export(bundle: Path, command: str, *flags) -> None:
+    common = ["--config_file", str(FILES), "--use_trace", "True", "--input_shape", str(SHAPE)]
+    python_here(bundle, "-m", "monai.bundle", command, "network_to_export", *common, *flags)
 
 
 def save_weights(bundle: Path) -> None:
@@ -49,7 +60,7 @@ def save_weights(bundle: Path) -> None:
 
 
 def labels_of(bundle: Path, images: Path, configs: str, output: Path, *flags) -> dict:
-    """Labels by file name, of an inference that takes the first two phantoms."""
+    """Labels by file name, and what the inference printed."""
     done = run_here(bundle, configs, "--dataset_dir", images, "--output_dir", output, *flags)
     files = sorted(output.rglob("*_seg.nii.gz"))
     assert files
@@ -59,7 +70,7 @@ def labels_of(bundle: Path, images: Path, configs: str, output: Path, *flags) ->
 
 @pytest.fixture(scope="module")
 def eager(exported, phantoms, tmp_path_factory) -> dict:
-    images = phantoms / "btcv/RawData/Training/img"
+    images = phantoms / "btcv/RawData/Training/img/img0001.nii.gz"
     return labels_of(exported, images, "inference demo", tmp_path_factory.mktemp("eager"))
 
 
@@ -70,18 +81,30 @@ def differing(found: dict, eager: dict) -> int:
 
 
 def test_labels_of_torchscript_equal_those_of_eager(exported, eager, phantoms, tmp_path):
-    images = phantoms / "btcv/RawData/Training/img"
+    images = phantoms / "btcv/RawData/Training/img/img0001.nii.gz"
     found = labels_of(exported, images, "inference demo inference_torchscript", tmp_path)
     assert f"weights: TorchScript ./models/model.ts {SEEN}" in found["printed"]
     assert len(np.unique(next(iter(eager.values())))) > 2
     assert differing(found, eager) == 0
 
 
-def test_labels_of_onnx_equal_those_of_eager(exported, eager, phantoms, tmp_path):
-    images = phantoms / "btcv/RawData/Training/img"
-    found = labels_of(exported, images, "inference demo inference_onnx", tmp_path)
+@pytest.mark.slow
+def test_labels_of_onnx_equal_those_of_eager(onnx_exported, eager, phantoms, tmp_path):
+    images = phantoms / "btcv/RawData/Training/img/img0001.nii.gz"
+    found = labels_of(onnx_exported, images, "inference demo inference_onnx", tmp_path)
+    assert "ONNX ./models/model.onnx (carries no spacing or intensity range)" in found["printed"]
     voxels = sum(found[name].size for name in found if name != "printed")
-    assert differing(found, eager) <= 1e-5 * voxels
+    # weights that no training has seen have many ties: 2 of 98,735 voxels when this was written
+    assert differing(found, eager) <= 1e-4 * voxels
+
+
+@pytest.mark.slow
+def test_scores_of_onnx_are_those_of_eager(onnx_exported):
+    image = torch.rand(SHAPE)
+    scores = torch.jit.load(onnx_exported / "models/model.ts")(image)
+    session = onnxruntime.InferenceSession(onnx_exported / "models/model.onnx")
+    (found,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    assert np.abs(found - scores.detach().numpy()).max() < 2e-5 * scores.abs().max()
 
 
 def test_torchscript_runs_alone_at_any_batch_and_holds_what_serving_needs(exported):
@@ -96,20 +119,29 @@ def test_torchscript_runs_alone_at_any_batch_and_holds_what_serving_needs(export
     assert 'value="cpu"' not in str(network.inlined_graph)
 
 
-def test_onnx_takes_the_note_by_a_command(exported, phantoms, tmp_path):
+@pytest.mark.slow
+def test_onnx_takes_the_note_by_a_command(onnx_exported, phantoms, tmp_path):
+    exported = onnx_exported
     file = exported / "models/model.onnx"
     names = ["models/model.onnx", "models/model.pt"]
     done = python_here(exported, "-m", "scripts", "weights", "add_note", *names)
     assert "now says that it was trained with spacing 5 x 5 x 5 mm" in done.stdout
     kept = onnxruntime.InferenceSession(file).get_modelmeta().custom_metadata_map
     assert json.loads(kept["trained_with"])["task"] == "BTCV"
-    images = phantoms / "btcv/RawData/Training/img"
+    images = phantoms / "btcv/RawData/Training/img/img0001.nii.gz"
     flags = ["--dataset_dir", images, "--spacing_mm", "[4.0,4.0,4.0]", "--output_dir", tmp_path]
     done = run_here(exported, "inference demo inference_onnx", *flags, check=False)
     assert last_line(done.stderr) == (
         "error: ./models/model.onnx was trained with spacing 5 x 5 x 5 mm, here 4 x 4 x 4 mm; give "
         "the settings of its training, or other weights by --ckpt_path."
     )
+
+
+def test_a_file_of_another_task_is_refused(exported, phantoms, tmp_path):
+    flags = ["--dataset_dir", phantoms / "btcv", "--output_dir", tmp_path, "--name", "Other"]
+    done = run_here(exported, "inference demo inference_torchscript", *flags, check=False)
+    assert done.returncode == 1
+    assert "error: ./models/model.ts was trained for BTCV (spleen, " in last_line(done.stderr)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ class ExportedNetwork(nn.Module):
             )
         try:
             self.exported = self.open(path)
+        except InputError:
+            raise
         except Exception as error:  # each format has its own kinds
             raise InputError(
                 f"{path} is no {self.kind} network, or it is damaged; write it anew by `python -m "
