@@ -76,7 +76,7 @@ class NetworkToExport(nn.Module):
                 f"channels and patch_size {self.note.patch_size}; give --input_shape "
                 f'"{[1, *size]}".'
             )
-        # in the trace this is what refuses other sizes; the first convolution refuses other channels
+        # a trace keeps this, and fails at another size; its first convolution at other channels
         return self.network(image.expand(-1, -1, *self.note.patch_size))
 
     def state_dict(self, *args, **kwargs) -> dict[str, Any]:
