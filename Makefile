@@ -2,6 +2,7 @@
 # make demo       from generated phantoms to a report in the browser; CT=/path/to/ct.nii.gz adds your own
 #                 TASK=Task07_Pancreas shows a task of the Decathlon instead
 # make test       the fast tests; make test-slow the others
+# make gpu        checks your GPU in ten minutes; gpu.json has the results
 # make copies     writes what is generated from common/ into the bundles
 # make check      style, and that nothing generated was edited
 
@@ -27,7 +28,7 @@ FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
 FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"
 TASK_FLAGS = $(FLAGS_$(TASK))
 
-.PHONY: setup demo demo-btcv demo-task test test-slow check copies format clean
+.PHONY: setup demo demo-btcv demo-task test test-slow gpu check copies format clean
 
 setup: .venv/ready
 
@@ -82,6 +83,9 @@ test: setup
 
 test-slow: setup
 	python -m pytest -m slow
+
+gpu: setup
+	python tools/benchmark gpu --output gpu.json
 
 check: setup
 	ruff check common bundles tools tests

@@ -6,6 +6,8 @@
     python tools/benchmark parts
     python tools/benchmark objectives
     python tools/benchmark floor
+    python tools/benchmark gpu --output gpu.json
+    python tools/benchmark gpu_table
 
 What `run` times, on one batch or CT that is in memory, but for crops, which are read from files:
 
@@ -22,7 +24,8 @@ is off on a CPU; on CUDA it is what our configs declare, and on for the referenc
 commands for one GPU.
 
 `parts` times single choices of ours, `objectives` a step of each pre-training objective; `floor`
-prints the least time that a forward could take.
+prints the least time that a forward could take; `gpu` checks a GPU in ten minutes, and `gpu_table`
+writes its result into docs/performance.md.
 """
 
 import json
@@ -39,6 +42,8 @@ from common.cli.kinds import Count
 from common.errors import InputError
 from tools import ROOT
 
+from .gpu import gpu
+from .gpu_table import gpu_table
 from .objectives import objectives
 from .parts import parts
 from .process import asked, measured, say
@@ -150,4 +155,11 @@ def floor(feature_size: Count = 48, size: Edge = 96) -> None:
     print_floor(feature_size, size)
 
 
-COMMANDS = {"run": run, "parts": parts, "objectives": objectives, "floor": floor}
+COMMANDS = {
+    "run": run,
+    "parts": parts,
+    "objectives": objectives,
+    "floor": floor,
+    "gpu": gpu,
+    "gpu_table": gpu_table,
+}

@@ -210,6 +210,7 @@ JOBS = {
     "encoder": encoder,
     "pretrain": pretrain,
     "objective": pretrain,
+    "recipe": pretrain,
     "finetune": finetune,
     "volume": volume,
     "weights": weights,

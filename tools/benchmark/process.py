@@ -11,6 +11,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from statistics import median
+from threading import Timer
 
 from tools import ROOT
 
@@ -50,6 +52,10 @@ class Side:
             raise SystemExit(f"the process of {self.name} has failed; it says above why.")
         return json.loads(line)
 
+    def kill(self) -> None:
+        """Ends the process; who waits for its answer gets `SystemExit`."""
+        self.process.kill()
+
     def _write(self, line: str) -> None:
         try:
             self.process.stdin.write(line + "\n")
@@ -63,6 +69,32 @@ def asked(order: dict, line: str | None = None) -> dict:
     with Side(order) as side:
         found = side.answer()
         return side.ask(line) if line else found
+
+
+def tried(order: dict, limit_s: float, repetitions: int = 3) -> dict:
+    """Measures one order that may need more memory than there is.
+
+    Args:
+        order: as `Side` takes it; `memory_gb` limits what its process may use.
+        limit_s: after which the process is ended.
+        repetitions: after one that warms up.
+
+    Returns:
+        `seconds` (median) and `peak_bytes`, or `out_of_memory`: True.
+    """
+    with Side(order) as side:
+        timer = Timer(limit_s, side.kill)
+        timer.start()
+        try:
+            answers = [side.answer(), side.ask("warm up")]
+            while "out_of_memory" not in answers[-1] and len(answers) < 2 + repetitions:
+                answers.append(side.ask("go"))
+        finally:
+            timer.cancel()
+    if "out_of_memory" in answers[-1]:
+        return {"out_of_memory": True}
+    seconds = median(answer["seconds"] for answer in answers[2:])
+    return {"seconds": seconds, "peak_bytes": answers[-1]["peak_bytes"]}
 
 
 def measured(orders: list[dict], repetitions: int) -> tuple[dict[str, dict], dict]:
@@ -103,10 +135,11 @@ def work() -> None:
 
 def builder(order: dict) -> Callable[[dict], object] | None:
     """Returns what builds the job of an order; None for an order that asks for versions alone."""
-    from . import crops, ours, reference
+    from . import crops, narrow_heads, ours, reference
 
     is_ours = order["side"] == "ours" or "overlays" in order
-    return (ours.JOBS | crops.JOBS).get(order["task"]) if is_ours else reference.build
+    own = (ours.JOBS | crops.JOBS | narrow_heads.JOBS).get(order["task"])
+    return own if is_ours else reference.build
 
 
 if __name__ == "__main__":
