@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -56,11 +57,12 @@ def open_run_folder(output_dir: str, resume: str, **read: Any) -> str:
 
 def _claimed(output_dir: str, goes_on: bool, read: dict[str, Any]) -> Path:
     numbered = (Path(f"{output_dir}-{n}" if n > 1 else output_dir) for n in count(1))
-    last = None
+    last, earlier = None, []
     for folder in numbered:
         if not any(folder.glob("[!.]*")):
             break
         last = folder
+        earlier.append(folder)
     config = effective_config()
     config |= read if config else {}
     if goes_on and last is not None:
@@ -69,12 +71,31 @@ def _claimed(output_dir: str, goes_on: bool, read: dict[str, Any]) -> Path:
     with explained(folder, "give another --run_name or --output_dir"):
         folder.mkdir(parents=True, exist_ok=True)
         _lock(folder)
+    if not started_from_shell():
+        _remove_checkpoints_of_servers(earlier)
     if folder != last:
         given = flags() if config else {}
         text = json.dumps({"config": config, "flags": given}, indent=2, default=str)
         write_text(folder / "config.json", text + "\n")
     logger.info(f"this run is kept in {folder}")
     return folder
+
+
+def _remove_checkpoints_of_servers(folders: list[Path]) -> None:
+    """Removes the checkpoints of runs that a server started and has finished, 2 GB at full size.
+
+    A server never resumes: it starts each training anew, from `models/model.pt`. Curves and
+    pictures of its runs stay. A run from a command line has its configuration and is left alone.
+    """
+    for folder in folders:
+        checkpoints = folder / "checkpoints"
+        try:
+            is_of_server = not kept_config(folder)
+        except InputError:
+            continue
+        if is_of_server and checkpoints.is_dir():
+            shutil.rmtree(checkpoints, ignore_errors=True)
+            logger.info(f"{checkpoints} of an earlier training of the server is removed")
 
 
 def kept_config(folder: str | Path) -> dict:

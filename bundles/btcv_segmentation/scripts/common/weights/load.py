@@ -2,9 +2,10 @@
 """Loads weights into networks exactly, reports them, and refuses a file that lacks a tensor."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from monai.handlers import CheckpointLoader
 from torch import Tensor, nn
 
 from ..errors import InputError
@@ -106,6 +107,7 @@ def load_pretrained(
     inflate_input: bool = False,
     allow_other_merging: bool = False,
     decoder_first: bool = False,
+    handlers: Iterable[Any] = (),
 ) -> None:
     """Starts a training from an encoder or a whole network, and reports the source of each part.
 
@@ -122,12 +124,18 @@ def load_pretrained(
         inflate_input: see `inflate.repeat_input_channel`.
         allow_other_merging: see `find_merging.decide`.
         decoder_first: the training's schedule begins with the encoder frozen.
+        handlers: of the trainer. A server such as MONAI Label loads its weights by MONAI's
+            `CheckpointLoader` among them, after this function.
 
     Raises:
         InputError: see `layouts.read_weights` and `find_merging.decide`; or the file does not
             hold this network's encoder; or the encoder is frozen, for good or at first, and
             `pretrained` missing.
     """
+    loaders = [handler for handler in handlers if isinstance(handler, CheckpointLoader)]
+    if not pretrained and loaders:
+        logger.info(f"weights: those of {loaders[0].load_path}, which the trainer loads at its start")
+        return
     if not pretrained:
         if is_frozen(network):
             raise InputError("--encoder_lr_scale 0 keeps the encoder as it is; give --pretrained.")
