@@ -127,3 +127,15 @@ def test_the_place_of_the_data_set_may_differ(tmp_path, monkeypatch, flag):
         arguments = ["run", "--config_file", config, *flags]
         monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", *arguments])
         assert run_folder.open_run_folder(str(tmp_path / "run"), "auto") == str(tmp_path / "run")
+
+
+def test_a_server_keeps_the_checkpoints_of_its_last_training_alone(command, tmp_path, monkeypatch):
+    (tmp_path / command() / "checkpoints").mkdir()  # a run of the command line
+    monkeypatch.setattr(sys, "argv", ["/x/monailabel/main.py"])
+    folders = []
+    for _ in range(3):
+        folders.append(Path(run_folder.open_run_folder(str(tmp_path / "a"), "auto")))
+        (folders[-1] / "checkpoints").mkdir()
+    kept = [path.parent.name for path in sorted(tmp_path.glob("*/checkpoints"))]
+    assert kept == ["a", "a-4"] and [folder.name for folder in folders] == ["a-2", "a-3", "a-4"]
+    assert all((folder / "config.json").is_file() for folder in folders)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers import config_files
 from monai.bundle import ConfigParser
+from monai.handlers import CheckpointLoader
 from torch import nn
 from weight_layouts import built, copied, encoder_of, look_trained, saved, suprem
 
@@ -320,3 +321,12 @@ def test_a_random_encoder_is_not_frozen_at_first(refusal, pretrained):
     with refusal("without --pretrained that one is random; give --pretrained, or --decoder_epochs"):
         load.load_pretrained(network, pretrained, decoder_first=True)
     load.load_pretrained(network, pretrained, decoder_first=False)
+
+
+def test_weights_that_a_server_loads_later_are_not_called_from_scratch(line, tmp_path):
+    network = built()
+    path = tmp_path / "model.pt"
+    torch.save(network.state_dict(), path)
+    handlers = [lambda engine: None, CheckpointLoader(str(path), {"model": network})]
+    load.load_pretrained(network, None, handlers=handlers)
+    assert line() == f"weights: those of {path}, which the trainer's CheckpointLoader loads"

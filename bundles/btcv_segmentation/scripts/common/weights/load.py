@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from monai.handlers import CheckpointLoader
 from torch import Tensor, nn
 
 from ..errors import InputError
@@ -132,9 +131,12 @@ def load_pretrained(
             hold this network's encoder; or the encoder is frozen, for good or at first, and
             `pretrained` missing.
     """
+    from monai.handlers import CheckpointLoader  # here: ignite, which inference does without
+
     loaders = [handler for handler in handlers if isinstance(handler, CheckpointLoader)]
     if not pretrained and loaders:
-        logger.info(f"weights: those of {loaders[0].load_path}, which the trainer loads at its start")
+        path = loaders[0].load_path
+        logger.info(f"weights: those of {path}, which the trainer's CheckpointLoader loads")
         return
     if not pretrained:
         if is_frozen(network):
