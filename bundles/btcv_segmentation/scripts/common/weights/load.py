@@ -2,11 +2,12 @@
 """Loads weights into networks exactly, reports them, and refuses a file that lacks a tensor."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
+from ..cli.command_line import started_from_shell
 from ..errors import InputError
 from ..network.encoder import is_frozen
 from ..network.patch_merging import AUTO, CURRENT, asked_merging, merging_of, set_merging
@@ -106,7 +107,6 @@ def load_pretrained(
     inflate_input: bool = False,
     allow_other_merging: bool = False,
     decoder_first: bool = False,
-    handlers: Iterable[Any] = (),
 ) -> None:
     """Starts a training from an encoder or a whole network, and reports the source of each part.
 
@@ -123,21 +123,12 @@ def load_pretrained(
         inflate_input: see `inflate.repeat_input_channel`.
         allow_other_merging: see `find_merging.decide`.
         decoder_first: the training's schedule begins with the encoder frozen.
-        handlers: of the trainer. A server such as MONAI Label loads its weights by MONAI's
-            `CheckpointLoader` among them, after this function.
 
     Raises:
         InputError: see `layouts.read_weights` and `find_merging.decide`; or the file does not
             hold this network's encoder; or the encoder is frozen, for good or at first, and
             `pretrained` missing.
     """
-    from monai.handlers import CheckpointLoader  # here: ignite, which inference does without
-
-    loaders = [handler for handler in handlers if isinstance(handler, CheckpointLoader)]
-    if not pretrained and loaders:
-        path = loaders[0].load_path
-        logger.info(f"weights: those of {path}, which the trainer's CheckpointLoader loads")
-        return
     if not pretrained:
         if is_frozen(network):
             raise InputError("--encoder_lr_scale 0 keeps the encoder as it is; give --pretrained.")
@@ -203,7 +194,10 @@ def _start_from_scratch(network: nn.Module) -> None:
     """Sets the patch merging of a network that gets no weights, and reports it."""
     asked = asked_merging(network)
     set_merging(network, CURRENT if asked == AUTO else asked)
+    merging = f"patch merging {merging_of(network)}"
+    if not started_from_shell():  # MONAI Label lets a handler of the trainer load them, after this
+        logger.info(f"weights: those that the server loads, or else from scratch, {merging}")
+        return
     logger.info(
-        f"weights: from scratch, patch merging {merging_of(network)} (--pretrained gives an "
-        "encoder to start from)"
+        f"weights: from scratch, {merging} (--pretrained gives an encoder to start from)"
     )
