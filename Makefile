@@ -2,6 +2,7 @@
 # make demo       from generated phantoms to a report in the browser; CT=/path/to/ct.nii.gz adds your own
 #                 TASK=Task07_Pancreas shows a task of the Decathlon instead
 # make test       the fast tests; make test-slow the others
+# make test-label   a MONAI Label server with both segmentation bundles, in an environment of its own
 # make gpu        checks your GPU in ten minutes; gpu.json has the results
 # make copies     writes what is generated from common/ into the bundles
 # make check      style, and that nothing generated was edited
@@ -28,7 +29,7 @@ FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
 FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"
 TASK_FLAGS = $(FLAGS_$(TASK))
 
-.PHONY: setup demo demo-btcv demo-task test test-slow gpu check copies format clean
+.PHONY: setup demo demo-btcv demo-task test test-slow test-label gpu check copies format clean
 
 setup: .venv/ready
 
@@ -84,6 +85,28 @@ test: setup
 test-slow: setup
 	python -m pytest -m slow
 
+# MONAI Label wants older packages than constraints.txt has, so its environment lies beside .venv.
+# The index's torchvision is built for CUDA: beside a CPU's PyTorch two of its operators are missing,
+# and their registrations are taken out. sam2 is left out: the tests start the server without it.
+LABEL = $(CURDIR)/.venv-label
+LABEL_NEEDS = nibabel pytorch-ignite fire pillow psutil scikit-image tensorboard tqdm itk uvicorn \
+  pydantic pydantic-settings python-dotenv fastapi python-multipart httpx schedule \
+  dicomweb-client==0.59.3 "timeloop>=1.0.2" expiringdict expiring_dict cachetools watchdog \
+  "pydicom<3" "pydicom-seg>=0.4.1" "pynetdicom<3" pynrrd "numpymaxflow>=0.0.7" \
+  "girder-client>=3.2.3" ninja einops pyyaml filelock passlib pyjwt bcrypt shapely requests \
+  requests-toolbelt scikit-learn scipy google-auth pandas SimpleITK lmdb gdown python-gdcm
+test-label: setup $(LABEL)/ready
+	LABEL_PYTHON=$(LABEL)/bin/python python -m pytest -m label tests/label
+
+$(LABEL)/ready: constraints.txt
+	rm -rf $(LABEL) && $(PYTHON) -m venv $(LABEL)
+	grep -E '^(torch|monai)==' constraints.txt > $(LABEL)/constraints.txt
+	$(LABEL)/bin/pip install --quiet --constraint $(LABEL)/constraints.txt torch monai $(LABEL_NEEDS)
+	$(LABEL)/bin/pip install --quiet --no-deps monailabel==0.8.5 torchvision==0.28.0
+	sed -i -E 's/^@torch\.library\.register_fake\("torchvision::q?nms"\)/# &/' \
+	  $(LABEL)/lib/python3*/site-packages/torchvision/_meta_registrations.py
+	touch $(LABEL)/ready
+
 gpu: setup
 	python tools/benchmark gpu --output gpu.json
 
@@ -107,4 +130,4 @@ copies: setup
 	python tools/repo write_copies
 
 clean:
-	rm -rf demo build *.egg-info
+	rm -rf demo build *.egg-info .venv-label

@@ -28,7 +28,8 @@ DOCUMENTS = [
 OWN_OVERLAYS = ("configs/my_labels.json", "configs/objectives/crop_mean.json")
 RUN_BY_CI = {"make demo", "make test", "make check"}
 NOT_OURS = re.compile(
-    r"(git clone|cd|pip install|python -m pip install|python3? -m venv|\. |export|tensorboard) ?.*"
+    r"(git clone|cd|mkdir|cp|pip install|python -m pip install|python3? -m venv|\. |export"
+    r"|tensorboard|monailabel) ?.*"
 )
 
 

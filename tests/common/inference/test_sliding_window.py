@@ -4,9 +4,11 @@ import pytest
 import torch
 from monai.data import MetaTensor
 from monai.inferers import SlidingWindowInferer
+from monai.networks.nets import SwinUNETR
 from torch import nn
 
 from common.inference import ensemble, sliding_window
+from common.network.fast_attention import FastLayer
 
 WINDOW = (32, 32, 32)
 
@@ -97,3 +99,16 @@ def test_large_scores_stay_in_the_hosts_memory(network):
     on_host = sliding_window.BodyWindowInferer(WINDOW, scores_gb=0.001)(image, network)
     assert on_device.is_cuda and not on_host.is_cuda
     torch.testing.assert_close(on_device.cpu(), on_host)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_network_as_a_server_gives_it_gets_fast_attention(is_on):
+    torch.manual_seed(0)
+    network = SwinUNETR(1, 2, feature_size=12, depths=(1, 1, 1, 1), window_size=4).eval()
+    image = torch.rand(1, 1, 64, 64, 32)
+    with torch.no_grad():
+        expected = network(image)
+    inferer = sliding_window.BodyWindowInferer((64, 64, 32), fast_attention=is_on)
+    scores = inferer(image, network)
+    assert any(isinstance(module, FastLayer) for module in network.modules()) == is_on
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-4)

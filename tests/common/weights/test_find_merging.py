@@ -217,7 +217,7 @@ def test_from_scratch_is_current_or_as_told(caplog):
         load.load_pretrained(network, None)
         merging = "current" if told == "auto" else told
         assert patch_merging.merging_of(network) == merging
-        assert f"from scratch, patch merging {merging} (" in caplog.messages[-1]
+        assert f"from scratch, patch merging {merging}" in caplog.messages[-1]
 
 
 def of_knob(merging: str) -> nn.Module:

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import re
+import sys
 from types import ModuleType
 
 import pytest
@@ -109,7 +110,8 @@ def test_other_number_of_classes_keeps_all_but_the_last_layer(tmp_path, line):
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_from_scratch_changes_nothing_and_says_so(line, nothing):
+def test_from_scratch_changes_nothing_and_says_so(line, nothing, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", "run"])
     network = built()
     before = copied(network)
     load.load_pretrained(network, nothing)
@@ -320,3 +322,9 @@ def test_a_random_encoder_is_not_frozen_at_first(refusal, pretrained):
     with refusal("without --pretrained that one is random; give --pretrained, or --decoder_epochs"):
         load.load_pretrained(network, pretrained, decoder_first=True)
     load.load_pretrained(network, pretrained, decoder_first=False)
+
+
+def test_a_server_is_not_told_that_it_trains_from_scratch(line, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/x/monailabel/main.py"])
+    load.load_pretrained(built(), None)
+    assert line().startswith("weights: those that the server loads, or else from scratch")

@@ -5,6 +5,8 @@ import fcntl
 import json
 import logging
 import os
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -24,6 +26,7 @@ INDIFFERENT = {
     *("_desc_", "resume", "num_workers", "pin_memory", "dataset_dir", "datalist"),
     *("cache_rate", "cache_gb", "cache_dir"),
 }
+SERVED = "by_monai_label"  # in the config.json of a run that MONAI Label started
 _locks = []  # open files; a lock is given back when its process ends, however it ends
 
 
@@ -57,11 +60,12 @@ def open_run_folder(output_dir: str, resume: str, **read: Any) -> str:
 
 def _claimed(output_dir: str, goes_on: bool, read: dict[str, Any]) -> Path:
     numbered = (Path(f"{output_dir}-{n}" if n > 1 else output_dir) for n in count(1))
-    last = None
+    last, earlier = None, []
     for folder in numbered:
         if not any(folder.glob("[!.]*")):
             break
         last = folder
+        earlier.append(folder)
     config = effective_config()
     config |= read if config else {}
     if goes_on and last is not None:
@@ -70,12 +74,43 @@ def _claimed(output_dir: str, goes_on: bool, read: dict[str, Any]) -> Path:
     with explained(folder, "give another --run_name or --output_dir"):
         folder.mkdir(parents=True, exist_ok=True)
         _lock(folder)
+    is_served = "monailabel" in sys.modules
+    if is_served:
+        _remove_served_checkpoints(earlier)
     if folder != last:
         given = flags() if config else {}
-        text = json.dumps({"config": config, "flags": given}, indent=2, default=str)
-        write_text(folder / "config.json", text + "\n")
+        kept = {"config": config, "flags": given} | ({SERVED: True} if is_served else {})
+        write_text(folder / "config.json", json.dumps(kept, indent=2, default=str) + "\n")
     logger.info(f"this run is kept in {folder}")
     return folder
+
+
+def _remove_served_checkpoints(folders: list[Path]) -> None:
+    """Removes the checkpoints of MONAI Label's earlier trainings, 2 GB each at full size.
+
+    It never resumes: each training starts anew, from `models/model.pt`. Curves and pictures stay.
+    A run from a command line or from somebody's Python is left alone, and so is one that another
+    process still trains.
+    """
+    for folder in folders:
+        checkpoints = folder / "checkpoints"
+        if not _is_served(folder) or not checkpoints.is_dir():
+            continue
+        try:
+            _lock(folder)
+        except InputError:
+            logger.info(f"{checkpoints} stays: another process trains there")
+            continue
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        logger.info(f"{checkpoints} of an earlier training by MONAI Label is removed")
+
+
+def _is_served(folder: Path) -> bool:
+    """Tells whether MONAI Label started a run."""
+    try:
+        return bool(json.loads((folder / "config.json").read_text()).get(SERVED))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def kept_config(folder: str | Path) -> dict:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..cli.command_line import started_from_shell
 from ..errors import InputError
 from ..network.encoder import is_frozen
 from ..network.patch_merging import AUTO, CURRENT, asked_merging, merging_of, set_merging
@@ -193,7 +194,8 @@ def _start_from_scratch(network: nn.Module) -> None:
     """Sets the patch merging of a network that gets no weights, and reports it."""
     asked = asked_merging(network)
     set_merging(network, CURRENT if asked == AUTO else asked)
-    logger.info(
-        f"weights: from scratch, patch merging {merging_of(network)} (--pretrained gives an "
-        "encoder to start from)"
-    )
+    merging = f"patch merging {merging_of(network)}"
+    if not started_from_shell():  # MONAI Label lets a handler of the trainer load them, after this
+        logger.info(f"weights: those that the server loads, or else from scratch, {merging}")
+        return
+    logger.info(f"weights: from scratch, {merging} (--pretrained gives an encoder to start from)")

@@ -8,8 +8,10 @@ import torch
 from monai.data import MetaTensor
 from monai.data.utils import compute_importance_map, dense_patch_slices
 from monai.inferers import Inferer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
+
+from ..network.fast_attention import accelerate
 
 BACKGROUND_SCORE = 10.0  # of background without a window: softmax gives it 0.999 or more
 
@@ -29,6 +31,8 @@ class BodyWindowInferer(Inferer):
         mode: weights of the blending, "gaussian" or "constant".
         scores_gb: scores of a volume (4 bytes for each class and voxel) up to this size in 1e9
             bytes are kept on the device of the input, larger ones in the host's memory.
+        fast_attention: of the network that the inferer is called with. MONAI Label and Deploy call
+            it with `network_def` as it is; `prepare_network` makes only our own commands' fast.
     """
 
     def __init__(
@@ -38,14 +42,18 @@ class BodyWindowInferer(Inferer):
         overlap: float = 0.5,
         mode: str = "gaussian",
         scores_gb: float = 2.0,
+        fast_attention: bool = True,
     ) -> None:
         super().__init__()
+        self.fast_attention = fast_attention
         self.roi_size, self.sw_batch_size = tuple(roi_size), sw_batch_size
         self.overlap, self.mode, self.scores_gb = overlap, mode, scores_gb
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
         """Computes scores (B, classes, X, Y, Z), float32, no graph, of inputs (B, C, X, Y, Z)."""
+        if self.fast_attention and isinstance(network, nn.Module):
+            accelerate(network)
         volumes = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         scores = []
         for index, volume in enumerate(volumes):
