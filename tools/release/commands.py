@@ -1,0 +1,9 @@
+"""Builds a release of the bundles, and verifies bundles.
+
+python tools/release build dist
+python tools/release verify dist/*.zip
+"""
+
+from .build import build
+
+COMMANDS = {"build": build}
