@@ -5,5 +5,6 @@ python tools/release verify dist/*.zip
 """
 
 from .build import build
+from .verify import verify
 
-COMMANDS = {"build": build}
+COMMANDS = {"build": build, "verify": verify}
