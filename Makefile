@@ -3,6 +3,7 @@
 #                 TASK=Task07_Pancreas shows a task of the Decathlon instead
 # make test       the fast tests; make test-slow the others
 # make gpu        checks your GPU in ten minutes; gpu.json has the results
+# make release-check  builds a release into build/release and verifies every zip
 # make copies     writes what is generated from common/ into the bundles
 # make check      style, and that nothing generated was edited
 
@@ -28,7 +29,7 @@ FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
 FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"
 TASK_FLAGS = $(FLAGS_$(TASK))
 
-.PHONY: setup demo demo-btcv demo-task test test-slow gpu check copies format clean
+.PHONY: setup demo demo-btcv demo-task test test-slow gpu check copies format clean release-check
 
 setup: .venv/ready
 
@@ -94,6 +95,10 @@ check: setup
 	python tools/repo check_json bundles
 	python tools/repo check_json tools
 	python tools/repo check_copies
+
+release-check: setup
+	python tools/release build build/release
+	python tools/release verify build/release/*.zip $(if $(SCHEMA),--schema $(SCHEMA))
 
 format: setup
 	ruff check --fix common bundles tools tests

@@ -24,8 +24,9 @@ LEFT_OUT = (
     *("large_files.yml", "configs/demo.json", "configs/multi_gpu_train.json", "configs/schedules"),
     *("configs/tasks", "docs/own_data.md", "docs/weights.md"),
 )
-LICENSE = """The weights, models/model.pt, were trained on generated CT phantoms, and example/ holds such a phantom.
-No patient's data is in either. They are under the same licence as the code, see LICENSE.
+LICENSE = """The weights, models/model.pt, were trained on generated CT phantoms, and example/
+holds such a phantom. No patient's data is in either. They are under the same
+licence as the code, see LICENSE.
 """
 
 

@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -54,7 +55,11 @@ def quiet() -> Iterator[None]:
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+        with (
+            contextlib.redirect_stdout(None),
+            contextlib.redirect_stderr(None),
+            warnings.catch_warnings(action="ignore"),
+        ):
             yield
     finally:
         logging.disable(level)

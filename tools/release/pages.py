@@ -26,7 +26,7 @@ tags:
 | Output | {pred_classes} |
 | Weights | {weights} |
 | Data | {data_source} |
-| Tested with | MONAI {monai_version}, PyTorch {pytorch_version}, NumPy {numpy_version}; {packages} |
+| Tested with | {packages} |
 
 Intended use: {intended_use}.
 
@@ -89,7 +89,11 @@ def model_card(bundle: Path) -> str:
     metadata = read_metadata(bundle)
     image = metadata["network_data_format"]["inputs"]["image"]
     weights = sorted(path.name for path in bundle.glob("models/*"))
-    packages = metadata["required_packages_version"].items()
+    packages = {
+        "MONAI": metadata["monai_version"],
+        "PyTorch": metadata["pytorch_version"],
+        "NumPy": metadata["numpy_version"],
+    } | metadata["required_packages_version"]
     card = CARD
     if "label_classes" in metadata and metadata["label_classes"] == "none":
         card = card.replace("pipeline_tag: image-segmentation\n", "")  # a pre-training
@@ -101,7 +105,7 @@ def model_card(bundle: Path) -> str:
             "shape": " x ".join(map(str, image["spatial_shape"])),
             "inputs": image["num_channels"],
             "weights": ", ".join(weights) or NO_WEIGHTS,
-            "packages": ", ".join(f"{name} {version}" for name, version in packages),
+            "packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
             "references": "\n".join(f"- {reference}" for reference in metadata["references"]),
         }
     )
