@@ -9,4 +9,4 @@ if __name__ == "__main__":
     from common.cli.commands import run
     from tools.release.commands import COMMANDS
 
-    run(COMMANDS, "python tools.release")
+    run(COMMANDS, "python tools/release")
