@@ -12,7 +12,7 @@ from monai.networks.nets import SwinUNETR
 
 from common.errors import InputError
 from common.weights.checkpoint_file import read_state_dict
-from common.weights.preprocessing_note import add_to_note
+from common.weights.preprocessing_note import add_to_note, read_metadata
 from tools.phantom.cases import BTCV, case_rng, draw_case
 from tools.repo.format_json import layout
 
@@ -121,6 +121,11 @@ def write_weights(weights: Path, bundle: Path) -> None:
         raise InputError(
             f"{weights} does not hold the demo's network ({len(wrong)} tensors differ); give "
             "demo/bundles/btcv_segmentation/models/model.pt after `make demo`."
+        )
+    if read_metadata(state) is None:
+        raise InputError(
+            f"{weights} has no note of its training, which the stamp is added to; `make demo` "
+            "writes weights that have one."
         )
     add_to_note(state, trained_on="phantoms")
     (bundle / "models").mkdir()

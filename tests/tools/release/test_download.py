@@ -22,6 +22,7 @@ from monai.bundle import ConfigParser
 from monai.networks.nets import SwinUNETR
 
 from common.cli.commands import run
+from common.weights.preprocessing_note import with_metadata
 from tools.release import monai_checks
 from tools.release.archive import checksum
 from tools.release.commands import COMMANDS
@@ -46,9 +47,7 @@ def weights(tmp_path_factory) -> Path:
         use_v2=False,
     )
     path = tmp_path_factory.mktemp("weights") / "model.pt"
-    state = network.state_dict()
-    state._metadata["trained_with"] = {"merging": "current"}
-    torch.save(state, path)
+    torch.save(with_metadata(network.state_dict(), {"task": "BTCV"}, "current"), path)
     return path
 
 
@@ -144,7 +143,7 @@ def test_every_zip_of_the_release_is_verified(served, tmp_path, capsys):
     assert all(line.endswith(": ok") for line in lines)
 
 
-@pytest.mark.parametrize(("is_right", "words"), [(True, ""), (False, "sha256 check of")])
+@pytest.mark.parametrize(("is_right", "words"), [(True, ""), (False, "check_hash failed")])
 def test_large_files_are_downloaded_and_their_hash_compared(is_right, words, served, tmp_path):
     address, release = served
     name = "RELEASE_NOTES.md"
