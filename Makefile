@@ -4,6 +4,7 @@
 # make test       the fast tests; make test-slow the others
 # make test-label   a MONAI Label server with both segmentation bundles, in an environment of its own
 # make gpu        checks your GPU in ten minutes; gpu.json has the results
+# make release-check  builds a release into build/release and verifies every zip
 # make copies     writes what is generated from common/ into the bundles
 # make check      style, and that nothing generated was edited
 
@@ -29,7 +30,8 @@ FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
 FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"
 TASK_FLAGS = $(FLAGS_$(TASK))
 
-.PHONY: setup demo demo-btcv demo-task test test-slow test-label gpu check copies format clean
+.PHONY: setup demo demo-btcv demo-task test test-slow test-label release-check gpu check copies \
+  format clean
 
 setup: .venv/ready
 
@@ -117,6 +119,10 @@ check: setup
 	python tools/repo check_json bundles
 	python tools/repo check_json tools
 	python tools/repo check_copies
+
+release-check: setup
+	python tools/release build build/release
+	python tools/release verify build/release/*.zip $(if $(SCHEMA),--schema $(SCHEMA))
 
 format: setup
 	ruff check --fix common bundles tools tests

@@ -5,10 +5,12 @@ the demo overlay, by the tests of each bundle; every other command is checked he
 """
 
 import importlib
+import inspect
 import re
 import shlex
 from pathlib import Path
 
+import monai.bundle
 import pytest
 from bundle_runs import python
 from helpers import BUNDLES, ROOT, import_scripts
@@ -29,7 +31,7 @@ OWN_OVERLAYS = ("configs/my_labels.json", "configs/objectives/crop_mean.json")
 RUN_BY_CI = {"make demo", "make test", "make check"}
 NOT_OURS = re.compile(
     r"(git clone|cd|mkdir|cp|pip install|python -m pip install|python3? -m venv|\. |export"
-    r"|tensorboard|monailabel) ?.*"
+    r"|tensorboard|monailabel|sha256sum|unzip|hf upload) ?.*"
 )
 
 
@@ -78,6 +80,9 @@ def check_bundle_command(document: Path, words: list[str]) -> None:
             flags[word[2:]] = words[position + 1] if position + 1 < len(words) else ""
     if action == "download_large_files":
         assert not flags and (document.parents[1] / "large_files.yml").is_file()
+        return
+    if action in ("download", "push_to_hf_hub"):  # they need the network
+        assert {*flags} <= {*inspect.signature(getattr(monai.bundle, action)).parameters}
         return
     files = re.findall(r"configs/[\w/.]+\.json", flags.get("config_file", ""))
     files = [file for file in files if file not in OWN_OVERLAYS]

@@ -1,0 +1,145 @@
+"""A release: the same bytes twice, nothing but the bundles' own files, never half."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import ROOT
+
+from common.cli.commands import run
+from tools.release import build as build_module
+from tools.release.commands import COMMANDS
+from tools.release.files import tracked_files
+
+ADDRESS = "https://example.org/OWNER/REPOSITORY/releases/download/0.1.0"
+TASKS = ("Task05_Prostate", "Task09_Spleen")  # two of ten are enough for most tests
+BUNDLES = ("btcv_segmentation", "msd_tasks", "pretrain_ssl")
+
+
+def build(out: Path, *words) -> None:
+    run(COMMANDS, arguments=["build", str(out), *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A git checkout of what git tracks here, with two tasks, and in it what runs leave."""
+    root = tmp_path_factory.mktemp("checkout")
+    for name in tracked_files(ROOT):
+        if name.startswith("bundles/msd_tasks/configs/tasks/") and Path(name).stem not in TASKS:
+            continue
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, root / name)
+    for words in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", "-C", root, *words], check=True)
+    bundle = root / "bundles/btcv_segmentation"
+    for name in ("models/model.pt", "runs/fold0/log.txt", "configs/my_labels.json"):
+        (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+        (bundle / name).write_text("mine")
+    cache = bundle / "scripts/__pycache__"
+    cache.mkdir()
+    (cache / "weights.cpython-313.pyc").write_text("mine")
+    (root / "bundles/msd_tasks/scripts/link.py").symlink_to("__init__.py")
+    return root
+
+
+@pytest.fixture(scope="module")
+def release(checkout, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("release") / "dist"
+    build(out, "--root", checkout, "--address", ADDRESS)
+    return out
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_two_builds_are_equal_to_the_last_byte(release, checkout, tmp_path):
+    copy = shutil.copytree(checkout, tmp_path / "another place", symlinks=True)
+    for path in copy.rglob("*.py"):
+        path.chmod(0o755)
+    build(tmp_path / "dist", "--root", copy, "--address", ADDRESS)
+    assert hashes(tmp_path / "dist") == hashes(release)
+    assert len(list(release.glob("*.zip"))) == 5
+
+
+def test_a_zip_holds_the_tracked_files_of_its_bundle_alone(release, checkout):
+    for name in BUNDLES:
+        with zipfile.ZipFile(release / f"{name}_v0.1.0.zip") as archive:
+            entries = archive.infolist()
+        tracked = [file for file in tracked_files(checkout) if file.startswith(f"bundles/{name}/")]
+        assert {f"bundles/{entry.filename}" for entry in entries} == {*tracked}
+        assert {(entry.external_attr >> 16, entry.date_time) for entry in entries} == {
+            (0o100644, (1980, 1, 1, 0, 0, 0))
+        }
+    for path in release.glob("msd_task0*.zip"):
+        names = zipfile.ZipFile(path).namelist()
+        assert not [name for name in names if "link.py" in name or name.endswith((".pt", ".pyc"))]
+
+
+def test_checksums_and_index_are_those_of_the_files(release):
+    lines = (release / "SHA256SUMS").read_text().splitlines()
+    sums = {name: digits for digits, name in (line.split("  ") for line in lines)}
+    files = hashes(release)
+    del files["SHA256SUMS"]
+    assert sums == files
+    index = json.loads((release / "model_info.json").read_text())
+    assert len(index) == 5
+    for name, entry in index.items():
+        content = (release / f"{name}.zip").read_bytes()
+        assert entry["checksum"] == hashlib.sha1(content).hexdigest()
+        assert entry["source"] == f"{ADDRESS}/{name}.zip"
+
+
+def test_notes_and_cards_are_of_the_metadata(release):
+    notes = (release / "RELEASE_NOTES.md").read_text()
+    card = (release / "model_cards/msd_task05_prostate_segmentation.md").read_text()
+    assert notes.count("\n- 0.1.0: first version") == notes.count("\n## ") == 5
+    assert card.startswith("---\nlicense: apache-2.0\n") and "2 channel(s)" in card
+    assert "none; train them" in card and "nibabel 5" in card
+
+
+def test_weights_come_where_they_are_asked_for(checkout, tmp_path):
+    build(tmp_path, "--root", checkout, "--with_weights")
+    names = zipfile.ZipFile(tmp_path / "btcv_segmentation_v0.1.0.zip").namelist()
+    assert "btcv_segmentation/models/model.pt" in names
+    assert not (tmp_path / "model_info.json").exists()  # without an address
+
+
+def test_an_older_release_is_replaced_and_no_other_file_is_lost(release, checkout, tmp_path):
+    out = shutil.copytree(release, tmp_path / "dist")
+    (out / "RELEASE_NOTES.md").write_text("old")
+    build(out, "--root", checkout, "--address", ADDRESS)
+    assert hashes(out) == hashes(release)
+    (out / "mine.txt").write_text("mine")
+    with pytest.raises(SystemExit, match="mine.txt is not of a release and would be lost"):
+        build(out, "--root", checkout)
+    assert [path.name for path in tmp_path.iterdir()] == ["dist"]
+
+
+def test_a_failure_leaves_nothing(checkout, tmp_path, monkeypatch):
+    monkeypatch.setattr(build_module, "release_notes", lambda bundles: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build(tmp_path / "dist", "--root", checkout)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
+    with pytest.raises(SystemExit, match="is no git checkout"):
+        build(tmp_path / "dist", "--root", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_another_network_are_refused(checkout, tmp_path):
+    torch.save({"swinViT.patch_embed.proj.bias": torch.zeros(24)}, tmp_path / "other.pt")
+    with pytest.raises(SystemExit, match="does not hold the demo's network"):
+        build(tmp_path / "dist", "--root", checkout, "--demo_weights", tmp_path / "other.pt")
+    assert not (tmp_path / "dist").exists()

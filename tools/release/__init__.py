@@ -1,0 +1,1 @@
+"""Builds a release of the bundles as zips, and verifies any bundle; see commands.py."""

@@ -1,0 +1,114 @@
+"""Builds a release: a zip of each bundle and of each task, and the files beside them."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from common.atomic_write import explained
+from common.errors import InputError
+from tools.repo.task_bundle import task_bundle
+
+from .. import ROOT
+from .archive import write_zip
+from .demo_bundle import write_demo_bundle
+from .files import add_weights, changed_files, collect
+from .pages import checksums, model_card, model_info, release_notes, zip_name
+
+SUMS = "SHA256SUMS"
+CARDS = "model_cards"
+
+
+def build(
+    out: str,
+    with_weights: bool = False,
+    demo_weights: str | None = None,
+    address: str | None = None,
+    root: Path = ROOT,
+) -> str:
+    """Builds the release of the checkout, whole or not at all: the same files give the same bytes.
+
+    A zip `<name>_v<version>.zip` holds what git tracks of a bundle. Beside the zips are
+    `SHA256SUMS`, `RELEASE_NOTES.md`, `model_cards/` for Hugging Face, and `model_info.json`.
+
+    Args:
+        out: folder of the release; an older release in it is replaced.
+        with_weights: adds `models/model.pt` and `models/encoder.pt` where a bundle has them.
+        demo_weights: models/model.pt of btcv_segmentation after `make demo`; adds the small bundle
+            btcv_demo_segmentation with these weights, which were trained on phantoms.
+        address: where the zips will be downloaded from, such as
+            https://github.com/OWNER/REPOSITORY/releases/download/0.1.0; `model_info.json`, which
+            MONAI reads them from, is written where it is given.
+        root: the repository.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: `out` holds something else; this is no git checkout; the weights do not fit.
+    """
+    target = Path(out)
+    check_replaceable(target)
+    changed = changed_files(root)
+    if changed:
+        print(f"{len(changed)} files differ from the last commit, such as {changed[0]}")
+    with explained(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    # beside the target, so that it is renamed within one file system
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}_") as temporary:
+        sources, made, old = (Path(temporary, name) for name in ("sources", "made", "old"))
+        bundles = write_bundles(root, sources, demo_weights)
+        if with_weights:
+            for bundle in (root / "bundles").iterdir():
+                names = add_weights(bundle, sources / "bundles" / bundle.name)
+                print(f"{bundle.name}: {', '.join(names) or 'no weights in models/'}")
+        with explained(target):
+            write_release(bundles, made, address)
+            if target.exists():
+                target.rename(old)
+            made.rename(target)
+    if address is None:
+        print("model_info.json is left out, since it holds URLs; --address gives them.")
+    size_mb = sum(path.stat().st_size for path in target.glob("*.zip")) / 1e6
+    return f"{target}: {len(bundles)} zips, {size_mb:.1f} MB"
+
+
+def write_bundles(root: Path, folder: Path, demo_weights: str | None) -> list[Path]:
+    """Writes the folder of each bundle that is released, and returns them by name."""
+    collect(root, folder)
+    tasks = sorted((folder / "bundles/msd_tasks/configs/tasks").glob("*.json"))
+    bundles = sorted((folder / "bundles").iterdir())
+    bundles += [Path(task_bundle(task.stem, str(folder / "tasks"), folder)) for task in tasks]
+    if demo_weights:
+        bundles.append(write_demo_bundle(folder, Path(demo_weights)))
+    return bundles
+
+
+def write_release(bundles: list[Path], folder: Path, address: str | None) -> None:
+    """Writes the zips and all files beside them into a new folder."""
+    (folder / CARDS).mkdir(parents=True)
+    zips = [folder / f"{zip_name(bundle)}.zip" for bundle in bundles]
+    for bundle, path in zip(bundles, zips):
+        write_zip(bundle, path)
+        (folder / CARDS / f"{bundle.name}.md").write_text(model_card(bundle))
+    (folder / "RELEASE_NOTES.md").write_text(release_notes(bundles))
+    if address:
+        (folder / "model_info.json").write_text(model_info(zips, address.rstrip("/")))
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    (folder / SUMS).write_text(checksums(files, folder))
+
+
+def check_replaceable(target: Path) -> None:
+    """Raises an `InputError` unless a folder is missing, empty, or an older release and no more."""
+    if not os.path.lexists(target):
+        return
+    if target.is_symlink() or not target.is_dir():
+        raise InputError(f"{target} is there and no folder; give another one.")
+    files = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+    sums = target / SUMS
+    known = {line[66:] for line in sums.read_text().splitlines()} if sums.is_file() else set()
+    more = files - known - {SUMS}
+    if more:
+        raise InputError(
+            f"{target / min(more)} is not of a release and would be lost; move it, or give another "
+            "folder."
+        )

@@ -1,0 +1,111 @@
+"""Writes what stands beside the zips of a release: checksums, notes, MONAI's index, model cards."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .archive import checksum
+
+CARD = """---
+license: apache-2.0
+library_name: monai
+pipeline_tag: image-segmentation
+tags:
+- monai
+- medical
+- 3d
+- {modality}
+---
+# {name}
+
+{description}. Version {version}, for {task}.
+
+| | |
+|---|---|
+| Input | {image_classes}; crops of {shape} voxels, {inputs} channel(s) |
+| Output | {pred_classes} |
+| Weights | {weights} |
+| Data | {data_source} |
+| Tested with | {packages} |
+
+Intended use: {intended_use}.
+
+## Use it
+```bash
+python -m monai.bundle download --name {bundle} --source huggingface_hub --repo OWNER/{bundle}
+```
+
+The commands stand in `docs/README.md`.
+
+## References
+{references}
+"""
+NO_WEIGHTS = "none; train them, or take public ones"
+
+
+def read_metadata(bundle: Path) -> dict[str, Any]:
+    """Reads `configs/metadata.json` of a bundle."""
+    return json.loads((bundle / "configs/metadata.json").read_text())
+
+
+def zip_name(bundle: Path) -> str:
+    """Returns the name of a bundle's zip without its ending, as MONAI's download expects it."""
+    return f"{bundle.name}_v{read_metadata(bundle)['version']}"
+
+
+def model_info(zips: list[Path], address: str) -> str:
+    """Lists the zips in the form of the model zoo's `model_info.json`: SHA-1 and URL of each."""
+    entries = {
+        path.stem: {"checksum": checksum(path, "sha1"), "source": f"{address}/{path.name}"}
+        for path in zips
+    }
+    return json.dumps(entries, indent=4) + "\n"
+
+
+def checksums(paths: list[Path], folder: Path) -> str:
+    """Lists SHA-256 and name of files, as `sha256sum --check` reads them."""
+    lines = [f"{checksum(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
+    return "".join(lines)
+
+
+def release_notes(bundles: list[Path]) -> str:
+    """Writes one section for each bundle: its version and the changelog of its metadata."""
+    text = "# Release notes\n"
+    for bundle in bundles:
+        metadata = read_metadata(bundle)
+        text += f"\n## {bundle.name} {metadata['version']}\n{metadata['description']}.\n\n"
+        changes = sorted(metadata["changelog"].items(), key=lambda item: _numbers(item[0]))
+        text += "".join(f"- {version}: {words}\n" for version, words in reversed(changes))
+    return text
+
+
+def _numbers(version: str) -> list[int]:
+    """Splits 0.10.0 into numbers, since it follows 0.2.0."""
+    return [int(part) for part in version.split(".") if part.isdigit()]
+
+
+def model_card(bundle: Path) -> str:
+    """Writes a Hugging Face model card from a bundle's metadata, front matter first."""
+    metadata = read_metadata(bundle)
+    image = metadata["network_data_format"]["inputs"]["image"]
+    weights = sorted(path.name for path in bundle.glob("models/*"))
+    packages = {
+        "MONAI": metadata["monai_version"],
+        "PyTorch": metadata["pytorch_version"],
+        "NumPy": metadata["numpy_version"],
+    } | metadata["required_packages_version"]
+    card = CARD
+    if "label_classes" in metadata and metadata["label_classes"] == "none":
+        card = card.replace("pipeline_tag: image-segmentation\n", "")  # a pre-training
+    return card.format_map(
+        metadata
+        | {
+            "bundle": bundle.name,
+            "modality": image["modality"].lower(),
+            "shape": " x ".join(map(str, image["spatial_shape"])),
+            "inputs": image["num_channels"],
+            "weights": ", ".join(weights) or NO_WEIGHTS,
+            "packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
+            "references": "\n".join(f"- {reference}" for reference in metadata["references"]),
+        }
+    )
