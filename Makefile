@@ -2,6 +2,7 @@
 # make demo       from generated phantoms to a report in the browser; CT=/path/to/ct.nii.gz adds your own
 #                 TASK=Task07_Pancreas shows a task of the Decathlon instead
 # make test       the fast tests; make test-slow the others
+# make test-deploy   the application on MONAI Deploy, in an environment of its own
 # make copies     writes what is generated from common/ into the bundles
 # make check      style, and that nothing generated was edited
 
@@ -27,7 +28,7 @@ FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
 FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"
 TASK_FLAGS = $(FLAGS_$(TASK))
 
-.PHONY: setup demo demo-btcv demo-task test test-slow check copies format clean
+.PHONY: setup demo demo-btcv demo-task test test-slow test-deploy check copies format clean
 
 setup: .venv/ready
 
@@ -82,6 +83,21 @@ test: setup
 
 test-slow: setup
 	python -m pytest -m slow
+
+# The SDK's environment lies beside .venv; its requirements contradict constraints.txt, so the SDK
+# and its own parts come without theirs. `import monai` there needs CUDA's runtime, also on a CPU.
+DEPLOY = $(CURDIR)/.venv-deploy
+test-deploy: setup $(DEPLOY)/ready
+	ulimit -s 32768; LD_LIBRARY_PATH=$$(dirname $$(find $(DEPLOY) -name 'libcudart.so*' | head -1)) \
+	  DEPLOY_PYTHON=$(DEPLOY)/bin/python python -m pytest -m deploy tests/deploy
+
+$(DEPLOY)/ready: constraints.txt
+	$(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/pip install --quiet --constraint constraints.txt torch monai==1.6.1 "pydicom>=3" nibabel einops \
+	  nvidia-cuda-runtime SimpleITK pyjpegls typeguard colorama psutil pyyaml geventhttpclient aiohttp grpcio protobuf cuda-bindings
+	$(DEPLOY)/bin/pip install --quiet --no-deps --constraint constraints.txt monai-deploy-app-sdk==4.0.0 highdicom==0.28.2 \
+	  holoscan-cu13==4.6.0 holoscan-cli==5.0.0 wheel-axle-runtime tritonclient==2.73.0 python-rapidjson cupy-cuda13x
+	touch $(DEPLOY)/ready
 
 check: setup
 	ruff check common bundles tools tests

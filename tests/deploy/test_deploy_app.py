@@ -11,10 +11,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 from bundle_runs import copy_bundle, python, run
 from helpers import BUNDLES
-from monai.bundle import ConfigParser
 
 from tools.phantom import case_rng, phantom_ct
 from tools.phantom.dicom import write_series
@@ -22,6 +20,15 @@ from tools.repo.task_bundle import task_bundle
 
 pytestmark = pytest.mark.deploy
 REPOSITORY = BUNDLES.parent
+SEEDED_WEIGHTS = """
+import sys, torch
+from monai.bundle import ConfigParser
+sys.path.insert(0, ".")
+parser = ConfigParser()
+parser.read_config("configs/inference.json")
+torch.manual_seed(7)
+torch.save(parser.get_parsed_content("network_def").state_dict(), "models/model.pt")
+"""
 READ_SEG = """
 import sys, highdicom, numpy
 seg = highdicom.seg.segread(sys.argv[1])
@@ -53,14 +60,10 @@ def small_bundle(name: str, folder: Path) -> Path:
     path = bundle / "configs" / "inference.json"
     config = json.loads(path.read_text())
     config |= {"spacing_mm": [6.0, 6.0, 6.0], "patch_size": [64, 64, 32], "merging": "current"}
-    config["network_def"] |= {
-        "feature_size": 12, "depths": [1, 1, 1, 1], "window_size": [4, 4, 4]
-    }
+    config["network_def"] |= {"feature_size": 12, "depths": [1, 1, 1, 1], "window_size": [4, 4, 4]}
     path.write_text(json.dumps(config))
-    parser = ConfigParser(config)
-    torch.manual_seed(7)
     (bundle / "models").mkdir(exist_ok=True)
-    torch.save(parser.get_parsed_content("network_def").state_dict(), bundle / "models/model.pt")
+    python(bundle, "-c", SEEDED_WEIGHTS)
     return bundle
 
 
@@ -82,8 +85,12 @@ def test_labels_equal_those_of_the_command(case, source, tmp_path):
     model, variables = bundle, {}
     if source == "torchscript":
         model, variables = tmp_path / "model.ts", {"PYTHONPATH": str(bundle)}
-        export = "--net_id network_def --ckpt_file models/model.pt --meta_file configs/metadata.json"
-        export += " --config_file configs/inference.json --use_trace True --input_shape [1,1,64,64,32]"
+        export = (
+            "--net_id network_def --ckpt_file models/model.pt --meta_file configs/metadata.json"
+        )
+        export += (
+            " --config_file configs/inference.json --use_trace True --input_shape [1,1,64,64,32]"
+        )
         python(bundle, "-m", "monai.bundle", "ckpt_export", *export.split(), "--filepath", model)
     deploy_python(
         "tools/deploy_app", "-i", series, "-o", tmp_path / "out", "-m", model, **variables

@@ -57,7 +57,9 @@ def _describe(name: str, metadata: dict) -> SegmentDescription:
         if tumour
         else Code("123037004", "SCT", "Anatomical Structure")
     )
-    kind = Code("108369006", "SCT", "Neoplasm") if tumour else STRUCTURES.get(name.lower(), category)
+    kind = (
+        Code("108369006", "SCT", "Neoplasm") if tumour else STRUCTURES.get(name.lower(), category)
+    )
     return SegmentDescription(
         segment_label=name,
         segmented_property_category=category,
