@@ -94,7 +94,7 @@ test-deploy: setup $(DEPLOY)/ready
 $(DEPLOY)/ready: constraints.txt
 	$(PYTHON) -m venv $(DEPLOY)
 	$(DEPLOY)/bin/pip install --quiet --constraint constraints.txt torch monai==1.6.1 "pydicom>=3" nibabel einops \
-	  nvidia-cuda-runtime SimpleITK pyjpegls typeguard colorama psutil pyyaml geventhttpclient aiohttp grpcio protobuf ml_dtypes cuda-bindings
+	  nvidia-cuda-runtime SimpleITK pyjpegls typeguard colorama psutil pyyaml geventhttpclient aiohttp grpcio protobuf ml_dtypes pillow requests cloudpickle cuda-bindings
 	$(DEPLOY)/bin/pip install --quiet --no-deps --constraint constraints.txt monai-deploy-app-sdk==4.0.0 highdicom==0.28.2 \
 	  holoscan-cu13==4.6.0 holoscan-cli==5.0.0 wheel-axle-runtime tritonclient==2.73.0 python-rapidjson cupy-cuda13x
 	touch $(DEPLOY)/ready
