@@ -27,6 +27,7 @@ class SegmentationApp(Application):
     def compose(self) -> None:
         context: AppContext = Application.init_app_context(self.argv)
         model = Path(context.model_path).resolve()
+        context.models = None  # the operator loads a bundle's folder from bundle_path alone
         output = Path(context.output_path)
         load = DICOMDataLoaderOperator(self, input_folder=Path(context.input_path), name="load")
         select = DICOMSeriesSelectorOperator(self, name="select")
