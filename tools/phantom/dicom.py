@@ -82,6 +82,7 @@ def _slice(plane: np.ndarray, spacing_mm) -> Dataset:
     dataset.HighBit, dataset.PixelRepresentation = 15, 0
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.PixelSpacing = [float(spacing_mm[1]), float(spacing_mm[0])]
+    dataset.SliceThickness = float(spacing_mm[2])
     dataset.RescaleSlope, dataset.RescaleIntercept = 1, INTERCEPT
     dataset.PixelData = (np.maximum(plane, INTERCEPT) - INTERCEPT).astype(np.uint16).tobytes()
     return dataset
