@@ -103,7 +103,7 @@ def test_labels_equal_those_of_the_command(case, source, tmp_path):
     np.testing.assert_allclose(nifti.affine, expected.affine, atol=1e-3)
     np.testing.assert_array_equal(np.asarray(nifti.dataobj), labels)
 
-    (path,) = (tmp_path / "out").glob("*.dcm")
+    (path,) = (tmp_path / "out").glob("*.dcm")  # one: the application ran once
     deploy_python("-c", READ_SEG, path, tmp_path / "seg.npz")
     seg = np.load(tmp_path / "seg.npz")
     metadata = json.loads((bundle / "configs/metadata.json").read_text())

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from monai.deploy.conditions import CountCondition
 from monai.deploy.core import AppContext, Application
 from monai.deploy.core.domain import Image
 from monai.deploy.core.io_type import IOType
@@ -29,7 +30,10 @@ class SegmentationApp(Application):
         model = Path(context.model_path).resolve()
         context.models = None  # the operator loads a bundle's folder from bundle_path alone
         output = Path(context.output_path)
-        load = DICOMDataLoaderOperator(self, input_folder=Path(context.input_path), name="load")
+        once = CountCondition(self, 1)  # an operator without input runs again and again
+        load = DICOMDataLoaderOperator(
+            self, once, input_folder=Path(context.input_path), name="load"
+        )
         select = DICOMSeriesSelectorOperator(self, name="select")
         volume = DICOMSeriesToVolumeOperator(self, name="volume")
         segment = MonaiBundleInferenceOperator(
