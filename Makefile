@@ -3,6 +3,7 @@
 #                 TASK=Task07_Pancreas shows a task of the Decathlon instead
 # make test       the fast tests; make test-slow the others
 # make test-deploy   the application on MONAI Deploy, in an environment of its own
+# make gpu        checks your GPU in ten minutes; gpu.json has the results
 # make copies     writes what is generated from common/ into the bundles
 # make check      style, and that nothing generated was edited
 
@@ -28,7 +29,7 @@ FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
 FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"
 TASK_FLAGS = $(FLAGS_$(TASK))
 
-.PHONY: setup demo demo-btcv demo-task test test-slow test-deploy check copies format clean
+.PHONY: setup demo demo-btcv demo-task test test-slow test-deploy gpu check copies format clean
 
 setup: .venv/ready
 
@@ -99,6 +100,9 @@ $(DEPLOY)/ready: constraints.txt
 	  holoscan-cu13==4.6.0 holoscan-cli==5.0.0 wheel-axle-runtime tritonclient==2.73.0 python-rapidjson cupy-cuda13x
 	touch $(DEPLOY)/ready
 
+gpu: setup
+	python tools/benchmark gpu --output gpu.json
+
 check: setup
 	ruff check common bundles tools tests
 	ruff format --check common bundles tools tests
@@ -119,4 +123,4 @@ copies: setup
 	python tools/repo write_copies
 
 clean:
-	rm -rf demo build *.egg-info
+	rm -rf demo build *.egg-info .venv-deploy

@@ -19,6 +19,7 @@ from . import matching, objective, preprocessing_note
 from .architecture import Architecture, describe, read_architecture
 from .find_merging import decide, in_words
 from .layouts import Weights, read_weights
+from .onnx_note import add_note
 
 REMEDY = "docs/weights.md of btcv_segmentation lists what is taken."
 
@@ -169,4 +170,4 @@ def download(name: str) -> str:
     return f"{path}"
 
 
-COMMANDS = {"inspect": inspect, "convert": convert, "download": download}
+COMMANDS = {"inspect": inspect, "convert": convert, "download": download, "add_note": add_note}

@@ -85,13 +85,12 @@ def test_labels_equal_those_of_the_command(case, source, tmp_path):
     model, variables = bundle, {}
     if source == "torchscript":
         model, variables = tmp_path / "model.ts", {"PYTHONPATH": str(bundle)}
-        export = (
-            "--net_id network_def --ckpt_file models/model.pt --meta_file configs/metadata.json"
+        export = "ckpt_export network_to_export --config_file configs/inference.json"
+        python(
+            bundle,
+            *("-m", "monai.bundle", *export.split(), "--use_trace", "True", "--filepath", model),
+            *("--input_shape", "[1,1,64,64,32]"),
         )
-        export += (
-            " --config_file configs/inference.json --use_trace True --input_shape [1,1,64,64,32]"
-        )
-        python(bundle, "-m", "monai.bundle", "ckpt_export", *export.split(), "--filepath", model)
     deploy_python(
         "tools/deploy_app", "-i", series, "-o", tmp_path / "out", "-m", model, **variables
     )

@@ -5,6 +5,8 @@
     python tools/benchmark run --output_dir DIR --only encoder,pretrain,finetune
     python tools/benchmark parts
     python tools/benchmark floor
+    python tools/benchmark gpu --output gpu.json
+    python tools/benchmark gpu_table
 
 What `run` times, on one batch or CT that is in memory, but for crops, which are read from files:
 
@@ -20,7 +22,8 @@ our heads; in `crops` we read the compressed files that the reference reads. Gra
 is off on a CPU; on CUDA it is what our configs declare, and on for the reference as in the authors'
 commands for one GPU.
 
-`parts` times single choices of ours; `floor` prints the least time that a forward could take.
+`parts` times single choices of ours; `floor` prints the least time that a forward could take; `gpu`
+checks a GPU in ten minutes, and `gpu_table` writes its result into docs/performance.md.
 """
 
 import json
@@ -37,6 +40,8 @@ from common.cli.kinds import Count
 from common.errors import InputError
 from tools import ROOT
 
+from .gpu import gpu
+from .gpu_table import gpu_table
 from .parts import parts
 from .process import asked, measured, say
 from .report import agreement, row, table
@@ -147,4 +152,4 @@ def floor(feature_size: Count = 48, size: Edge = 96) -> None:
     print_floor(feature_size, size)
 
 
-COMMANDS = {"run": run, "parts": parts, "floor": floor}
+COMMANDS = {"run": run, "parts": parts, "floor": floor, "gpu": gpu, "gpu_table": gpu_table}

@@ -203,6 +203,7 @@ def train(
 JOBS = {
     "encoder": encoder,
     "pretrain": pretrain,
+    "recipe": pretrain,
     "finetune": finetune,
     "volume": volume,
     "weights": weights,

@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from statistics import median
+from threading import Timer
 
 from tools import ROOT
 
@@ -49,6 +51,10 @@ class Side:
             raise SystemExit(f"the process of {self.name} has failed; it says above why.")
         return json.loads(line)
 
+    def kill(self) -> None:
+        """Ends the process; who waits for its answer gets `SystemExit`."""
+        self.process.kill()
+
     def _write(self, line: str) -> None:
         try:
             self.process.stdin.write(line + "\n")
@@ -62,6 +68,32 @@ def asked(order: dict, line: str | None = None) -> dict:
     with Side(order) as side:
         found = side.answer()
         return side.ask(line) if line else found
+
+
+def tried(order: dict, limit_s: float, repetitions: int = 3) -> dict:
+    """Measures one order that may need more memory than there is.
+
+    Args:
+        order: as `Side` takes it; `memory_gb` limits what its process may use.
+        limit_s: after which the process is ended.
+        repetitions: after one that warms up.
+
+    Returns:
+        `seconds` (median) and `peak_bytes`, or `out_of_memory`: True.
+    """
+    with Side(order) as side:
+        timer = Timer(limit_s, side.kill)
+        timer.start()
+        try:
+            answers = [side.answer(), side.ask("warm up")]
+            while "out_of_memory" not in answers[-1] and len(answers) < 2 + repetitions:
+                answers.append(side.ask("go"))
+        finally:
+            timer.cancel()
+    if "out_of_memory" in answers[-1]:
+        return {"out_of_memory": True}
+    seconds = median(answer["seconds"] for answer in answers[2:])
+    return {"seconds": seconds, "peak_bytes": answers[-1]["peak_bytes"]}
 
 
 def measured(orders: list[dict], repetitions: int) -> tuple[dict[str, dict], dict]:
@@ -94,10 +126,16 @@ def work() -> None:
     """Runs a side's process: reads orders, and answers."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever libraries print must not look like an answer
-    from . import crops, ours, reference, worker  # here: the parent stays small and starts at once
+    from . import (
+        crops,
+        narrow_heads,
+        ours,
+        reference,
+        worker,
+    )  # here: the parent stays small and starts at once
 
     order = json.loads(sys.stdin.readline())
-    own = (ours.JOBS | crops.JOBS).get(order["task"])
+    own = (ours.JOBS | crops.JOBS | narrow_heads.JOBS).get(order["task"])
     build = own if order["side"] == "ours" else reference.build
     worker.serve(order, build, answers)
 

@@ -1,6 +1,7 @@
 """Shares the pipe, time, memory and inputs between both sides of tools/benchmark."""
 
 import json
+import math
 import os
 import platform
 import resource
@@ -48,18 +49,27 @@ def serve(order: dict, build: Callable[[dict], Job] | None, answers: TextIO) -> 
         build: makes the job of the order; None for an order that asks for the versions alone.
         answers: one line of JSON for each line read.
     """
+    is_cuda, peak = order["device"] == "cuda", 0
+    if is_cuda and "memory_gb" in order:
+        limit_gpu_memory(order["memory_gb"])
     job = build(order) if build else None
     _send(answers, facts())
-    is_cuda, peak = order["device"] == "cuda", 0
     for line in sys.stdin:
         is_warm_up = line.strip() == WARM_UP
         run = job.warm_up if is_warm_up and job.warm_up else job.step
         started = perf_counter()
-        result = run()
-        if is_cuda:
-            torch.cuda.synchronize()
+        try:
+            result = run()
+            if is_cuda:
+                torch.cuda.synchronize()
+        except torch.OutOfMemoryError:
+            _send(answers, {"out_of_memory": True})
+            continue
         seconds = (perf_counter() - started) / job.count
         peak = max(peak, peak_bytes(order["device"]))  # handlers may reset what CUDA reports
+        if not is_cuda and peak > order.get("memory_gb", math.inf) * 1e9:  # a CPU has no such limit
+            _send(answers, {"out_of_memory": True})
+            continue
         if isinstance(result, Tensor) and not is_warm_up:
             labels = result.cpu().numpy().astype(np.uint8)[0]
             np.save(Path(order["folder"], f"{order['side']}.npy"), labels)
@@ -77,6 +87,12 @@ def peak_bytes(device: str) -> int:
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def limit_gpu_memory(gb: float) -> None:
+    """Lets this process allocate at most that many 1e9 bytes of the GPU."""
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(1.0, gb * 1e9 / total))
 
 
 def facts() -> dict:

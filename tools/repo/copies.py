@@ -59,10 +59,12 @@ def scripts_of(root: Path, bundle: str) -> dict[Path, str]:
 
 
 def configs_of(root: Path, bundle: str) -> dict[Path, str]:
-    """Makes a segmentation bundle's configs: the workflow, specialised to its default task."""
+    """Makes a segmentation bundle's configs, specialised to its default task, and shared pages."""
     configs = root / "bundles" / bundle / "configs"
     texts = workflow_configs(root, configs / f"tasks/{DEFAULT_TASKS[bundle]}.json")
-    return {configs / name: text for name, text in texts.items()}
+    pages = (root / "common/docs").glob("*.md")
+    docs = {root / "bundles" / bundle / "docs" / page.name: page.read_text() for page in pages}
+    return docs | {configs / name: text for name, text in texts.items()}
 
 
 def workflow_configs(root: Path, task: Path) -> dict[str, str]:

@@ -19,7 +19,10 @@ from .task_metadata import channel_names, metadata, title
 
 SOURCE = "msd_tasks"
 README = Path(__file__).with_name("task_readme.md")
-COPIED = ("LICENSE", "large_files.yml", "docs/data_license.txt", "configs/logging.conf")
+COPIED = (
+    *("LICENSE", "large_files.yml", "docs/data_license.txt", "docs/export.md"),
+    "configs/logging.conf",
+)
 IGNORED = shutil.ignore_patterns("__pycache__", *(f"{n}.py" for n in MOVED_COMMANDS[SOURCE]))
 START = {
     "CT": ("from a pre-trained encoder", " --pretrained pretrained/model_swinvit.pt"),

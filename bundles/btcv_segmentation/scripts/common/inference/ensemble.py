@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..weights.load import load_state, network_state
 from ..weights.preprocessing_note import merging_in
+from .exported_network import ExportedNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -57,16 +58,24 @@ class EnsembleInferer(Inferer):
         """Reads the members from checkpoints; the network loads a single one at once.
 
         Args:
-            network: the weights must fit it.
+            network: the weights must fit it; an `ExportedNetwork` reads its own file.
             ckpt_path: see `member_paths`.
             trained_with: spacing and intensity range of this run; see `load.network_state`.
             allow_other_merging: see `load.network_state`.
 
         Raises:
             InputError: there is no member, or one is missing, damaged, does not fit, or has another
-                patch merging than the first.
+                patch merging than the first; or there are several exported networks.
         """
         paths = member_paths(ckpt_path)
+        if isinstance(network, ExportedNetwork):
+            if len(paths) > 1:
+                raise InputError(
+                    f"--ckpt_path names {len(paths)} exported networks, and a run takes one; an "
+                    "ensemble is of files with weights, by configs/inference.json alone."
+                )
+            network.load(paths[0], trained_with)
+            return
         states = [network_state(path, network, trained_with, allow_other_merging) for path in paths]
         kinds = [merging_in(state) for state in states]
         for path, kind in zip(paths, kinds):

@@ -29,22 +29,8 @@ def check_network(
         InputError: a tensor is missing, unknown or of another shape, or the file's note has another
             task, labels, objective, spacing or intensity range.
     """
-    other_task = preprocessing_note.describe_other_task(
-        weights.trained_with or {}, trained_with or {}
-    )
-    if other_task:
-        raise InputError(
-            f"{weights.path} was trained {other_task}; give the config of its task, or other "
-            "weights by --ckpt_path."
-        )
-    other_objective = objective.describe_other_objective(
-        weights.trained_with or {}, trained_with or {}
-    )
-    if other_objective:
-        raise InputError(
-            f"{weights.path} was pre-trained {other_objective}, or give other weights by "
-            "--ckpt_path."
-        )
+    note = weights.trained_with or {}
+    check_purpose(weights.path, note, trained_with or {})
     path, of_network = weights.path, read_architecture(network_tensors)
     mismatch = describe_architecture_mismatch(
         read_architecture(weights.tensors),
@@ -58,15 +44,49 @@ def check_network(
     problem = matching.describe_tensor_mismatch(file_tensors, network_tensors)
     if problem:
         raise InputError(f"{path} does not fit this network: {problem}; {remedy}")
-    if trained_with and weights.trained_with:
-        mismatch = preprocessing_note.describe_preprocessing_mismatch(
-            weights.trained_with, trained_with
+    check_preprocessing(path, note, trained_with or {})
+
+
+def check_purpose(path: str, of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> None:
+    """Refuses a file whose note names another task, labels or objective than this run's.
+
+    Args:
+        path: the file, for the sentence.
+        of_file, of_run: notes of `preprocessing_note`; what one of them lacks is not compared.
+
+    Raises:
+        InputError: as above.
+    """
+    other_task = preprocessing_note.describe_other_task(of_file, of_run)
+    if other_task:
+        raise InputError(
+            f"{path} was trained {other_task}; give the config of its task, or other "
+            "weights by --ckpt_path."
         )
-        if mismatch:
-            raise InputError(
-                f"{path} was trained with {mismatch}; give the settings of its training, or other "
-                "weights by --ckpt_path."
-            )
+    other_objective = objective.describe_other_objective(of_file, of_run)
+    if other_objective:
+        raise InputError(
+            f"{path} was pre-trained {other_objective}, or give other weights by --ckpt_path."
+        )
+
+
+def check_preprocessing(path: str, of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> None:
+    """Refuses a file whose note has another spacing or intensity range than this run.
+
+    Args:
+        path, of_file, of_run: see `check_purpose`.
+
+    Raises:
+        InputError: as above.
+    """
+    if not of_file or not of_run:
+        return
+    mismatch = preprocessing_note.describe_preprocessing_mismatch(of_file, of_run)
+    if mismatch:
+        raise InputError(
+            f"{path} was trained with {mismatch}; give the settings of its training, or other "
+            "weights by --ckpt_path."
+        )
 
 
 def check_encoder(

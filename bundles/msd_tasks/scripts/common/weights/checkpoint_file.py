@@ -102,7 +102,10 @@ def _explain_failure(path: str, error: str, remedy: str) -> str:
         return damaged
     members = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
     if any(name.endswith("/constants.pkl") for name in members):
-        return "is a TorchScript program, not weights; give the model.pt that it was made from."
+        return (
+            "is a TorchScript program, not weights; give the model.pt that it was made from, or "
+            "add configs/inference_torchscript.json to the config files."
+        )
     if any(name.endswith("/data.pkl") for name in members):
         return damaged
     if start.startswith(b"version https://git-lfs"):

@@ -8,6 +8,7 @@ same key and value (the bias of the projection), so one key stands for all paddi
 position bias is the log-sum-exp of their biases.
 """
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -128,4 +129,17 @@ def _position_index(
     rows = np.ravel_multi_index(tuple(steps), tuple(2 * size - 1 for size in table_window))
     with torch.inference_mode(False):
         between, to_padding = rows[:, inside], rows[:, padding]
-        return torch.tensor(between, device=device), torch.tensor(to_padding, device=device)
+        return _constant(between, device), _constant(to_padding, device)
+
+
+def _constant(rows: np.ndarray, device: torch.device) -> Tensor:
+    """Makes a tensor of row numbers; a trace on the CPU keeps no device, so its file runs on any.
+
+    `torch.tensor` would leave a move to the CPU in the trace, which fails where the rest is on
+    CUDA.
+    """
+    if torch.jit.is_tracing() and device.type == "cpu":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            return torch.from_numpy(rows)
+    return torch.tensor(rows, device=device)
