@@ -4,24 +4,8 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 from monai.deploy.operators.dicom_seg_writer_operator import SegmentDescription
-from pydicom.sr.codedict import Code, codes
 
-# SNOMED CT, from pydicom's dictionary of the standard's context groups
-STRUCTURES = {
-    "spleen": codes.SCT.Spleen,
-    "right kidney": codes.SCT.Kidney,
-    "left kidney": codes.SCT.Kidney,
-    "gallbladder": codes.SCT.Gallbladder,
-    "esophagus": codes.SCT.Esophagus,
-    "liver": codes.SCT.Liver,
-    "stomach": codes.SCT.Stomach,
-    "aorta": codes.SCT.Aorta,
-    "inferior vena cava": codes.SCT.InferiorVenaCava,
-    "pancreas": codes.SCT.Pancreas,
-    "right adrenal gland": codes.SCT.AdrenalGland,
-    "left adrenal gland": codes.SCT.AdrenalGland,
-}
-TUMOURS = ("tumour", "cancer")
+from .codes import choose_codes
 
 
 def read_metadata(model: Path) -> dict:
@@ -40,8 +24,6 @@ def read_metadata(model: Path) -> dict:
 def describe_segments(metadata: dict) -> list[SegmentDescription]:
     """Describes each label but the background, in the order of the label numbers.
 
-    A label without a code of its own gets the general "anatomical structure", a tumour "neoplasm".
-
     Args:
         metadata: of the bundle; `network_data_format.outputs.pred.channel_def` gives the labels.
     """
@@ -51,15 +33,7 @@ def describe_segments(metadata: dict) -> list[SegmentDescription]:
 
 
 def _describe(name: str, metadata: dict) -> SegmentDescription:
-    tumour = any(word in name.lower() for word in TUMOURS)
-    category = (
-        Code("49755003", "SCT", "Morphologically Abnormal Structure")
-        if tumour
-        else Code("123037004", "SCT", "Anatomical Structure")
-    )
-    kind = (
-        Code("108369006", "SCT", "Neoplasm") if tumour else STRUCTURES.get(name.lower(), category)
-    )
+    category, kind = choose_codes(name)
     return SegmentDescription(
         segment_label=name,
         segmented_property_category=category,
