@@ -3,6 +3,7 @@
 #                 TASK=Task07_Pancreas shows a task of the Decathlon instead
 # make test       the fast tests; make test-slow the others
 # make test-label   a MONAI Label server with both segmentation bundles, in an environment of its own
+# make test-deploy   the application on MONAI Deploy, in an environment of its own
 # make gpu        checks your GPU in ten minutes; gpu.json has the results
 # make release-check  builds a release into build/release and verifies every zip
 # make copies     writes what is generated from common/ into the bundles
@@ -30,8 +31,8 @@ FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
 FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"
 TASK_FLAGS = $(FLAGS_$(TASK))
 
-.PHONY: setup demo demo-btcv demo-task test test-slow test-label release-check gpu check copies \
-  format clean
+.PHONY: setup demo demo-btcv demo-task test test-slow test-label test-deploy release-check gpu \
+  check copies format clean
 
 setup: .venv/ready
 
@@ -109,6 +110,21 @@ $(LABEL)/ready: constraints.txt
 	  $(LABEL)/lib/python3*/site-packages/torchvision/_meta_registrations.py
 	touch $(LABEL)/ready
 
+# The SDK's environment lies beside .venv; its requirements contradict constraints.txt, so the SDK
+# and its own parts come without theirs. `import monai` there needs CUDA's runtime, also on a CPU.
+DEPLOY = $(CURDIR)/.venv-deploy
+test-deploy: setup $(DEPLOY)/ready
+	ulimit -s 32768; LD_LIBRARY_PATH=$$(dirname $$(find $(DEPLOY) -name 'libcudart.so*' | head -1)) \
+	  DEPLOY_PYTHON=$(DEPLOY)/bin/python python -m pytest -m deploy tests/deploy
+
+$(DEPLOY)/ready: constraints.txt
+	$(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/pip install --quiet --constraint constraints.txt torch monai==1.6.1 "pydicom>=3" nibabel einops \
+	  nvidia-cuda-runtime SimpleITK pyjpegls typeguard colorama psutil pyyaml geventhttpclient aiohttp grpcio protobuf ml_dtypes pillow requests cloudpickle cuda-bindings
+	$(DEPLOY)/bin/pip install --quiet --no-deps --constraint constraints.txt monai-deploy-app-sdk==4.0.0 highdicom==0.28.2 \
+	  holoscan-cu13==4.6.0 holoscan-cli==5.0.0 wheel-axle-runtime tritonclient==2.73.0 python-rapidjson cupy-cuda13x
+	touch $(DEPLOY)/ready
+
 gpu: setup
 	python tools/benchmark gpu --output gpu.json
 
@@ -136,4 +152,4 @@ copies: setup
 	python tools/repo write_copies
 
 clean:
-	rm -rf demo build *.egg-info .venv-label
+	rm -rf demo build *.egg-info .venv-label .venv-deploy

@@ -131,14 +131,22 @@ def test_network_takes_and_gives_what_the_metadata_says(name, config, load_scrip
     )
 
 
-def test_serving_needs_no_package_of_training(tmp_path):
-    """All that `inference.json` names is imported without them, DICOM's readers included."""
+@pytest.mark.parametrize("names", [["btcv_segmentation", "msd_tasks"], ["pretrain_ssl"]])
+def test_serving_needs_no_package_of_training(names, tmp_path):
+    """All that `inference.json` names is imported without them, DICOM's readers included.
+
+    A segmentation is served without ignite, tqdm, fire and scipy too.
+    """
+    segmentation = names != ["pretrain_ssl"]
     code = f"""
 import importlib, re, sys
 from pydoc import locate
-for package in ("tensorboard", "matplotlib", "pandas", "pydicom", "gdcm", "SimpleITK"):
+absent = ["tensorboard", "matplotlib", "pandas", "pydicom", "gdcm", "SimpleITK"]
+if {segmentation}:
+    absent += ["ignite", "tqdm", "fire", "scipy"]
+for package in absent:
     sys.modules[package] = None  # as if it were not installed
-for name in {NAMES}:
+for name in {names}:
     bundle = {str(BUNDLES)!r} + "/" + name
     for module in [m for m in sys.modules if m.split(".")[0] == "scripts"]:
         del sys.modules[module]
@@ -154,5 +162,5 @@ for name in {NAMES}:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()] == NAMES
+    assert [line.split()[0] for line in done.stdout.splitlines()] == names
     assert all(int(count) >= 5 for count in re.findall(r" (\d+)", done.stdout))

@@ -7,8 +7,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fire.parser import DefaultParseValue
-
 # Arguments of `monai.bundle run` itself, and those that its `--tracking` reads.
 RUN_ARGUMENTS = {
     *("run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file"),
@@ -60,9 +58,15 @@ def _is_flag(argument: str) -> bool:
     return re.match("--|-[a-zA-Z]", argument) is not None  # -1 is a number
 
 
+def _read_value(word: str) -> Any:
+    from fire.parser import DefaultParseValue  # a server has no command line and needs no fire
+
+    return DefaultParseValue(word)
+
+
 def flags() -> dict[str, Any]:
     """Reads the flags of the command line and of its `--args_file`, values as fire reads them."""
-    values = {name: DefaultParseValue(word) for name, word in typed_flags().items()}
+    values = {name: _read_value(word) for name, word in typed_flags().items()}
     if "args_file" not in values:
         return values
     from monai.bundle import ConfigParser  # takes seconds, and the other commands do without
@@ -83,7 +87,7 @@ def layers() -> list[Layer]:
         files = files.split(",")
     sources = {str(file): ConfigParser.load_config_file(file) for file in ensure_tuple(files)}
     in_file = {name: value for name, value in values.items() if name not in words}
-    typed = {name: DefaultParseValue(word) for name, word in words.items()}
+    typed = {name: _read_value(word) for name, word in words.items()}
     return [
         *(Layer(file, content, {}) for file, content in sources.items()),
         Layer(str(values.get("args_file", "the args file")), _without_run_arguments(in_file), {}),

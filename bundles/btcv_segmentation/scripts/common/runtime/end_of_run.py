@@ -1,13 +1,21 @@
 # generated from common/runtime/end_of_run.py, do not edit: `make copies`
 """Ends a run with its peak memory, and repeats the lines that a long run has moved out of sight."""
 
+from __future__ import annotations
+
 import logging
+from typing import TYPE_CHECKING
 
 import torch
-from ignite.engine import Engine, Events
+from monai.utils import optional_import
 
 from .distributed import is_main_process
 from .memory import peak_memory
+
+if TYPE_CHECKING:
+    from ignite.engine import Engine
+
+Events, _ = optional_import("ignite.engine", name="Events")  # serving does without ignite
 
 logger = logging.getLogger(__name__)
 

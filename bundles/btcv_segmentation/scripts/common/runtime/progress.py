@@ -1,10 +1,18 @@
 # generated from common/runtime/progress.py, do not edit: `make copies`
 """Shows the progress of an engine, and its metrics."""
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from ignite.engine import Engine, Events
-from tqdm import tqdm
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from monai.utils import optional_import
+
+if TYPE_CHECKING:
+    from ignite.engine import Engine
+
+Events, _ = optional_import("ignite.engine", name="Events")  # serving does without ignite
+tqdm, _ = optional_import("tqdm", name="tqdm")
 
 
 class ProgressBar:
@@ -17,7 +25,7 @@ class ProgressBar:
 
     def __init__(self, unit: str, per_iteration: int = 1) -> None:
         self.unit, self.per_iteration = unit, per_iteration
-        self.bar: tqdm | None = None
+        self.bar: Any = None
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)

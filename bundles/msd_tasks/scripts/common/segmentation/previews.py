@@ -1,14 +1,22 @@
 # generated from common/segmentation/previews.py, do not edit: `make copies`
 """Draws pictures for TensorBoard: image, reference and prediction side by side."""
 
+from __future__ import annotations
+
 import colorsys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from ignite.engine import Engine, Events
+from monai.utils import optional_import
 from torch import Tensor
 
 from ..runtime.distributed import is_main_process
+
+if TYPE_CHECKING:
+    from ignite.engine import Engine
+
+Events, _ = optional_import("ignite.engine", name="Events")  # serving does without ignite
 
 GOLDEN_RATIO = 0.618  # turns of the hue between classes: neighbours in number look different
 OPACITY = 0.5
