@@ -198,6 +198,4 @@ def _start_from_scratch(network: nn.Module) -> None:
     if not started_from_shell():  # MONAI Label lets a handler of the trainer load them, after this
         logger.info(f"weights: those that the server loads, or else from scratch, {merging}")
         return
-    logger.info(
-        f"weights: from scratch, {merging} (--pretrained gives an encoder to start from)"
-    )
+    logger.info(f"weights: from scratch, {merging} (--pretrained gives an encoder to start from)")
