@@ -205,8 +205,8 @@ def test_every_flag_of_a_study_is_declared(path, tmp_path):
         ("merging_demo", 2 * 2 * 3, 2 * 3 + 12),
         ("merging_recovery_demo", 2 * 3 * 3, 3 + 2 * 18),
         ("pilot_demo", 2 * 2 * 2 + 1, 2 * 9),
-        ("objectives", 6 * (9 + 3 + 3 + 3), 5 * 2 + 2 * 108),
-        ("objectives_demo", 6 * (9 + 3 + 3 + 3), 5 * 2 + 2 * 108),
+        ("objectives", 6 * (9 + 3 + 3) + 5 * 3, 5 * 2 + 2 * 105),
+        ("objectives_demo", 6 * (9 + 3 + 3) + 5 * 3, 5 * 2 + 2 * 105),
     ],
 )
 def test_size_of_each_study_and_where_its_commands_write(name, runs, steps):
