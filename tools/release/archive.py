@@ -53,7 +53,7 @@ def unpack(path: Path, folder: Path) -> tuple[Path, list[str]]:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             damaged = archive.testzip()
-            outside = [e.filename for e in entries if ".." in e.filename or e.filename[0] in "/\\"]
+            outside = [e.filename for e in entries if is_outside(e.filename)]
             if damaged or outside:
                 raise InputError(
                     f"{path} is damaged or not safe to unpack ({damaged or outside[0]}); download "
@@ -70,6 +70,12 @@ def unpack(path: Path, folder: Path) -> tuple[Path, list[str]]:
             "bundle's; build it by `python tools/release build`."
         )
     return folder / tops.pop(), links
+
+
+def is_outside(name: str) -> bool:
+    """Tells whether a name in a zip leads out of the folder that it is unpacked in, or nowhere."""
+    parts = name.replace("\\", "/").split("/")
+    return parts[0] == "" or ".." in parts
 
 
 def checksum(path: Path, kind: str = "sha256") -> str:

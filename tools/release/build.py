@@ -65,7 +65,12 @@ def build(
             write_release(bundles, made, address)
             if target.exists():
                 target.rename(old)
-            made.rename(target)
+            try:
+                made.rename(target)
+            except OSError:
+                if old.exists():  # the temporary folder, and the older release in it, will go
+                    old.rename(target)
+                raise
     if address is None:
         print("model_info.json is left out, since it holds URLs; --address gives them.")
     size_mb = sum(path.stat().st_size for path in target.glob("*.zip")) / 1e6

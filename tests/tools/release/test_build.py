@@ -13,6 +13,7 @@ from helpers import ROOT
 
 from common.cli.commands import run
 from tools.release import build as build_module
+from tools.release.archive import is_outside
 from tools.release.commands import COMMANDS
 from tools.release.files import tracked_files
 
@@ -143,3 +144,17 @@ def test_weights_of_another_network_are_refused(checkout, tmp_path):
     with pytest.raises(SystemExit, match="does not hold the demo's network"):
         build(tmp_path / "dist", "--root", checkout, "--demo_weights", tmp_path / "other.pt")
     assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "leads_out"),
+    [
+        ("bundle/configs/a..b.json", False),
+        ("bundle/../x", True),
+        ("/x", True),
+        ("\\x", True),
+        ("", True),
+    ],
+)
+def test_names_that_lead_out_of_a_zip(name, leads_out):
+    assert is_outside(name) == leads_out
