@@ -15,7 +15,7 @@ from bundle_runs import copy_bundle, python, run
 from helpers import BUNDLES
 
 from tools.phantom import case_rng, phantom_ct
-from tools.phantom.dicom import write_series
+from tools.phantom.dicom import phantom_tags, write_series
 from tools.repo.task_bundle import task_bundle
 
 pytestmark = pytest.mark.deploy
@@ -73,7 +73,8 @@ def case(request, tmp_path_factory) -> tuple[Path, Path, nib.Nifti1Image]:
     folder = tmp_path_factory.mktemp("deploy")
     bundle = small_bundle(request.param, folder / "bundles")
     hu, _ = phantom_ct(case_rng(3, "btcv", 1), (52, 40, 44), (6.0, 6.0, 6.0))
-    write_series(folder / "ct", hu, (6.0, 6.0, 6.0))
+    spacing_mm = (6.0, 6.0, 6.0)
+    write_series(folder / "ct", hu, spacing_mm, **phantom_tags(spacing_mm))
     run(bundle, "inference", "--dataset_dir", folder / "ct", "--output_dir", folder / "out")
     (path,) = (folder / "out").rglob("*_seg.nii.gz")
     return bundle, folder / "ct", nib.load(path)

@@ -118,11 +118,20 @@ def corpus(
         image, _ = draw_case(rng, task, spacing_mm, variation)
         patient = f"patient_{number:04d}"
         if dicom:
-            from .dicom import write_series  # pydicom is not needed for anything else here
+            from .dicom import (
+                phantom_tags,
+                write_series,
+            )  # pydicom is not needed for anything else here
 
             upright = nib.as_closest_canonical(image)
             hu, spacing = np.asarray(upright.dataobj), upright.header.get_zooms()
-            write_series(folder / patient / "study_1/series_2", hu, spacing, PatientID=patient)
+            write_series(
+                folder / patient / "study_1/series_2",
+                hu,
+                spacing,
+                **phantom_tags(spacing),
+                PatientID=patient,
+            )
         else:
             write(folder / patient / names[(number - 1) % len(names)], image.to_filename)
 

@@ -8,21 +8,29 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 INTERCEPT = -1024  # what is stored is HU from there, as most scanners do
-# What a DICOM segmentation copies from its images; nobody takes these for a patient's.
-PHANTOM_TAGS = {
-    "PatientName": "Phantom^Generated",
-    "PatientBirthDate": "",
-    "PatientSex": "O",
-    "StudyDate": "20000101",
-    "StudyTime": "120000",
-    "StudyID": "1",
-    "StudyDescription": "generated phantom",
-    "AccessionNumber": "",
-    "ReferringPhysicianName": "",
-    "SeriesNumber": 1,
-    "SeriesDescription": "generated phantom, no patient",
-    "Manufacturer": "phantom",
-}
+
+
+def phantom_tags(spacing_mm: tuple[float, float, float]) -> dict[str, object]:
+    """Returns the tags that a DICOM segmentation copies from its images, as of no patient.
+
+    They are no default of `write_series`, since anonymous archives lack them and are read as well.
+    """
+    return {
+        "PatientName": "Phantom^Generated",
+        "PatientBirthDate": "",
+        "PatientSex": "O",
+        "StudyDate": "20000101",
+        "StudyTime": "120000",
+        "StudyID": "1",
+        "StudyDescription": "generated phantom",
+        "AccessionNumber": "",
+        "ReferringPhysicianName": "",
+        "SeriesNumber": 1,
+        "SeriesDescription": "generated phantom, no patient",
+        "Manufacturer": "phantom",
+        "SliceThickness": spacing_mm[2],
+        "FrameOfReferenceUID": generate_uid(),
+    }
 
 
 def write_series(
@@ -47,17 +55,13 @@ def write_series(
     """
     folder.mkdir(parents=True, exist_ok=True)
     planes = hu[::-1, ::-1].transpose(2, 1, 0)  # (Z, rows, columns), LPS
-    uids = {
-        "SeriesInstanceUID": generate_uid(),
-        "StudyInstanceUID": generate_uid(),
-        "FrameOfReferenceUID": generate_uid(),
-    }
+    uids = {"SeriesInstanceUID": generate_uid(), "StudyInstanceUID": generate_uid()}
     angle, paths = np.radians(tilt_degrees), []
     for number, plane in enumerate(planes):
         dataset = _slice(plane, spacing_mm)
         dataset.ImagePositionPatient = [0, 0, float(number * spacing_mm[2])]
         dataset.ImageOrientationPatient = [1, 0, 0, 0, float(np.cos(angle)), float(np.sin(angle))]
-        defaults = PHANTOM_TAGS | {"PatientID": "patient", "InstanceNumber": number + 1} | uids
+        defaults = {"PatientID": "patient", "InstanceNumber": number + 1} | uids
         for tag, value in (defaults | tags).items():
             setattr(dataset, tag, value)
             if value is None:
@@ -82,7 +86,6 @@ def _slice(plane: np.ndarray, spacing_mm) -> Dataset:
     dataset.HighBit, dataset.PixelRepresentation = 15, 0
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.PixelSpacing = [float(spacing_mm[1]), float(spacing_mm[0])]
-    dataset.SliceThickness = float(spacing_mm[2])
     dataset.RescaleSlope, dataset.RescaleIntercept = 1, INTERCEPT
     dataset.PixelData = (np.maximum(plane, INTERCEPT) - INTERCEPT).astype(np.uint16).tobytes()
     return dataset
