@@ -1,6 +1,7 @@
 """Exports by MONAI's own commands, and inference from the exported files."""
 
 import json
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -9,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 from bundle_runs import copy_bundle, last_line, python_here, run_here
-from helpers import import_scripts
+from helpers import forget_scripts, import_scripts
 from monai.bundle import ConfigParser
 
 FILES = ["configs/inference.json", "configs/demo.json"]
@@ -21,7 +22,10 @@ SEEN = "(trained with this spacing and intensity range)"
 def exported(tmp_path_factory) -> Path:
     """A bundle with a small network's model.pt, exported to TorchScript as docs/export.md does."""
     bundle = copy_bundle("btcv_segmentation", tmp_path_factory.mktemp("export"))
-    save_weights(bundle)
+    with pytest.MonkeyPatch.context() as patch:  # no fixture of a test restores this module's path
+        patch.setattr(sys, "path", sys.path.copy())
+        save_weights(bundle)
+        forget_scripts()
     export(bundle, "ckpt_export")
     return bundle
 
