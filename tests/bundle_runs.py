@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import gc
 import io
+import json
 import logging
 import os
 import random
@@ -198,6 +199,38 @@ def copy_bundle(name: str, folder: Path) -> Path:
         return {*names} & {*outputs, "__pycache__"}
 
     return Path(shutil.copytree(source, folder / name, ignore=ignored))
+
+
+SMALL = {"spacing_mm": [6.0, 6.0, 6.0], "patch_size": [64, 64, 32]}
+SMALL_NETWORK = {"feature_size": 12, "depths": [1, 1, 1, 1], "window_size": [4, 4, 4]}
+SEEDED_WEIGHTS = """
+import sys, torch
+from monai.bundle import ConfigParser
+sys.path.insert(0, ".")
+parser = ConfigParser()
+parser.read_config("configs/inference.json")
+torch.manual_seed(7)
+torch.save(parser.get_parsed_content("network_def").state_dict(), "models/model.pt")
+"""
+
+
+def make_small(bundle: Path, **train) -> Path:
+    """Gives a copied segmentation bundle the demo's network and seeded weights, without overlay.
+
+    A server reads a bundle's own inference.json and train.json alone.
+
+    Args:
+        bundle: its folder, changed; returned.
+        train: further knobs of train.json.
+    """
+    for name, knobs in (("inference", {"merging": "current"}), ("train", train)):
+        path = bundle / f"configs/{name}.json"
+        config = json.loads(path.read_text()) | SMALL | knobs
+        config["network_def"] |= SMALL_NETWORK
+        path.write_text(json.dumps(config))
+    (bundle / "models").mkdir(exist_ok=True)
+    python(bundle, "-c", SEEDED_WEIGHTS)
+    return bundle
 
 
 @pytest.fixture(scope="session")

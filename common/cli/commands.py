@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import select
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -47,9 +48,18 @@ def run(
         sys.stdout.flush()
     except InputError as mistake:
         raise SystemExit(f"error: {mistake}") from None
-    except BrokenPipeError:  # `… | head` has read enough
+    except BrokenPipeError:  # `… | head` has read enough, or it is a pipe of the command's own
+        if not _is_output_closed():
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains
         raise SystemExit(OUTPUT_CLOSED) from None
+
+
+def _is_output_closed() -> bool:
+    """Tells whether standard output is a pipe that nobody reads any more."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # of a closed pipe it tells without being asked
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def understand(

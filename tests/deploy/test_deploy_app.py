@@ -11,7 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from bundle_runs import copy_bundle, python, run
+from bundle_runs import copy_bundle, make_small, python, run
 from helpers import BUNDLES
 
 from tools.phantom import case_rng, phantom_ct
@@ -20,15 +20,6 @@ from tools.repo.task_bundle import task_bundle
 
 pytestmark = pytest.mark.deploy
 REPOSITORY = BUNDLES.parent
-SEEDED_WEIGHTS = """
-import sys, torch
-from monai.bundle import ConfigParser
-sys.path.insert(0, ".")
-parser = ConfigParser()
-parser.read_config("configs/inference.json")
-torch.manual_seed(7)
-torch.save(parser.get_parsed_content("network_def").state_dict(), "models/model.pt")
-"""
 READ_SEG = """
 import sys, highdicom, numpy
 seg = highdicom.seg.segread(sys.argv[1])
@@ -51,20 +42,13 @@ def deploy_python(*arguments, **variables) -> None:
 
 
 def small_bundle(name: str, folder: Path) -> Path:
-    """A bundle with the demo's network, set in its own inference.json, and seeded weights."""
+    """A bundle of the repository, or of a task, with the demo's network and seeded weights."""
     if name == "btcv_segmentation":
         bundle = copy_bundle(name, folder)
     else:
         task_bundle(name, str(folder))
         (bundle,) = folder.iterdir()
-    path = bundle / "configs" / "inference.json"
-    config = json.loads(path.read_text())
-    config |= {"spacing_mm": [6.0, 6.0, 6.0], "patch_size": [64, 64, 32], "merging": "current"}
-    config["network_def"] |= {"feature_size": 12, "depths": [1, 1, 1, 1], "window_size": [4, 4, 4]}
-    path.write_text(json.dumps(config))
-    (bundle / "models").mkdir(exist_ok=True)
-    python(bundle, "-c", SEEDED_WEIGHTS)
-    return bundle
+    return make_small(bundle)
 
 
 @pytest.fixture(scope="module", params=["btcv_segmentation", "Task09_Spleen"])

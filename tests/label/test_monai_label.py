@@ -21,24 +21,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK
-from bundle_runs import copy_bundle, python, run
+from bundle_runs import copy_bundle, make_small, run
 from helpers import BUNDLES
 
 from tools.phantom.dicom import write_series
 
 pytestmark = pytest.mark.label
 NAMES = ("btcv_segmentation", "msd_tasks")
-SIZES = {"spacing_mm": [6.0, 6.0, 6.0], "patch_size": [64, 64, 32]}
-NETWORK = {"feature_size": 12, "depths": [1, 1, 1, 1], "window_size": [4, 4, 4]}
-SEEDED_WEIGHTS = """
-import sys, torch
-from monai.bundle import ConfigParser
-sys.path.insert(0, ".")
-parser = ConfigParser()
-parser.read_config("configs/inference.json")
-torch.manual_seed(7)
-torch.save(parser.get_parsed_content("network_def").state_dict(), "models/model.pt")
-"""
 
 
 class Server:
@@ -111,28 +100,11 @@ def server(tmp_path_factory, phantoms) -> Iterator[Server]:
     )
     app, studies = folder / "apps/monaibundle", folder / "studies"
     for name in NAMES:
-        small_bundle(name, app / "model")
+        bundle = copy_bundle(name, app / "model")
+        make_small(bundle, batch_size=2, crops_per_volume=1, num_workers=0, learning_rate=3e-3)
     make_studies(phantoms / "btcv", studies)
     with running(command, app, studies) as url:
         yield Server(url, app, studies)
-
-
-def small_bundle(name: str, folder: Path) -> Path:
-    """A bundle with the demo's network in its own configs, and seeded weights."""
-    bundle = copy_bundle(name, folder)
-    for config in ("inference", "train"):
-        path = bundle / f"configs/{config}.json"
-        content = json.loads(path.read_text()) | SIZES
-        content["network_def"] |= NETWORK
-        if config == "train":
-            content |= {"batch_size": 2, "crops_per_volume": 1, "num_workers": 0}
-            content |= {"learning_rate": 3e-3}
-        else:
-            content["merging"] = "current"
-        path.write_text(json.dumps(content))
-    (bundle / "models").mkdir(exist_ok=True)
-    python(bundle, "-c", SEEDED_WEIGHTS)
-    return bundle
 
 
 def make_studies(phantoms: Path, studies: Path) -> None:

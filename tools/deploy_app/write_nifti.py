@@ -6,6 +6,8 @@ import nibabel as nib
 import numpy as np
 from monai.deploy.core import Fragment, Operator, OperatorSpec
 
+from common.atomic_write import replacing
+
 
 class NiftiWriterOperator(Operator):
     """Writes labels as NIfTI with the affine of the series; the SDK has no such operator.
@@ -28,5 +30,6 @@ class NiftiWriterOperator(Operator):
     def compute(self, op_input, op_output, context) -> None:
         affine = np.asarray(op_input.receive("image").metadata()["affine"], dtype=float)
         labels = op_input.receive("pred").asnumpy()  # (Z, Y, X)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        nib.save(nib.Nifti1Image(labels.transpose(2, 1, 0).astype(np.uint8), affine), self.path)
+        image = nib.Nifti1Image(labels.transpose(2, 1, 0).astype(np.uint8), affine)
+        with replacing(self.path) as temporary:
+            nib.save(image, temporary)

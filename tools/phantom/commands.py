@@ -118,10 +118,8 @@ def corpus(
         image, _ = draw_case(rng, task, spacing_mm, variation)
         patient = f"patient_{number:04d}"
         if dicom:
-            from .dicom import (
-                phantom_tags,
-                write_series,
-            )  # pydicom is not needed for anything else here
+            # pydicom is not needed for anything else here
+            from .dicom import phantom_tags, write_series
 
             upright = nib.as_closest_canonical(image)
             hu, spacing = np.asarray(upright.dataobj), upright.header.get_zooms()

@@ -10,7 +10,7 @@ from tools.report.compare_runs import COLOURS, DPI
 from tools.report.figures import style_panel
 
 from .grid import Study
-from .results import Panels, Scores, Spread, number, shown
+from .results import Panels, Scores, Spread, levels_of, number, shown
 
 SIZE_INCHES = (5.6, 3.8)
 INCHES_A_BAR = 1.0  # for its name
@@ -58,11 +58,6 @@ def draw_panel(study: Study, axes, found: Scores, colours: dict[str, str], name:
     name_axes(study, axes, places, name or study.content["title"])
     if any(found):
         axes.legend(fontsize=8, frameon=False)
-
-
-def levels_of(found: Scores) -> list[str]:
-    """Returns the levels of x that any line of a panel has, in the order of the runs."""
-    return list(dict.fromkeys(level for line in found.values() for level in line))
 
 
 def name_axes(study: Study, axes, places: dict[str, float], title: str) -> None:

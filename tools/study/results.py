@@ -98,6 +98,11 @@ def scores(study: Study, rows: Iterable[dict[str, Any]]) -> Scores:
     return found
 
 
+def levels_of(found: Scores) -> list[str]:
+    """Returns the levels of x that any line of a panel has, in the order of the runs."""
+    return list(dict.fromkeys(level for line in found.values() for level in line))
+
+
 def gain(better: dict[str, float], base: dict[str, float]) -> Spread | None:
     """Computes paired differences of runs with one repeat, such as one seed; None without pairs."""
     pairs = [better[repeat] - base[repeat] for repeat in base if repeat in better]
@@ -107,7 +112,7 @@ def gain(better: dict[str, float], base: dict[str, float]) -> Spread | None:
 def table(study: Study, found: Scores) -> str:
     """Formats means, spreads and gains over the first line, or without lines over the first x."""
     first, *others = found
-    levels = list(dict.fromkeys(x for line in found.values() for x in line))
+    levels = levels_of(found)
     base = levels[0]
     head = [study.content["figure"]["x"], *(line or "mean Dice" for line in found)]
     head += [f"gain of {line}" for line in others] if others else [f"gain over {base}"]

@@ -129,3 +129,11 @@ def test_output_that_nobody_reads_any_more_ends_quietly():
     line = f'"{sys.executable}" -c "{code}" | head -n 1; echo "status ${{PIPESTATUS[0]}}"'
     done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("a long line\nstatus 141\n", "")
+
+
+def test_a_broken_pipe_of_the_commands_own_is_no_closed_output():
+    def send() -> None:
+        raise BrokenPipeError("the worker is gone")
+
+    with pytest.raises(BrokenPipeError, match="the worker is gone"):
+        run({"send": send}, "tool", ["send"])

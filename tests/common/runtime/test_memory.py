@@ -24,7 +24,7 @@ for setting in ("keep", "default"):
         continue
     if setting == "keep":
         assert keep_freed_memory()
-    for _ in range(5):  # until the heap has grown
+    for _ in range(20):  # until the heap has grown
         torch.ones(2**24)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):
@@ -41,7 +41,7 @@ for setting in ("keep", "default"):
         check=True,
     )
     keep, default = map(int, done.stdout.split())
-    assert keep < default / 5  # the heap may still grow by one block
+    assert keep < default / 10
 
 
 @pytest.mark.parametrize("device", ["cpu"])

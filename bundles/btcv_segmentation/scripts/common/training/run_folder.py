@@ -60,12 +60,12 @@ def open_run_folder(output_dir: str, resume: str, **read: Any) -> str:
 
 def _claimed(output_dir: str, goes_on: bool, read: dict[str, Any]) -> Path:
     numbered = (Path(f"{output_dir}-{n}" if n > 1 else output_dir) for n in count(1))
-    last, earlier = None, []
+    earlier = []
     for folder in numbered:
         if not any(folder.glob("[!.]*")):
             break
-        last = folder
         earlier.append(folder)
+    last = earlier[-1] if earlier else None
     config = effective_config()
     config |= read if config else {}
     if goes_on and last is not None:
