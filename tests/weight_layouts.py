@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from helpers import config_files
+from monai.bundle import ConfigParser
 from monai.networks.nets import SwinUNETR
 from monai.networks.nets.swin_unetr import PatchMergingV2, SwinTransformer
 from torch import Tensor, nn
@@ -312,3 +314,16 @@ OF_VIDEOS = {
     "mmaction": ("Video-Swin, named as by the authors", mmaction),
     "torchvision": ("Video-Swin, named as by torchvision", torchvision(first=0)),
 }
+
+
+def changed(network: nn.Module, before: dict[str, torch.Tensor]) -> set[str]:
+    after = network.state_dict()
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def of_bundle(bundle: str, **knobs) -> nn.Module:
+    """The demo network of a bundle whose scripts are loaded."""
+    parser = ConfigParser()
+    parser.read_config(config_files(bundle, "train", "demo"))
+    parser.update(knobs)
+    return look_trained(parser.get_parsed_content("network_def"), "current")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from weight_layouts import LAYOUTS, built, copied, encoder_of, saved
 
-from common.weights import load, preprocessing_note
+from common.weights import preprocessing_note, pretrained
 
 SETTINGS = {"spacing_mm": [1.5, 1.5, 1.5], "intensity_min": -1000, "intensity_max": 1000}
 
@@ -80,7 +80,7 @@ def test_a_decoder_goes_with_the_encoder_and_all_of_it_into_a_segmentation(
     assert f"encoder and decoder: {len(files['network'])} tensors in" in told
 
     segmentation = built(out_channels=14)
-    load.load_pretrained(segmentation, str(tmp_path / "network.pt"), SETTINGS)
+    pretrained.load_pretrained(segmentation, str(tmp_path / "network.pt"), SETTINGS)
     assert "encoder 70 of 70 tensors, decoder 31 of 33 from" in caplog.messages[-1]
     own = segmentation.state_dict()
     assert own.keys() - files["network"].keys() == out

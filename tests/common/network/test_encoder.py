@@ -7,7 +7,7 @@ import torch
 from weight_layouts import built, copied, encoder_of, saved
 
 from common.network import encoder
-from common.weights import load
+from common.weights import pretrained
 
 
 def step(network: torch.nn.Module, groups: list[dict]) -> None:
@@ -61,10 +61,10 @@ def test_the_report_says_that_it_is_frozen(refusal, tmp_path, caplog):
     path = saved(tmp_path / "a.pt", encoder_of(copied(built())))
     network = built()
     encoder.freeze_encoder(network, 0)
-    load.load_pretrained(network, path)
+    pretrained.load_pretrained(network, path)
     assert caplog.messages[-1].endswith("; the encoder is frozen")
     with refusal("--encoder_lr_scale 0 keeps the encoder as it is; give --pretrained"):
-        load.load_pretrained(network, None)
+        pretrained.load_pretrained(network, None)
 
 
 def test_a_negative_share_is_refused(refusal):

@@ -26,7 +26,7 @@ from weight_layouts import (
 
 from common.inference import ensemble, sliding_window
 from common.network import patch_merging
-from common.weights import commands, find_merging, layouts, load, preprocessing_note
+from common.weights import commands, find_merging, layouts, load, preprocessing_note, pretrained
 
 CT = {"spacing_mm": [1.5, 1.5, 2.0], "intensity_min": -175, "intensity_max": 250}
 OTHER = {"current": "legacy", "legacy": "current"}
@@ -89,7 +89,7 @@ def test_a_network_of_smits_kind_takes_all_of_its_encoder(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     options = {"qkv_bias": False, "patch_norm": True, "num_heads": [3, 3, 3, 3]}
     source, network = (built(depths=[1, 1, 2, 1], **options) for _ in range(2))
-    load.load_pretrained(network, saved(tmp_path / "a.pt", smit(copied(source))))
+    pretrained.load_pretrained(network, saved(tmp_path / "a.pt", smit(copied(source))))
     encoder = encoder_of(copied(source))
     assert all(torch.equal(network.state_dict()[name], encoder[name]) for name in encoder)
     count = f"encoder {len(encoder)} of {len(encoder)} tensors from"
@@ -129,7 +129,7 @@ def test_a_damaged_merging_is_refused_in_a_sentence(refusal, tmp_path, damaged):
     for content in (state, smit(copied(built())) | {"layers.0.downsample.norm.weight": damaged}):
         with refusal(r"a\.pt does not .*: 1 of \d+ tensors of another shape|tensors missing"):
             network = of_knob("current")
-            load.load_pretrained(network, saved(tmp_path / "a.pt", content))
+            pretrained.load_pretrained(network, saved(tmp_path / "a.pt", content))
 
 
 def test_a_known_file_is_told_by_its_hash(found, tmp_path, monkeypatch):
@@ -203,7 +203,7 @@ def test_an_untrained_network_tells_nothing(feature_size):
 def test_auto_follows_the_weights_and_says_so(tmp_path, caplog, merging):
     caplog.set_level(logging.INFO)
     path = saved(tmp_path / "a.pt", copied(built(merging)))
-    for take in (load.load_weights, load.load_pretrained):
+    for take in (load.load_weights, pretrained.load_pretrained):
         network = built(OTHER[merging])
         take(network, path)
         assert patch_merging.merging_of(network) == merging
@@ -214,7 +214,7 @@ def test_from_scratch_is_current_or_as_told(caplog):
     caplog.set_level(logging.INFO)
     for told in ("auto", "legacy", "current"):
         network = of_knob(told)
-        load.load_pretrained(network, None)
+        pretrained.load_pretrained(network, None)
         merging = "current" if told == "auto" else told
         assert patch_merging.merging_of(network) == merging
         assert f"from scratch, patch merging {merging}" in caplog.messages[-1]
@@ -225,12 +225,12 @@ def of_knob(merging: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("merging", OTHER)
-@pytest.mark.parametrize("name", ["load_weights", "load_pretrained"])
+@pytest.mark.parametrize("take", [load.load_weights, pretrained.load_pretrained])
 def test_a_merging_that_contradicts_the_weights_is_refused_unless_insisted_on(
-    refusal, tmp_path, caplog, merging, name
+    refusal, tmp_path, caplog, merging, take
 ):
     caplog.set_level(logging.INFO)
-    take, asked = getattr(load, name), OTHER[merging]
+    asked = OTHER[merging]
     path, network = saved(tmp_path / "a.pt", copied(built(merging))), of_knob(asked)
     before = copied(network)
     with refusal(
@@ -250,7 +250,7 @@ def test_a_training_under_the_other_merging_says_what_it_began_with(tmp_path, fo
     note = {"merging": "current", "started_from_merging": "legacy"}
     for _ in range(2):  # a second training from the first one's weights keeps it
         network = of_knob("current")
-        load.load_pretrained(network, path, CT, allow_other_merging=True)
+        pretrained.load_pretrained(network, path, CT, allow_other_merging=True)
         preprocessing_note.attach_metadata(network, CT)
         state = network.state_dict()
         assert preprocessing_note.read_metadata(state) == CT | note
@@ -264,7 +264,7 @@ def test_what_weights_began_with_outlives_a_loader_that_is_not_ours():
     before = of_knob("auto")
     preprocessing_note.attach_metadata(before, CT | {"started_from_merging": "legacy"})
     network = of_knob("auto")
-    load.load_pretrained(network, None)
+    pretrained.load_pretrained(network, None)
     preprocessing_note.attach_metadata(network, CT)
     network.load_state_dict(before.state_dict())
     assert preprocessing_note.read_metadata(network.state_dict()) == CT | note
@@ -273,7 +273,7 @@ def test_what_weights_began_with_outlives_a_loader_that_is_not_ours():
 def test_what_nothing_tells_runs_only_as_told(refusal, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     path = saved(tmp_path / "a.pt", copied(untrained()))
-    for take in (load.load_weights, load.load_pretrained):
+    for take in (load.load_weights, pretrained.load_pretrained):
         with refusal("does not tell its patch merging .*--merging legacy .*--merging current"):
             take(of_knob("auto"), path)
         for told in OTHER:
@@ -291,7 +291,7 @@ def test_a_network_of_another_merging_is_said_not_to_be_compared(tmp_path, caplo
 
 def test_weights_that_contradict_their_layout_stop_the_run(refusal, tmp_path):
     path = saved(tmp_path / "a.pt", model_swinvit(copied(built("current"))))
-    take, merging_of = load.load_pretrained, patch_merging.merging_of
+    take, merging_of = pretrained.load_pretrained, patch_merging.merging_of
     with refusal("has patch merging legacy by its layout, but current by the weights themselves"):
         take(of_knob("auto"), path)
     take(network := of_knob("legacy"), path)

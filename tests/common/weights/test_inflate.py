@@ -10,7 +10,7 @@ from torch import nn
 from weight_layouts import OF_IMAGES, OF_VIDEOS, built, built_of_images, copied, microsoft, saved
 
 from common.network.patch_merging import LEGACY, PatchMerging
-from common.weights import commands, load
+from common.weights import commands, pretrained
 from common.weights.inflate import MEAN, SD
 
 WINDOW = [3, 3, 2]
@@ -50,7 +50,7 @@ def test_a_volume_constant_along_z_gives_the_states_of_its_slice(tmp_path, caplo
     caplog.set_level(logging.INFO)
     name, make = OF_IMAGES[kind]
     images, volumes = built_of_images(), Encoder()
-    load.load_pretrained(volumes, saved(tmp_path / "a.pt", make(copied(images))))
+    pretrained.load_pretrained(volumes, saved(tmp_path / "a.pt", make(copied(images))))
     gray = torch.rand(1, 1, 48, 48)
     with torch.no_grad():
         expected = images(as_seen_by_images(gray))
@@ -72,7 +72,7 @@ def test_a_volume_constant_along_z_gives_the_states_of_its_slice(tmp_path, caplo
 def test_at_the_size_of_swin_t(tmp_path):
     size = {"embed_dim": 96, "depths": [2, 2, 6, 2]}
     images, volumes = built_of_images(window_size=[7, 7], **size), Encoder([7, 7, 2], **size)
-    load.load_pretrained(volumes, saved(tmp_path / "a.pt", microsoft(copied(images))))
+    pretrained.load_pretrained(volumes, saved(tmp_path / "a.pt", microsoft(copied(images))))
     gray = torch.rand(1, 1, 112, 112)
     with torch.no_grad():
         expected = images(as_seen_by_images(gray))
@@ -85,8 +85,8 @@ def test_the_old_merging_gives_other_states(tmp_path, refusal):
     images, volumes = built_of_images(), Encoder(merging=LEGACY)
     path = saved(tmp_path / "a.pt", microsoft(copied(images)))
     with refusal("trained with patch merging current"):
-        load.load_pretrained(volumes, path)
-    load.load_pretrained(volumes, path, allow_other_merging=True)
+        pretrained.load_pretrained(volumes, path)
+    pretrained.load_pretrained(volumes, path, allow_other_merging=True)
     gray = torch.rand(1, 1, 48, 48)
     with torch.no_grad():
         expected = images(as_seen_by_images(gray))[1][..., None]
@@ -104,7 +104,7 @@ def test_a_video_is_seen_as_by_its_own_network_up_to_the_first_merging(tmp_path,
     for tensor in state:  # a video's frames are not merged: (2C, 4C)
         if "downsample" in tensor:
             state[tensor] = state[tensor][..., : state[tensor].shape[-1] // 2]
-    load.load_pretrained(volumes, saved(tmp_path / "a.pt", make(state)))
+    pretrained.load_pretrained(volumes, saved(tmp_path / "a.pt", make(state)))
     clip = torch.rand(1, 1, 16, 24, 24)  # frames, rows, columns
 
     def before_merging(encoder: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
@@ -129,7 +129,7 @@ def test_the_table_of_videos_keeps_the_offsets_that_a_smaller_window_has(tmp_pat
     for tensor in state:
         if "downsample" in tensor:
             state[tensor] = state[tensor][..., : state[tensor].shape[-1] // 2]
-    load.load_pretrained(volumes, saved(tmp_path / "a.pt", OF_VIDEOS["mmaction"][1](state)))
+    pretrained.load_pretrained(volumes, saved(tmp_path / "a.pt", OF_VIDEOS["mmaction"][1](state)))
     name = "layers1.0.blocks.0.attn.relative_position_bias_table"
     theirs = state[name].view(7, 5, 5, 3)  # offsets of -3 to 3 frames, -2 to 2 rows and columns
     ours = volumes.swinViT.state_dict()[name].view(5, 5, 5, 3)
@@ -141,23 +141,23 @@ def test_another_architecture_is_refused_with_the_flags_that_fit(tmp_path, refus
     path = saved(tmp_path / "a.pt", microsoft(copied(images)))
     flags = r'--network_def::depths "\[2,2,6,2\]" --network_def::window_size "\[7,7,7\]" '
     with refusal(flags + "--network_def::patch_norm True, or other weights"):
-        load.load_pretrained(built(), path)
+        pretrained.load_pretrained(built(), path)
     with refusal(r'--network_def::encoder::depths "\[2,2,6,2\]" .*encoder::patch_norm True'):
-        load.load_pretrained(Encoder([4, 4, 4], patch_norm=False), path)
+        pretrained.load_pretrained(Encoder([4, 4, 4], patch_norm=False), path)
 
 
 def test_a_feature_size_that_swin_unetr_cannot_have_is_named(tmp_path, refusal):
     images = built_of_images(embed_dim=16, num_heads=[4, 8, 16, 32])
     path = saved(tmp_path / "a.pt", microsoft(copied(images)))
     with refusal("has feature size 16, .* SwinUNETR takes a feature size that is a multiple of 12"):
-        load.load_pretrained(built(patch_norm=True), path)
+        pretrained.load_pretrained(built(patch_norm=True), path)
 
 
 def test_swin_v2_is_refused(tmp_path, refusal):
     content = microsoft(copied(built_of_images()))
     content["model"]["layers.0.blocks.0.attn.logit_scale"] = torch.ones(3, 1, 1)
     with refusal(r"a\.pt is of a Swin Transformer V2"):
-        load.load_pretrained(Encoder(), saved(tmp_path / "a.pt", content))
+        pretrained.load_pretrained(Encoder(), saved(tmp_path / "a.pt", content))
 
 
 def test_inspect_recognises_it(tmp_path):

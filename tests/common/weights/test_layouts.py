@@ -21,7 +21,7 @@ from weight_layouts import (
     suprem,
 )
 
-from common.weights import layouts, load
+from common.weights import layouts, load, pretrained
 
 CASES = [(name, {}) for name in LAYOUTS] + [(name, {"use_v2": True}) for name in WITH_V2]
 CASES += [(name, {"depths": [2, 2, 2, 2]}) for name in ("model_swinvit", "disruptive autoencoders")]
@@ -39,7 +39,7 @@ def test_every_tensor_arrives_and_is_counted(tmp_path, caplog, kind, changes):
     name, has_decoder, left_out, make = (LAYOUTS | WITH_V2)[kind]
     source, network = built(merging_in(kind), **changes), built(**changes)
     given, before = copied(source), copied(network)
-    load.load_pretrained(network, saved(tmp_path / "a.pt", make(given)))
+    pretrained.load_pretrained(network, saved(tmp_path / "a.pt", make(given)))
     arrived, encoder = copied(network), encoder_of(given)
     is_other_class = kind == "disruptive autoencoders"
     for tensor in arrived:
@@ -63,7 +63,7 @@ def test_disruptive_autoencoders_are_read_as_by_monai(tmp_path, depths):
     theirs, *_ = copy_model_state(
         network, content["model"], filter_func=filter_swinunetr, inplace=False
     )
-    load.load_pretrained(network, saved(tmp_path / "a.pt", content))
+    pretrained.load_pretrained(network, saved(tmp_path / "a.pt", content))
     assert theirs.keys() == network.state_dict().keys()
     assert all(torch.equal(network.state_dict()[name], theirs[name]) for name in theirs)
 
@@ -75,7 +75,7 @@ def test_both_names_of_the_mlp_are_known_in_every_layout(tmp_path, linear):
         content = make(copied(source))
         key, state = next((k, v) for k, v in content.items() if isinstance(v, dict))
         older = {key: renamed(state, lambda n: n.replace(".mlp.linear", f".mlp.{linear}"))}
-        load.load_pretrained(network, saved(tmp_path / "a.pt", older))
+        pretrained.load_pretrained(network, saved(tmp_path / "a.pt", older))
         encoder = encoder_of(copied(source))
         assert all(torch.equal(network.state_dict()[name], encoder[name]) for name in encoder)
 
@@ -87,17 +87,17 @@ def test_position_indices_may_be_absent(tmp_path, caplog):
     network = built()
     load.load_weights(network, saved(tmp_path / "a.pt", lacking))
     assert all(torch.equal(network.state_dict()[name], state[name]) for name in state)
-    load.load_pretrained(network, saved(tmp_path / "a.pt", lacking))
+    pretrained.load_pretrained(network, saved(tmp_path / "a.pt", lacking))
     assert "encoder 70 of 70 tensors" in caplog.text
 
 
 def test_window_of_the_same_size_but_other_axes_is_refused(refusal, tmp_path):
     path = saved(tmp_path / "a.pt", copied(built(window_size=[2, 4, 8])))
-    load.load_pretrained(built(window_size=[2, 4, 8]), path)
+    pretrained.load_pretrained(built(window_size=[2, 4, 8]), path)
     for allow_partial in (False, True):
         with refusal("positions in a window in another order"):
             network = built(window_size=[4, 2, 8])
-            load.load_pretrained(network, path, allow_partial=allow_partial)
+            pretrained.load_pretrained(network, path, allow_partial=allow_partial)
 
 
 def test_a_file_of_two_networks_is_refused(refusal, tmp_path):

@@ -9,7 +9,14 @@ from helpers import BUNDLES
 from monai.bundle import ConfigParser
 from weight_layouts import built, saved
 
-from common.weights import commands, load, objective, preprocessing_note, preprocessing_of
+from common.weights import (
+    commands,
+    load,
+    objective,
+    preprocessing_note,
+    preprocessing_of,
+    pretrained,
+)
 
 CT = {"spacing_mm": [1.5, 1.5, 2.0], "intensity_min": -175, "intensity_max": 250}
 
@@ -65,7 +72,7 @@ def test_the_start_of_a_training_and_inspect_tell_objective_crops_and_iterations
     state = trained(**note).state_dict()
     preprocessing_note.add_to_note(state, iterations=500)
     path = saved(tmp_path / "encoder.pt", state)
-    load.load_pretrained(built(), path, CT)
+    pretrained.load_pretrained(built(), path, CT)
     words = "objective masked, crops 96 x 96 x 64, 500 iterations"
     assert f"(SwinUNETR; {words}; patch merging current, by its note; " in caplog.messages[-1]
     assert re.search(f"^training +{words}$", commands.inspect(path), re.M)
@@ -117,4 +124,4 @@ def test_the_remedy_for_a_whole_network_of_a_pretraining_names_the_encoders_node
     with refusal("give --network_def::encoder::embed_dim 12, or other weights"):
         load.load_weights(built(feature_size=24), path, run)
     with refusal("give --network_def::encoder::embed_dim 12, or other weights"):
-        load.load_pretrained(built(feature_size=24), path, run)
+        pretrained.load_pretrained(built(feature_size=24), path, run)

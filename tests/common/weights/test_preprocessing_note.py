@@ -8,7 +8,7 @@ import torch
 from monai.transforms import NormalizeIntensityd, ScaleIntensityRanged, Spacingd
 from weight_layouts import built, saved
 
-from common.weights import load, preprocessing_note
+from common.weights import load, preprocessing_note, pretrained
 from common.weights import preprocessing_of as preprocessing_note_of
 
 CT = {"spacing_mm": [1.5, 1.5, 2.0], "intensity_min": -175, "intensity_max": 250}
@@ -137,12 +137,12 @@ def test_a_note_without_a_task_is_of_any(tmp_path, of_file, of_run):
 def test_an_encoder_from_other_settings_is_said_to_be(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     path = saved(tmp_path / "encoder.pt", trained(PRETRAINED).state_dict())
-    load.load_pretrained(built(), path, CT)
+    pretrained.load_pretrained(built(), path, CT)
     assert (
         "trained with spacing 1.5 x 1.5 x 1.5 mm, here 1.5 x 1.5 x 2 mm and intensity "
         "-1000 to 1000, here -175 to 250" in caplog.messages[-1]
     )
-    load.load_pretrained(built(), path, PRETRAINED)
+    pretrained.load_pretrained(built(), path, PRETRAINED)
     assert "trained with this spacing and intensity range" in caplog.messages[-1]
-    load.load_pretrained(built(), path)
+    pretrained.load_pretrained(built(), path)
     assert "trained with spacing 1.5 x 1.5 x 1.5 mm and intensity -1000" in caplog.messages[-1]

@@ -10,7 +10,7 @@ from helpers import BUNDLES
 from monai.bundle import ConfigParser, verify_net_in_out
 from monai.networks.nets import SwinUNETR
 
-from common.weights import load, preprocessing_note
+from common.weights import preprocessing_note, pretrained
 from tools.benchmark.objectives import NAMES, overlays_of
 
 FAST = ("masked",)  # one in the fast tests; minutes for all
@@ -121,6 +121,6 @@ def check_exported(folder: Path, state: dict) -> None:
             expected = {key for key in expected if key.startswith("swinViT.")}
         exported = torch.load(folder / f"{name}.pt", weights_only=True)
         assert set(exported) == expected
-        load.load_pretrained(network, str(folder / f"{name}.pt"))
+        pretrained.load_pretrained(network, str(folder / f"{name}.pt"))
         own = network.state_dict()
         assert all(torch.equal(own[key], state[key]) for key in expected)

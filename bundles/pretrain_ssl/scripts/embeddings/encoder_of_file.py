@@ -13,8 +13,8 @@ from ..common.network import PatchMerging
 from ..common.network.patch_merging import AUTO
 from ..common.weights.architecture import Architecture, read_architecture
 from ..common.weights.layouts import read_weights
-from ..common.weights.load import start_from
 from ..common.weights.preprocessing_note import describe_preprocessing_mismatch
+from ..common.weights.pretrained import start_from
 
 REMEDY = "give a file by --ckpt_path that docs/weights.md lists."
 
