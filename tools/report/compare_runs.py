@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from common.atomic_write import replacing
 from common.cli.kinds import Count
 
-from .figures import readable, style_panel
+from .curves import readable, style_panel
 from .inputs import existing, read_metrics
 
 PANEL_INCHES = (3.4, 2.5)

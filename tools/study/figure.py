@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from common.atomic_write import replacing
 from tools.report.compare_runs import COLOURS, DPI
-from tools.report.figures import style_panel
+from tools.report.curves import style_panel
 
 from .grid import Study
 from .results import Panels, Scores, Spread, levels_of, number, shown

@@ -15,7 +15,7 @@ from helpers import ROOT, write_nifti
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from common.evaluation.tables import write_and_print
-from tools.report import figures, inputs
+from tools.report import curves, inputs, slice_figures, slices, volumes
 from tools.report import page as report
 
 TOOL = ROOT / "tools/report"
@@ -210,7 +210,7 @@ def test_resumed_and_diverged_runs(tmp_path):
 
 
 def test_curves_have_a_panel_for_each_quantity(tmp_path):
-    figure = figures.curves_figure(inputs.read_metrics(write_run(tmp_path / "run")))
+    figure = curves.curves_figure(inputs.read_metrics(write_run(tmp_path / "run")))
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [a.get_title("left") for a in shown] == ["loss", "mean Dice", "learning rate"]
     assert [len(a.lines) for a in shown] == [2, 1, 1]
@@ -219,7 +219,7 @@ def test_curves_have_a_panel_for_each_quantity(tmp_path):
 @pytest.mark.parametrize("axcodes", ["LPS", "PIR", "RAS"])
 def test_picture_does_not_depend_on_storage(tmp_path, axcodes):
     _, labels = body()
-    stored = figures.load_label_map(save(tmp_path / "a.nii.gz", labels, axcodes))
+    stored = volumes.load_label_map(save(tmp_path / "a.nii.gz", labels, axcodes))
     np.testing.assert_array_equal(stored.values, labels)
     np.testing.assert_allclose(stored.spacing_mm, SPACING_MM)
 
@@ -227,23 +227,23 @@ def test_picture_does_not_depend_on_storage(tmp_path, axcodes):
 def test_picture_sides():
     values = np.zeros(SHAPE)
     values[-1, -1, -1] = 1  # the patient's right, front and head
-    assert figures.picture(values, "axial", 15)[0, 0] == 1  # right on the left, anterior up
-    assert figures.picture(values, "coronal", 19)[0, 0] == 1  # right on the left, superior up
-    assert figures.picture(values, "sagittal", 23)[0, 0] == 1  # anterior on the left
-    assert figures.picture(values, "axial", 15).shape == (20, 24)
+    assert slices.picture(values, "axial", 15)[0, 0] == 1  # right on the left, anterior up
+    assert slices.picture(values, "coronal", 19)[0, 0] == 1  # right on the left, superior up
+    assert slices.picture(values, "sagittal", 23)[0, 0] == 1  # anterior on the left
+    assert slices.picture(values, "axial", 15).shape == (20, 24)
 
 
 def test_liver_is_on_the_left_of_the_picture():
     _, labels = body()
-    axial = figures.picture(labels, "axial", 8)
+    axial = slices.picture(labels, "axial", 8)
     assert np.nonzero(axial == 6)[1].mean() < 12 < np.nonzero(axial == 1)[1].mean()
 
 
 def test_panels_have_true_proportions():
-    volume = figures.Volume(np.zeros(SHAPE), np.diag([*SPACING_MM, 1.0]), Path("a.nii.gz"))
-    assert figures.picture_size_mm(volume, "axial") == (48.0, 60.0)
-    assert figures.picture_size_mm(volume, "coronal") == (48.0, 64.0)
-    assert figures.picture_size_mm(volume, "sagittal") == (60.0, 64.0)
+    volume = volumes.Volume(np.zeros(SHAPE), np.diag([*SPACING_MM, 1.0]), Path("a.nii.gz"))
+    assert slices.picture_size_mm(volume, "axial") == (48.0, 60.0)
+    assert slices.picture_size_mm(volume, "coronal") == (48.0, 64.0)
+    assert slices.picture_size_mm(volume, "sagittal") == (60.0, 64.0)
 
 
 def test_slices_cut_most_organs_then_most_voxels():
@@ -251,7 +251,7 @@ def test_slices_cut_most_organs_then_most_voxels():
     labels[2, :, 3] = 1  # one large organ
     labels[5, 4, 7], labels[6, 4, 7] = 1, 2  # two organs in one axial and one coronal slice
     labels[6, 5, 7] = 2
-    assert figures.organ_slices(labels) == {"axial": 7, "coronal": 4, "sagittal": 2}
+    assert slices.organ_slices(labels) == {"axial": 7, "coronal": 4, "sagittal": 2}
 
 
 def test_changed_slice_ignores_what_the_window_hides():
@@ -260,7 +260,7 @@ def test_changed_slice_ignores_what_the_window_hides():
     corrupted = original.copy()
     corrupted[:, :, 2] = -500  # both are black
     corrupted[0, 0, 5] = 100
-    assert figures.changed_slice(original, corrupted, "axial", figures.CT_WINDOW_HU) == 5
+    assert slices.changed_slice(original, corrupted, "axial", volumes.CT_WINDOW_HU) == 5
 
 
 def pixels(figure) -> np.ndarray:
@@ -273,10 +273,10 @@ def pixels(figure) -> np.ndarray:
 def test_stamp_is_in_every_panel():
     ct, labels = body()
     affine = np.diag([*SPACING_MM, 1.0])
-    image = figures.Volume(ct, affine, Path("a.nii.gz"))
-    maps = {"prediction": figures.Volume(labels.astype(int), affine, Path("a_seg.nii.gz"))}
-    plain = figures.overlay_figure(image, maps, {6: "liver"})
-    stamped = figures.overlay_figure(image, maps, {6: "liver"}, "not to be used")
+    image = volumes.Volume(ct, affine, Path("a.nii.gz"))
+    maps = {"prediction": volumes.Volume(labels.astype(int), affine, Path("a_seg.nii.gz"))}
+    plain = slice_figures.overlay_figure(image, maps, {6: "liver"})
+    stamped = slice_figures.overlay_figure(image, maps, {6: "liver"}, "not to be used")
     assert [t.get_text() for t in stamped.legends[0].get_texts()] == ["label 1", "liver"]
     for axes in stamped.axes:
         assert "not to be used" in [" ".join(t.get_text().split()) for t in axes.texts]
@@ -288,9 +288,9 @@ def test_stamp_is_in_every_panel():
 
 
 def test_intensity_window():
-    assert figures.intensity_window(body()[0]) == (-175.0, 250.0)
+    assert volumes.intensity_window(body()[0]) == (-175.0, 250.0)
     mr = np.random.default_rng(0).permutation(np.linspace(0, 1000, 8000)).reshape(20, 20, 20)
-    low, high = figures.intensity_window(mr)
+    low, high = volumes.intensity_window(mr)
     assert 0 < low < 30 and 970 < high < 1000
 
 
@@ -381,7 +381,7 @@ def test_of_several_channels_the_first_is_shown_and_label_maps_have_one(tmp_path
     values = np.arange(4 * 5 * 6 * 2, dtype=np.float32).reshape(4, 5, 6, 2)
     path = tmp_path / "mr.nii.gz"
     nib.save(nib.Nifti1Image(values, np.eye(4)), path)
-    np.testing.assert_array_equal(figures.load_volume(path).values, values[..., 0])
+    np.testing.assert_array_equal(volumes.load_volume(path).values, values[..., 0])
     ones = np.ones((4, 5, 6), np.uint8)
     labels = {"prediction": Path(write_nifti(tmp_path / "labels.nii.gz", ones))}
     told = "Of 2 channels the first is shown."
@@ -389,4 +389,4 @@ def test_of_several_channels_the_first_is_shown_and_label_maps_have_one(tmp_path
     plain = Path(write_nifti(tmp_path / "plain.nii.gz", values[..., 0]))
     assert "is shown" not in report.overlay_html(plain, labels, {1: "edema"})
     with pytest.raises(SystemExit, match=r"mr.nii.gz has shape \(4, 5, 6, 2\); give a 3D image"):
-        figures.load_label_map(path)
+        volumes.load_label_map(path)
