@@ -12,23 +12,13 @@ import numpy as np
 from nibabel.orientations import axcodes2ornt, ornt_transform
 from numpy.random import Generator
 
-from .anatomy import (
-    HEAD,
-    Blob,
-    Points,
-    T,
-    draw_parts,
-    draw_pose,
-    draw_torso,
-    head_background,
-    paint,
-    paint_bowel,
-    paint_spine,
-    torso_background,
-    widen,
-)
+from .head import HEAD, head_background
 from .intensity import draw_ct, draw_mr, look_up
+from .parts import Blob, draw_parts, paint
+from .pose import Points, draw_pose, widen
 from .tasks import BTCV, Lesion, Task
+from .tissue import T
+from .torso import draw_torso, paint_bowel, paint_spine, torso_background
 
 ORIENTATIONS = ("RAS", "LPS", "LAS", "LPS", "RAS", "SPL", "PSR")
 IMAGE_TYPES = (np.int16, np.int16, np.int32, np.float32)

@@ -4,12 +4,9 @@ import numpy as np
 from numpy.random import Generator
 from scipy.ndimage import gaussian_filter1d
 
-from .anatomy import (
-    T,
-    Tissue,
-    widen,
-)
+from .pose import widen
 from .tasks import HEAD_CHANNELS, TORSO_CHANNELS, Task
+from .tissue import T, Tissue
 
 # Tissue: mean HU without contrast, its standard deviation between patients, and the HU that a
 # full arterial and a full venous phase add.

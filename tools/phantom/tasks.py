@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from .anatomy import (
-    T,
-    Tissue,
-)
+from .tissue import T, Tissue
 
 ORGANS = (  # BTCV's, at the index of their label
     "background",

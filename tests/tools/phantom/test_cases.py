@@ -5,9 +5,10 @@ import pytest
 from scipy.ndimage import label as components
 
 from tools.phantom import case_rng, intensity, phantom_ct
-from tools.phantom.anatomy import Tissue, widen
 from tools.phantom.cases import draw_case
+from tools.phantom.pose import widen
 from tools.phantom.tasks import BTCV, ORGANS, TASKS
+from tools.phantom.tissue import Tissue
 
 SHAPE, SPACING_MM = (72, 56, 52), (5.0, 5.0, 5.0)
 SPLEEN, RIGHT_KIDNEY, LEFT_KIDNEY, GALLBLADDER, ESOPHAGUS, LIVER, STOMACH = range(1, 8)

@@ -15,7 +15,7 @@ from helpers import ROOT, write_nifti
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from common.evaluation.tables import write_and_print
-from tools.report import curves, inputs, slice_figures, slices, volumes
+from tools.report import curves, image_sections, inputs, slice_figures, slices, volumes
 from tools.report import page as report
 
 TOOL = ROOT / "tools/report"
@@ -385,8 +385,8 @@ def test_of_several_channels_the_first_is_shown_and_label_maps_have_one(tmp_path
     ones = np.ones((4, 5, 6), np.uint8)
     labels = {"prediction": Path(write_nifti(tmp_path / "labels.nii.gz", ones))}
     told = "Of 2 channels the first is shown."
-    assert told in report.overlay_html(path, labels, {1: "edema"})
+    assert told in image_sections.overlay_html(path, labels, {1: "edema"})
     plain = Path(write_nifti(tmp_path / "plain.nii.gz", values[..., 0]))
-    assert "is shown" not in report.overlay_html(plain, labels, {1: "edema"})
+    assert "is shown" not in image_sections.overlay_html(plain, labels, {1: "edema"})
     with pytest.raises(SystemExit, match=r"mr.nii.gz has shape \(4, 5, 6, 2\); give a 3D image"):
         volumes.load_label_map(path)
