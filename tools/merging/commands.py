@@ -6,6 +6,7 @@ python tools/merging compare OUT IMAGE
 """
 
 from .compare import compare
-from .trainings import score, train
+from .score import score
+from .trainings import train
 
 COMMANDS = {"train": train, "score": score, "compare": compare}

@@ -13,7 +13,7 @@ import torch
 
 from tools import ROOT
 
-from .trainings import kept_runs
+from .score import kept_runs
 
 BUNDLE = ROOT / "bundles/btcv_segmentation"
 HEAD = (

@@ -1,15 +1,11 @@
 """Runs small trainings under both patch mergings, to test the statistic that tells them apart.
 
     python tools/merging train OUT --corpus CORPUS --btcv BTCV --brain TASK01
-    python tools/merging score OUT
 
-`train` trains what is not finished: fine-tunings and pre-trainings of several sizes and seeds, each
-under `current` and `legacy`, with states kept along the way. `score` applies the statistic of the
-bundles to every state kept below a folder, and prints a table and the errors. docs/merging.md has
-what came out.
+It trains what is not finished: fine-tunings and pre-trainings of several sizes and seeds, each
+under `current` and `legacy`, with states kept along the way.
 """
 
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -172,90 +168,3 @@ def run_job(job: Job, out: Path, data: dict[str, str]) -> str:
         )
     print(f"{folder.name}: {'failed' if done.returncode else 'trained'}", flush=True)
     return str(folder) if done.returncode else ""
-
-
-@dataclass(frozen=True)
-class KeptRun:
-    """Holds a run's configuration, its merging, and its checkpoints by step."""
-
-    name: str
-    config: dict
-    merging: str
-    states: dict[int, Path]
-
-
-def kept_runs(out: str) -> list[KeptRun]:
-    """Lists every run with checkpoints below a folder, at any depth.
-
-    Raises:
-        SystemExit: there is none.
-    """
-    runs = []
-    for path in sorted(Path(out).rglob("config.json")):
-        kept = {
-            int(s.stem.split("_")[1]): s for s in path.parent.glob("checkpoints/iteration_*.pt")
-        }
-        if kept:
-            content, name = json.loads(path.read_text()), path.parent.relative_to(out).parent
-            merging = content.get("merging", content["config"]["merging"])
-            states = dict(sorted(kept.items()))
-            runs.append(KeptRun(name.as_posix(), content["config"], merging, states))
-    if not runs:
-        raise SystemExit(f"{out} holds no run; give the folder that `train` was given.")
-    return runs
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Holds a checkpoint's training, its merging, and the bundles' verdict on the weights."""
-
-    training: str
-    merging: str
-    steps: int
-    score: float
-    spread: float
-    verdict: str | None
-
-
-def scored(run: KeptRun) -> list[Scored]:
-    """Scores every checkpoint of a training, by step."""
-    import torch
-
-    from common.weights.find_merging import merging_of_weights
-    from common.weights.merging_score import merging_score
-
-    rows = []
-    for steps, path in run.states.items():
-        state = torch.load(path, map_location="cpu", weights_only=True)["network"]
-        verdict = merging_of_weights(state).merging
-        rows.append(Scored(run.name, run.merging, steps, *merging_score(state), verdict))
-    return rows
-
-
-def score(out: str) -> str:
-    """Tells the merging of every state kept below a folder from its weights alone.
-
-    Args:
-        out: holds runs, at any depth; each has a config.json and checkpoints.
-    """
-    return table([row for run in kept_runs(out) for row in scored(run)])
-
-
-def table(rows: list[Scored]) -> str:
-    """Formats a line for each training with its scores by step; then right, wrong and undecided."""
-    lines = ["| training | merging | score (steps) | told |", "|---|---|---|---|"]
-    for name in dict.fromkeys(row.training for row in rows):
-        own = [row for row in rows if row.training == name]
-        scores = ", ".join(f"{row.score:.1f} ({row.steps})" for row in own)
-        told = ", ".join(dict.fromkeys(row.verdict or "nothing" for row in own))
-        lines.append(f"| {name} | {own[0].merging} | {scores} | {told} |")
-    for merging in KINDS:
-        own = [row for row in rows if row.merging == merging]
-        right = sum(row.verdict == merging for row in own)
-        nothing = sum(row.verdict is None for row in own)
-        trainings, wrong = len({row.training for row in own}), len(own) - right - nothing
-        lines.append(
-            f"\n{merging}: {trainings} trainings, {len(own)} states: {right} told rightly, "
-            f"{wrong} wrongly, {nothing} not"
-        )
-    return "\n".join(lines)

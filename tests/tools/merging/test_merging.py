@@ -14,7 +14,8 @@ from weight_layouts import look_trained
 
 from common.cli.flags import is_declared
 from tools.merging import compare, trainings
-from tools.merging.trainings import KINDS, TRAININGS, Scored, jobs, score, table
+from tools.merging.score import Scored, score, table
+from tools.merging.trainings import KINDS, TRAININGS, jobs
 
 
 def test_every_training_is_listed_for_both_mergings_and_its_flags_exist(tmp_path):
