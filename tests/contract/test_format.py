@@ -38,6 +38,18 @@ def test_there_are_three_bundles_each_complete():
             assert (BUNDLES / name / path).is_file(), f"{name}/{path}"
 
 
+def test_one_version_stands_everywhere():
+    versions = {
+        f"{name}/metadata.json": json.loads((BUNDLES / name / "configs/metadata.json").read_text())[
+            "version"
+        ]
+        for name in NAMES
+    }
+    for name, pattern in (("setup.cfg", r"^version = (.*)$"), ("CITATION.cff", r"^version: (.*)$")):
+        versions[name] = re.search(pattern, (ROOT / name).read_text(), flags=re.MULTILINE)[1]
+    assert len(set(versions.values())) == 1, versions
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_metadata_passes_the_official_schema(name, tmp_path):
     schema = Path(os.environ.get("REAL_DATA_DIR", ""), "meta_schema_20240725.json")
