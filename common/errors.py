@@ -29,6 +29,11 @@ EXPLAINED = (
         "--patch_size, or end what else runs on it.",
     ),
     (
+        re.compile(r"Expected more than 1 spatial element when training"),
+        "--patch_size leaves one voxel at the network's coarsest level, which cannot be "
+        "normalized; give a --patch_size with a side of 64 or more.",
+    ),
+    (
         re.compile(r"device type at start of device string|Invalid device string"),
         "--device names no device of PyTorch; give cpu, cuda, or one of several such as cuda:1.",
     ),

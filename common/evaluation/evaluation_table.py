@@ -55,8 +55,13 @@ class EvaluationTable:
         A case is measured inside its iteration, after the postprocessing: if that fails, it fails
         as the iteration does, and a `ContinueOnErrorEvaluator` goes on.
         """
+        engine.add_event_handler(Events.STARTED, self.started)
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self.model_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def started(self, engine: Engine) -> None:
+        """Forgets the rows of an earlier `run`, whose network may have had other weights."""
+        self.rows, self.paths = [], {}
 
     def model_completed(self, engine: Engine) -> None:
         """Adds the rows of each case in the engine's output."""

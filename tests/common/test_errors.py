@@ -90,6 +90,10 @@ ENDED = "another process of this run has ended"
         ("DataLoader worker (pid(s) 12, 13) exited unexpectedly", KILLED),
         ("[gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:1421.", ENDED),
         ("CUDA out of memory. Tried to allocate 2.00 GiB.", "the GPU has not enough memory"),
+        (
+            "Expected more than 1 spatial element when training, got input size (2, 192, 1, 1, 1)",
+            "--patch_size leaves one voxel at the network's coarsest level",
+        ),
         ("Invalid device string: 'cuda:x'", "--device names no device of PyTorch"),
         ("No CUDA GPUs are available", "PyTorch finds no CUDA device here"),
         ("Found no NVIDIA driver on your system.", "PyTorch finds no CUDA device here"),

@@ -110,6 +110,15 @@ def test_rows_of_the_file(table):
     assert rows[3] == ["img0001", "3", "aorta", "", "", "", "", "0.0", "0.0"]
 
 
+def test_a_second_run_measures_anew(table):
+    """The network may have other weights by then."""
+    engine = evaluator()
+    table.attach(engine)
+    for prediction in (labels(4), labels(0)):
+        engine.run([case(prediction, labels(4))])
+    assert [row["dice"] for row in table.rows if row["name"] == "spleen"] == [0.0]
+
+
 # two voxels, one beside the other along an axis of 1, 2 and 5 mm: half of their surfaces is common
 STEPS = [((1, 0, 0), 1.0, 1.0, 1.0), ((0, 1, 0), 0.5, 1.0, 2.0), ((0, 0, 1), 0.5, 0.5, 5.0)]
 TURN = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])

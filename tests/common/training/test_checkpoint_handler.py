@@ -127,6 +127,25 @@ def test_a_finished_run_says_so_and_changes_nothing(toy, tmp_path, caplog):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.pt")} == before
 
 
+def test_a_second_run_of_the_same_trainer_keeps_the_weights_that_it_is_given(toy, caplog):
+    """As federated learning does: a round is a `run`, from weights that the server has sent."""
+    caplog.set_level("INFO")
+    trained = toy([0.5, 0.9]).train()
+    trained.figures = iter([0.1])
+    begun_with = []
+    trained.trainer.add_event_handler(
+        Events.EPOCH_STARTED, lambda _: begun_with.append(trained.network.weight.item())
+    )
+    torch.nn.init.constant_(trained.network.weight, 7.0)
+    trained.trainer.state.max_epochs += 1
+    trained.trainer.run()
+    assert begun_with == [7.0] and "goes on from" not in caplog.text
+    assert trained.states() == {"best.pt", "iteration_4.pt", "iteration_6.pt"}
+    assert caplog.text.count("best so far") == 2  # of the two first epochs, each once
+    values = [row for row in trained.rows() if row[1] == "validation/figure"]
+    assert [row[0] for row in values] == ["2", "4", "6"]
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "NaN", "other"])
 def test_the_checkpoint_before_a_damaged_one_serves(toy, tmp_path, caplog, damage):
     with pytest.raises(KeyboardInterrupt):

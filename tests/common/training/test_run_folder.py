@@ -4,7 +4,6 @@ import json
 import sys
 from multiprocessing import get_context
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from helpers import write_json
@@ -21,6 +20,19 @@ def command(tmp_path, monkeypatch):
         arguments = ["run", "--config_file", config, *flags]
         monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", *arguments])
         return Path(run_folder.open_run_folder(str(tmp_path / "a"), resume, **read)).name
+
+    return folder
+
+
+@pytest.fixture
+def kept(command, tmp_path):
+    """`command`, whose first run has a checkpoint; without one it binds no other command."""
+
+    def folder(*flags: str, **read) -> str:
+        name = command(*flags, **read)
+        (tmp_path / name / "checkpoints").mkdir(exist_ok=True)
+        (tmp_path / name / "checkpoints/iteration_2.pt").touch()
+        return name
 
     return folder
 
@@ -51,23 +63,45 @@ def test_what_changes_nothing_may_differ(command, flags):
 @pytest.mark.parametrize(
     "flags, change", [(("--epochs", "6"), "epochs was 5, is 6"), (("--a::b", "2"), "b was 1, is 2")]
 )
-def test_another_configuration_is_refused_by_name(command, refusal, flags, change):
-    command()
+def test_another_configuration_is_refused_by_name(kept, refusal, flags, change):
+    kept()
     with refusal(change):
-        command(*flags)
+        kept(*flags)
 
 
-def test_a_value_that_the_datalist_sets_is_compared(command, refusal):
-    command(msd_orientation=True)
-    assert command(msd_orientation=True) == "a"
+def test_a_run_without_a_checkpoint_takes_another_configuration(command, tmp_path, caplog):
+    caplog.set_level("INFO")
+    command("--batch_size", "8")  # and then the memory did not suffice
+    assert command("--batch_size", "4") == "a"
+    assert "a has no checkpoint yet: this command's configuration replaces its own" in caplog.text
+    kept = json.loads((tmp_path / "a/config.json").read_text())
+    assert kept["config"]["batch_size"] == kept["flags"]["batch_size"] == 4
+    caplog.clear()
+    assert command("--batch_size", "4") == "a" and "replaces" not in caplog.text
+
+
+def test_no_configuration_is_replaced_while_its_run_is_in_use(
+    command, refusal, tmp_path, monkeypatch
+):
+    command("--epochs", "7")
+    before = (tmp_path / "a/config.json").read_bytes()
+    monkeypatch.setattr(sys, "argv", [*sys.argv[:-1], "8"])
+    with get_context("fork").Pool(1) as other, refusal("a is in use by another process"):
+        other.apply(run_folder.open_run_folder, (str(tmp_path / "a"), "auto"))
+    assert (tmp_path / "a/config.json").read_bytes() == before
+
+
+def test_a_value_that_the_datalist_sets_is_compared(kept, refusal):
+    kept(msd_orientation=True)
+    assert kept(msd_orientation=True) == "a"
     with refusal("msd_orientation was True, is False"):
-        command(msd_orientation=False)
+        kept(msd_orientation=False)
 
 
-def test_many_changes_are_counted(command, refusal):
-    command()
+def test_many_changes_are_counted(kept, refusal):
+    kept()
     with refusal(r"\(epochs was 5, is 6, c was None, is 1, d was None, is 1 and 1 more\)"):
-        command("--epochs", "6", "--c", "1", "--d", "1", "--e", "1")
+        kept("--epochs", "6", "--c", "1", "--d", "1", "--e", "1")
 
 
 def test_never_starts_anew_beside_and_auto_goes_on_with_the_last(command):
@@ -128,34 +162,3 @@ def test_the_place_of_the_data_set_may_differ(tmp_path, monkeypatch, flag):
         arguments = ["run", "--config_file", config, *flags]
         monkeypatch.setattr(sys, "argv", ["/x/monai/bundle/__main__.py", *arguments])
         assert run_folder.open_run_folder(str(tmp_path / "run"), "auto") == str(tmp_path / "run")
-
-
-def new_run(output_dir: Path, by: str = "") -> str:
-    """Name of the folder of a new run from Python, with a checkpoint; `by` has been imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["/x/server.py"])
-        if by:
-            patch.setitem(sys.modules, by, ModuleType(by))
-        folder = Path(run_folder.open_run_folder(str(output_dir), "auto"))
-    (folder / "checkpoints").mkdir()
-    return folder.name
-
-
-def test_monai_label_keeps_the_checkpoints_of_its_last_training_alone(command, tmp_path):
-    (tmp_path / command() / "checkpoints").mkdir()
-    assert new_run(tmp_path / "a") == "a-2"  # somebody's own Python
-    names = [new_run(tmp_path / "a", by="monailabel") for _ in range(3)]
-    assert names == ["a-3", "a-4", "a-5"]
-    kept = [path.parent.name for path in sorted(tmp_path.glob("*/checkpoints"))]
-    assert kept == ["a", "a-2", "a-5"]
-    assert new_run(tmp_path / "a") == "a-6" and (tmp_path / "a-5/checkpoints").is_dir()
-    assert all((tmp_path / f"a-{n}/config.json").is_file() for n in range(2, 7))
-
-
-def test_monai_label_keeps_the_checkpoints_of_a_run_in_another_process(tmp_path):
-    assert new_run(tmp_path / "a", by="monailabel") == "a"
-    with get_context("fork").Pool(1) as other:
-        assert other.apply(new_run, (tmp_path / "a", "monailabel")) == "a-2"
-    assert (tmp_path / "a/checkpoints").is_dir() and (tmp_path / "a-2/checkpoints").is_dir()
-    new_run(tmp_path / "a", by="monailabel")  # the other process has ended
-    assert not (tmp_path / "a-2/checkpoints").exists()

@@ -52,7 +52,8 @@ class CheckpointHandler:
 
     Attach it after `GradientClipping`, whose loss scale it restores, and before all other handlers,
     so that they see the iteration at which the run resumes. The handler saves after all others.
-    Attach it in every process; the main process writes.
+    Attach it in every process; the main process writes. Only the first `run` of an engine resumes:
+    a second one in the same process goes on with the weights that the network has then.
 
     Args:
         run_folder: states go to `checkpoints/iteration_<n>.pt` and `checkpoints/best.pt` in it.
@@ -85,6 +86,8 @@ class CheckpointHandler:
         FiniteBest().attach(self.evaluator)
 
     def started(self, engine: Engine) -> None:
+        if self.processes is not None:  # a second `run`: the caller may have set other weights
+            return
         self.processes = Processes()
         self.network = getattr(engine.network, "module", engine.network)  # not its DDP wrapper
         parts = {"optimizer": engine.optimizer, "lr_scheduler": self.lr_scheduler}

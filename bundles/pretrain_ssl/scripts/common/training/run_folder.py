@@ -1,12 +1,9 @@
 # generated from common/training/run_folder.py, do not edit: `make copies`
 """Chooses the folder of a training run: an earlier one to resume in, or a new one."""
 
-import fcntl
 import json
 import logging
 import os
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -17,6 +14,8 @@ import torch.distributed as dist
 from ..atomic_write import explained, write_text
 from ..cli.command_line import effective_config, flags, started_from_shell
 from ..errors import InputError, list_first
+from . import served_runs
+from .run_lock import lock
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +25,15 @@ INDIFFERENT = {
     *("_desc_", "resume", "num_workers", "pin_memory", "dataset_dir", "datalist"),
     *("cache_rate", "cache_gb", "cache_dir"),
 }
-SERVED = "by_monai_label"  # in the config.json of a run that MONAI Label started
-_locks = []  # open files; a lock is given back when its process ends, however it ends
 
 
 def open_run_folder(output_dir: str, resume: str, **read: Any) -> str:
     """Returns the folder of this run: an earlier one to resume in, or a new one.
 
     A run is `output_dir` or, where that was taken, `output_dir-2`, `-3`, … Only the last is ever
-    gone on with. From Python, as in a server, every training is a new run. Of several processes
-    the first decides for all.
+    gone on with. One that stopped before its first checkpoint, for want of memory for instance,
+    binds nothing: it may begin anew with another configuration. From Python, as in a server, every
+    training is a new run. Of several processes the first decides for all.
 
     Args:
         output_dir: the folder's name.
@@ -68,49 +66,23 @@ def _claimed(output_dir: str, goes_on: bool, read: dict[str, Any]) -> Path:
     last = earlier[-1] if earlier else None
     config = effective_config()
     config |= read if config else {}
+    is_replaced = False
     if goes_on and last is not None:
-        _check_same(last, config)
+        is_replaced = _is_replaced(last, config)
         folder = last
     with explained(folder, "give another --run_name or --output_dir"):
         folder.mkdir(parents=True, exist_ok=True)
-        _lock(folder)
-    is_served = "monailabel" in sys.modules
-    if is_served:
-        _remove_served_checkpoints(earlier)
-    if folder != last:
-        given = flags() if config else {}
-        kept = {"config": config, "flags": given} | ({SERVED: True} if is_served else {})
+        lock(folder)
+    mark = served_runs.mark_and_remove_earlier(earlier)
+    if is_replaced:
+        logger.info(
+            f"{folder} has no checkpoint yet: this command's configuration replaces its own"
+        )
+    if folder != last or is_replaced:
+        kept = {"config": config, "flags": flags() if config else {}} | mark
         write_text(folder / "config.json", json.dumps(kept, indent=2, default=str) + "\n")
     logger.info(f"this run is kept in {folder}")
     return folder
-
-
-def _remove_served_checkpoints(folders: list[Path]) -> None:
-    """Removes the checkpoints of MONAI Label's earlier trainings, 2 GB each at full size.
-
-    It never resumes: each training starts anew, from `models/model.pt`. Curves and pictures stay.
-    A run from a command line or from somebody's Python is left alone, and so is one that another
-    process still trains.
-    """
-    for folder in folders:
-        checkpoints = folder / "checkpoints"
-        if not _is_served(folder) or not checkpoints.is_dir():
-            continue
-        try:
-            _lock(folder)
-        except InputError:
-            logger.info(f"{checkpoints} stays: another process trains there")
-            continue
-        shutil.rmtree(checkpoints, ignore_errors=True)
-        logger.info(f"{checkpoints} of an earlier training by MONAI Label is removed")
-
-
-def _is_served(folder: Path) -> bool:
-    """Tells whether MONAI Label started a run."""
-    try:
-        return bool(json.loads((folder / "config.json").read_text()).get(SERVED))
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def kept_config(folder: str | Path) -> dict:
@@ -138,18 +110,23 @@ def note_merging(folder: Path, merging: str) -> None:
         )
 
 
-def _check_same(folder: Path, config: dict) -> None:
-    """Raises an InputError that names how a run's configuration differs from the kept one."""
+def _is_replaced(folder: Path, config: dict) -> bool:
+    """Tells whether this configuration replaces that of a run which stopped before a checkpoint.
+
+    Raises:
+        InputError: the run has checkpoints, and had another configuration; names the difference.
+    """
     plain = json.loads(json.dumps(config, default=str))
     before, now = dict(_values(kept_config(folder))), dict(_values(plain))
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     different = [name for name in names if name.split("::")[0] not in INDIFFERENT]
-    if different:
+    if different and any((folder / "checkpoints").glob("*")):
         changes = [f"{name} was {before.get(name)}, is {now.get(name)}" for name in different]
         raise InputError(
             f"{folder} holds a run of another configuration ({list_first(changes, 3)}); give "
             "another --run_name, or --resume never to start anew beside it."
         )
+    return bool(different)
 
 
 def _values(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -159,17 +136,3 @@ def _values(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         return
     for key, value in node.items():
         yield from _values(value, f"{name}::{key}" if name else key)
-
-
-def _lock(folder: Path) -> None:
-    """Locks a folder for this process; raises an InputError when another one trains in it."""
-    file = (folder / ".lock").open("w")
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(
-            f"{folder} is in use by another process; wait for it, or give another --run_name."
-        ) from error
-    except OSError:  # a file system without locks
-        logger.warning(f"{folder} cannot be locked: do not start the same run twice")
-    _locks.append(file)

@@ -49,11 +49,16 @@ class CropsTable:
     """
 
     def __init__(self, path: str, metrics: ObjectiveMetrics) -> None:
-        self.path, self.metrics, self.rows = Path(path), metrics, []
+        self.path, self.metrics = Path(path), metrics
+        self.rows: list[dict] = []
 
     def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self.started)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
+
+    def started(self, engine: Engine) -> None:
+        self.rows = []  # of an earlier `run`, whose network may have had other weights
 
     def iteration_completed(self, engine: Engine) -> None:
         output = engine.state.output
