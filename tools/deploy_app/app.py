@@ -9,21 +9,30 @@ from monai.deploy.core.io_type import IOType
 from monai.deploy.operators.dicom_data_loader_operator import DICOMDataLoaderOperator
 from monai.deploy.operators.dicom_seg_writer_operator import DICOMSegmentationWriterOperator
 from monai.deploy.operators.dicom_series_selector_operator import DICOMSeriesSelectorOperator
-from monai.deploy.operators.dicom_series_to_volume_operator import DICOMSeriesToVolumeOperator
 from monai.deploy.operators.monai_bundle_inference_operator import (
     IOMapping,
     MonaiBundleInferenceOperator,
 )
 
-from .segments import describe_segments, read_metadata
+from .check_input import Series
+from .read_volume import VolumeReaderOperator
+from .segments import describe_segments
 from .write_nifti import NiftiWriterOperator
 
 
 class SegmentationApp(Application):
-    """Segments the first series of a folder: `-i` DICOM files, `-o` results, `-m` the model.
+    """Segments the series of a folder: `-i` DICOM files, `-o` results, `-m` the model.
 
     The model is a bundle's folder, or a TorchScript file of `python -m monai.bundle ckpt_export`.
+
+    Args:
+        series: of the folder.
+        metadata: of the bundle, which names the labels.
     """
+
+    def __init__(self, series: Series, metadata: dict) -> None:
+        self.series, self.metadata = series, metadata
+        super().__init__()
 
     def compose(self) -> None:
         context: AppContext = Application.init_app_context(self.argv)
@@ -35,7 +44,7 @@ class SegmentationApp(Application):
             self, once, input_folder=Path(context.input_path), name="load"
         )
         select = DICOMSeriesSelectorOperator(self, name="select")
-        volume = DICOMSeriesToVolumeOperator(self, name="volume")
+        volume = VolumeReaderOperator(self, series=self.series, name="volume")
         segment = MonaiBundleInferenceOperator(
             self,
             input_mapping=[IOMapping("image", Image, IOType.IN_MEMORY)],
@@ -46,7 +55,7 @@ class SegmentationApp(Application):
         )
         write_dicom = DICOMSegmentationWriterOperator(
             self,
-            segment_descriptions=describe_segments(read_metadata(model)),
+            segment_descriptions=describe_segments(self.metadata),
             output_folder=output,
             name="write_dicom",
         )
