@@ -106,12 +106,11 @@ $(LABEL)/ready: constraints.txt $(LABEL_NEEDS)
 	  $(LABEL)/lib/python3*/site-packages/torchvision/_meta_registrations.py
 	touch $(LABEL)/ready
 
-# `import monai` needs CUDA's runtime beside the SDK, also on a CPU.
+# The SDK asks for a larger stack than a shell gives.
 DEPLOY = $(CURDIR)/.venv-deploy
 DEPLOY_NEEDS = tools/deploy_app/requirements.txt
 test-deploy: setup $(DEPLOY)/ready
-	ulimit -s 32768; LD_LIBRARY_PATH=$$(dirname $$(find $(DEPLOY) -name 'libcudart.so*' | head -1)) \
-	  DEPLOY_PYTHON=$(DEPLOY)/bin/python python -m pytest -m deploy tests/deploy
+	ulimit -s 32768; DEPLOY_PYTHON=$(DEPLOY)/bin/python python -m pytest -m deploy tests/deploy
 
 $(DEPLOY)/ready: constraints.txt $(DEPLOY_NEEDS)
 	rm -rf $(DEPLOY) && $(PYTHON) -m venv $(DEPLOY)

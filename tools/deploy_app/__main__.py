@@ -9,6 +9,7 @@ if __name__ == "__main__":
     from common.errors import show_sentence
     from tools.deploy_app.check_input import check_output, read_arguments, read_one_series
     from tools.deploy_app.check_model import read_metadata
+    from tools.deploy_app.staged_output import staged
 
     sys.excepthook = show_sentence
     folder, output, model = read_arguments(sys.argv[1:])
@@ -18,4 +19,5 @@ if __name__ == "__main__":
 
     from tools.deploy_app.app import SegmentationApp  # after the checks: it loads the SDK
 
-    SegmentationApp(series, metadata).run()
+    with staged(output) as temporary:
+        SegmentationApp(series, metadata, temporary).run()

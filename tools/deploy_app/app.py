@@ -28,17 +28,17 @@ class SegmentationApp(Application):
     Args:
         series: of the folder.
         metadata: of the bundle, which names the labels.
+        output: the folder to write to.
     """
 
-    def __init__(self, series: Series, metadata: dict) -> None:
-        self.series, self.metadata = series, metadata
+    def __init__(self, series: Series, metadata: dict, output: Path) -> None:
+        self.series, self.metadata, self.output = series, metadata, output
         super().__init__()
 
     def compose(self) -> None:
         context: AppContext = Application.init_app_context(self.argv)
         model = Path(context.model_path).resolve()
         context.models = None  # the operator loads a bundle's folder from bundle_path alone
-        output = Path(context.output_path)
         once = CountCondition(self, 1)  # an operator without input runs again and again
         load = DICOMDataLoaderOperator(
             self, once, input_folder=Path(context.input_path), name="load"
@@ -56,10 +56,12 @@ class SegmentationApp(Application):
         write_dicom = DICOMSegmentationWriterOperator(
             self,
             segment_descriptions=describe_segments(self.metadata),
-            output_folder=output,
+            output_folder=self.output,
             name="write_dicom",
         )
-        write_nifti = NiftiWriterOperator(self, path=output / "pred.nii.gz", name="write_nifti")
+        write_nifti = NiftiWriterOperator(
+            self, path=self.output / "pred.nii.gz", name="write_nifti"
+        )
 
         series = ("study_selected_series_list", "study_selected_series_list")
         self.add_flow(load, select, {("dicom_study_list", "dicom_study_list")})

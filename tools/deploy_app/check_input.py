@@ -67,11 +67,10 @@ def read_one_series(folder: Path) -> Series:
     names = series_below(found)
     others = found.describe() if any("series" in reason for reason in found.left_out) else ""
     if not names:
-        images = f"NIfTI, MetaImage and NRRD files {BY_COMMAND[8:]}" if found.images else ""
-        hints = "; ".join(filter(None, (others, images and f"for {images}")))
+        hint = f" ({others})" if others else ""
+        remedy = f", or {BY_COMMAND} if it is no DICOM" if found.images else ""
         raise InputError(
-            f"{folder} holds no CT series of DICOM files{f' ({hints})' if hints else ''}; give -i "
-            "the folder of one."
+            f"{folder} holds no CT series of DICOM files{hint}; give -i the folder of one{remedy}."
         )
     if len(names) > 1:
         raise InputError(
