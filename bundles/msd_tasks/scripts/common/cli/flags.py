@@ -47,8 +47,8 @@ def check_flags(bundle_root: str = ".") -> None:
 
     First item of every `run` list, because `monai.bundle run` takes any flag and any value in
     silence. Used from Python instead of `python -m monai.bundle run`, it only looks for another
-    bundle's `scripts`. In a training that MONAI Label started, the sentence is the last line too:
-    the server hands the last lines to its client.
+    bundle's `scripts`. A training that MONAI Label started ends in the sentence too, because the
+    server hands the last 20 lines to its client.
 
     A flag that is declared but read by no part of this command gets one line in the log.
 
