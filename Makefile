@@ -88,41 +88,34 @@ test: setup
 test-slow: setup
 	python -m pytest -m slow
 
-# MONAI Label wants older packages than constraints.txt has, so its environment lies beside .venv.
-# The index's torchvision is built for CUDA: beside a CPU's PyTorch two of its operators are missing,
-# and their registrations are taken out. sam2 is left out: the tests start the server without it.
+# MONAI Label and MONAI Deploy want other packages than constraints.txt has, and each other's not
+# either, so each has an environment of its own beside .venv. Their requirements are complete lists:
+# pip has nothing to choose, and takes what their files say.
 LABEL = $(CURDIR)/.venv-label
-LABEL_NEEDS = nibabel pytorch-ignite fire pillow psutil scikit-image tensorboard tqdm itk uvicorn \
-  pydantic pydantic-settings python-dotenv fastapi python-multipart httpx schedule \
-  dicomweb-client==0.59.3 "timeloop>=1.0.2" expiringdict expiring_dict cachetools watchdog \
-  "pydicom<3" "pydicom-seg>=0.4.1" "pynetdicom<3" pynrrd "numpymaxflow>=0.0.7" \
-  "girder-client>=3.2.3" ninja einops pyyaml filelock passlib pyjwt bcrypt shapely requests \
-  requests-toolbelt scikit-learn scipy google-auth pandas SimpleITK lmdb gdown python-gdcm
+LABEL_NEEDS = tests/label/requirements.txt
 test-label: setup $(LABEL)/ready
 	LABEL_PYTHON=$(LABEL)/bin/python python -m pytest -m label tests/label
 
-$(LABEL)/ready: constraints.txt
+# The index's torchvision is built for CUDA: beside a CPU's PyTorch two of its operators are missing,
+# and their registrations are taken out.
+$(LABEL)/ready: constraints.txt $(LABEL_NEEDS)
 	rm -rf $(LABEL) && $(PYTHON) -m venv $(LABEL)
-	grep -E '^(torch|monai)==' constraints.txt > $(LABEL)/constraints.txt
-	$(LABEL)/bin/pip install --quiet --constraint $(LABEL)/constraints.txt torch monai $(LABEL_NEEDS)
-	$(LABEL)/bin/pip install --quiet --no-deps monailabel==0.8.5 torchvision==0.28.0
+	$(LABEL)/bin/pip install --quiet --constraint constraints.txt torch
+	$(LABEL)/bin/pip install --quiet --no-deps --requirement $(LABEL_NEEDS)
 	sed -i -E 's/^@torch\.library\.register_fake\("torchvision::q?nms"\)/# &/' \
 	  $(LABEL)/lib/python3*/site-packages/torchvision/_meta_registrations.py
 	touch $(LABEL)/ready
 
-# The SDK's environment lies beside .venv; its requirements contradict constraints.txt, so the SDK
-# and its own parts come without theirs. `import monai` there needs CUDA's runtime, also on a CPU.
+# The SDK asks for a larger stack than a shell gives.
 DEPLOY = $(CURDIR)/.venv-deploy
+DEPLOY_NEEDS = tools/deploy_app/requirements.txt
 test-deploy: setup $(DEPLOY)/ready
-	ulimit -s 32768; LD_LIBRARY_PATH=$$(dirname $$(find $(DEPLOY) -name 'libcudart.so*' | head -1)) \
-	  DEPLOY_PYTHON=$(DEPLOY)/bin/python python -m pytest -m deploy tests/deploy
+	ulimit -s 32768; DEPLOY_PYTHON=$(DEPLOY)/bin/python python -m pytest -m deploy tests/deploy
 
-$(DEPLOY)/ready: constraints.txt
-	$(PYTHON) -m venv $(DEPLOY)
-	$(DEPLOY)/bin/pip install --quiet --constraint constraints.txt torch monai==1.6.1 "pydicom>=3" nibabel einops \
-	  nvidia-cuda-runtime SimpleITK pyjpegls typeguard colorama psutil pyyaml geventhttpclient aiohttp grpcio protobuf ml_dtypes pillow requests cloudpickle cuda-bindings
-	$(DEPLOY)/bin/pip install --quiet --no-deps --constraint constraints.txt monai-deploy-app-sdk==4.0.0 highdicom==0.28.2 \
-	  holoscan-cu13==4.6.0 holoscan-cli==5.0.0 wheel-axle-runtime tritonclient==2.73.0 python-rapidjson cupy-cuda13x
+$(DEPLOY)/ready: constraints.txt $(DEPLOY_NEEDS)
+	rm -rf $(DEPLOY) && $(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/pip install --quiet --constraint constraints.txt torch
+	$(DEPLOY)/bin/pip install --quiet --no-deps --constraint constraints.txt --requirement $(DEPLOY_NEEDS)
 	touch $(DEPLOY)/ready
 
 gpu: setup

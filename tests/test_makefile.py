@@ -28,3 +28,21 @@ def test_a_task_is_shown_by_its_own_bundle(task):
     assert f"python tools/repo task_bundle {task} demo/bundles" in done.stdout
     folder = f"demo/bundles/msd_{task.lower()}_segmentation"
     assert f"cd {folder} && python -m scripts datalist msd ../../{task}" in done.stdout
+
+
+def versions(path: str) -> dict[str, str]:
+    """The versions that a file of requirements names."""
+    lines = (ROOT / path).read_text().splitlines()
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {name.lower().replace("_", "-"): version for name, version in pairs}
+
+
+def test_the_servers_environments_have_the_versions_that_were_tested_together():
+    pinned = versions("constraints.txt")
+    deploy, label = map(
+        versions, ("tools/deploy_app/requirements.txt", "tests/label/requirements.txt")
+    )
+    shared = {*deploy} & {*pinned}
+    assert len(shared) > 20
+    assert {name: deploy[name] for name in shared} == {name: pinned[name] for name in shared}
+    assert label["monai"] == pinned["monai"] and "torch" not in {*label, *deploy}

@@ -31,7 +31,7 @@ OWN_OVERLAYS = ("configs/my_labels.json", "configs/objectives/crop_mean.json")
 RUN_BY_CI = {"make demo", "make test", "make check"}
 NOT_OURS = re.compile(
     r"(git clone|cd|mkdir|cp|pip install|python -m pip install|python3? -m venv|\. |export"
-    r"|tensorboard|monailabel|sha256sum|unzip|hf upload) ?.*"
+    r"|tensorboard|monailabel|ulimit|sha256sum|unzip|hf upload) ?.*"
 )
 
 

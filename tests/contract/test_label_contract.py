@@ -1,10 +1,18 @@
 """What MONAI Label reads from a bundle and overrides; `make test-label` asks a real server."""
 
+import io
 import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
+import torch
+from bundle_runs import copy_bundle, process_state_restored
 from helpers import BUNDLES
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigParser, run
 
 NAMES = ("btcv_segmentation", "msd_tasks")
 OVERRIDDEN = (  # by its training task
@@ -51,3 +59,56 @@ def test_a_device_by_name_serves(name):
     inference.set("cpu", "device")  # the server gives a text
     assert inference.get_parsed_content("sw_batch_size") == 1
     assert not inference.get_parsed_content("amp")
+
+
+def train_as_the_server(bundle: Path, pairs: list[dict], **overrides) -> tuple[str, str]:
+    """One epoch as MONAI Label's process for a training runs it; what it prints, and its end."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    configs = [str(bundle / f"configs/{name}.json") for name in ("train", "demo")]
+    with process_state_restored(), redirect_stdout(stdout), redirect_stderr(stderr):
+        sys.path.insert(0, str(bundle))
+        sys.argv = ["/x/monailabel/interfaces/utils/app.py", "-m", "train"]
+        sys.excepthook = sys.__excepthook__
+        try:
+            run(
+                run_id="run",
+                config_file=configs,
+                logging_file=str(bundle / "configs/logging.conf"),
+                bundle_root=str(bundle),
+                device=torch.device("cpu"),
+                **{"train::trainer::max_epochs": 1, "train::dataset::data": pairs},
+                **overrides,
+            )
+        except RuntimeError as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+    return stdout.getvalue(), stderr.getvalue()
+
+
+@pytest.fixture
+def served(tmp_path, phantoms) -> tuple[Path, list[dict]]:
+    """A bundle's copy, and two labelled images."""
+    folder = phantoms / "btcv/RawData/Training"
+    images, labels = (sorted((folder / kind).glob("*.nii.gz"))[:2] for kind in ("img", "label"))
+    pairs = [{"image": str(i), "label": str(t)} for i, t in zip(images, labels)]
+    return copy_bundle("btcv_segmentation", tmp_path), pairs
+
+
+def test_without_images_to_validate_on_the_final_weights_are_deployed_and_the_log_says_so(served):
+    bundle, pairs = served
+    stdout, _ = train_as_the_server(bundle, pairs, **{"validate::dataset::data": []})
+    assert "no validation has given a metric: the final weights are saved as the best" in stdout
+    assert (bundle / "models/model.pt").is_file()
+
+
+def test_a_refused_label_ends_the_training_in_its_sentence(served, tmp_path):
+    bundle, pairs = served
+    label = nib.load(pairs[0]["label"])
+    wrong = np.asarray(label.dataobj).copy()
+    wrong[:5, :5, :5] = 77
+    pairs[0]["label"] = str(tmp_path / "wrong.nii.gz")
+    nib.save(nib.Nifti1Image(wrong, label.affine), pairs[0]["label"])
+    _, stderr = train_as_the_server(bundle, pairs, **{"validate::dataset::data": pairs[1:]})
+    assert "Traceback" not in stderr
+    last = stderr.strip().splitlines()[-1]
+    assert last.startswith(f"error: {pairs[0]['label']}") and "77" in last
+    assert not (bundle / "models/model.pt").exists()

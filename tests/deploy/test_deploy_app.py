@@ -27,10 +27,33 @@ names = [seg.get_segment_description(n).segment_label for n in seg.segment_numbe
 geometry = seg.get_volume(combine_segments=True)
 numpy.savez(sys.argv[2], names=names, labels=geometry.array, affine=geometry.affine)
 """
+READ_VOLUME = """
+import sys, numpy
+from pathlib import Path
+from monai.deploy.core import Fragment
+from monai.deploy.operators.dicom_data_loader_operator import DICOMDataLoaderOperator
+from monai.deploy.operators.dicom_series_selector_operator import DICOMSeriesSelectorOperator
+sys.path.insert(0, ".")
+from tools.deploy_app.check_input import read_one_series
+from tools.deploy_app.read_volume import COPIED, VolumeReaderOperator
+folder, fragment = Path(sys.argv[1]), Fragment()
+studies = DICOMDataLoaderOperator(fragment, name="load").load_data_to_studies(folder)
+selected = DICOMSeriesSelectorOperator(fragment, name="select").filter(None, studies)
+operator = VolumeReaderOperator(fragment, series=read_one_series(folder), name="volume")
+image = operator.convert_to_image(selected)
+slices = selected[0].selected_series[0].series.get_sop_instances()
+assert all(tag in slices[0].get_native_sop_instance() for tag in COPIED)
+numpy.savez(sys.argv[2], values=image.asnumpy(), affine=image.metadata()["affine"])
+"""
 
 
 def deploy_python(*arguments, **variables) -> None:
-    done = subprocess.run(
+    done = run_deploy_python(*arguments, **variables)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+
+
+def run_deploy_python(*arguments, **variables) -> subprocess.CompletedProcess:
+    return subprocess.run(
         [os.environ["DEPLOY_PYTHON"], *map(str, arguments)],
         cwd=REPOSITORY,
         env=os.environ | variables,
@@ -38,7 +61,6 @@ def deploy_python(*arguments, **variables) -> None:
         text=True,
         timeout=280,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
 
 
 def small_bundle(name: str, folder: Path) -> Path:
@@ -102,3 +124,31 @@ def test_labels_equal_those_of_the_command(case, source, tmp_path):
     box = tuple(slice(s, s + n) for s, n in zip(start, image.shape, strict=True))
     padded[box] = np.asarray(image.dataobj)
     np.testing.assert_array_equal(padded, labels)
+
+
+def test_voxels_are_those_of_the_bundles_reader(tmp_path):
+    hu = np.random.default_rng(0).integers(-900, 300, (24, 20, 18)).astype(np.int16)
+    hu[:, :, 0] = 40  # the SDK alone turns air in the other slices to numbers above 64,000
+    spacing_mm = (3.0, 3.0, 3.0)
+    tags = phantom_tags(spacing_mm) | dict.fromkeys(("PatientName", "StudyID", "SliceThickness"))
+    write_series(tmp_path / "ct", hu, spacing_mm, **tags)
+    deploy_python("-c", READ_VOLUME, tmp_path / "ct", tmp_path / "volume.npz")
+    volume = np.load(tmp_path / "volume.npz")
+    image = nib.Nifti1Image(volume["values"].transpose(2, 1, 0), volume["affine"])
+    np.testing.assert_array_equal(np.asarray(nib.as_closest_canonical(image).dataobj), hu)
+
+
+def test_wrong_input_ends_in_a_sentence_and_writes_nothing(tmp_path):
+    bundle = copy_bundle("btcv_segmentation", tmp_path)
+    (bundle / "models").mkdir()
+    (bundle / "models/model.pt").touch()
+    (tmp_path / "empty").mkdir()
+    for folder, model, words in (
+        (tmp_path / "empty", bundle, "empty holds no CT series of DICOM files; give -i"),
+        (tmp_path / "empty", tmp_path / "empty", "empty is no bundle: it has no configs/"),
+    ):
+        words_typed = ("-i", folder, "-o", tmp_path / "out", "-m", model)
+        done = run_deploy_python("tools/deploy_app", *words_typed)
+        last = done.stderr.strip().splitlines()[-1]
+        assert done.returncode == 1 and last.startswith("error: ") and words in last
+        assert "Traceback" not in done.stderr and not (tmp_path / "out").exists()

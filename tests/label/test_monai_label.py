@@ -68,6 +68,17 @@ class Server:
         request = {"max_epochs": epochs, "val_split": 0.3, "device": "cpu", "pretrained": True}
         self.ask(f"/train/{name}?run_sync=true", "POST", timeout=600, **request)
 
+    def train_in_background(self, name: str) -> dict:
+        """Trains an epoch as 3D Slicer does, and returns the training's state when it has ended."""
+        self.ask(f"/train/{name}", "POST", max_epochs=1, val_split=0.3, device="cpu")
+        end = time.monotonic() + 300
+        while time.monotonic() < end:
+            state = json.loads(self.ask("/train/"))
+            if state["status"] not in ("SUBMITTED", "RUNNING"):
+                return state
+            time.sleep(2)
+        pytest.fail(f"the training does not end: {state}")
+
     def save_label(self, image: str, path: Path) -> None:
         """Submits a label, as a finished annotation."""
         edge = "----a-label-of-the-tests"
@@ -234,3 +245,23 @@ def test_training_follows_the_servers_epochs_and_serves_its_weights(server, phan
     image = images[0]
     found = server.infer(name, image.name.removesuffix(".nii.gz"), tmp_path / "seg.nii.gz")
     np.testing.assert_array_equal(found, by_command(server, name, image, tmp_path / "out"))
+
+
+def test_refused_labels_end_a_training_in_a_sentence_that_its_client_gets(
+    server, phantoms, tmp_path
+):
+    images = sorted(server.studies.glob("img*.nii.gz"))
+    labels = sorted((phantoms / "btcv" / "RawData/Training/label").glob("*.nii.gz"))
+    label = nib.load(labels[0])
+    wrong = np.asarray(label.dataobj).copy()
+    wrong[:5, :5, :5] = 77
+    nib.save(nib.Nifti1Image(wrong, label.affine), tmp_path / "wrong.nii.gz")
+    for image in images:
+        server.save_label(image.name.removesuffix(".nii.gz"), tmp_path / "wrong.nii.gz")
+    weights = server.app / "model/btcv_segmentation/models/model.pt"
+    before = weights.read_bytes()
+    state = server.train_in_background("btcv_segmentation")
+    assert state["status"] == "ERROR"
+    sentences = [line for line in state["details"] if line.startswith("error: ")]
+    assert len(sentences) == 1 and "77, which no label has" in sentences[0], state["details"]
+    assert weights.read_bytes() == before

@@ -9,33 +9,42 @@ from monai.deploy.core.io_type import IOType
 from monai.deploy.operators.dicom_data_loader_operator import DICOMDataLoaderOperator
 from monai.deploy.operators.dicom_seg_writer_operator import DICOMSegmentationWriterOperator
 from monai.deploy.operators.dicom_series_selector_operator import DICOMSeriesSelectorOperator
-from monai.deploy.operators.dicom_series_to_volume_operator import DICOMSeriesToVolumeOperator
 from monai.deploy.operators.monai_bundle_inference_operator import (
     IOMapping,
     MonaiBundleInferenceOperator,
 )
 
-from .segments import describe_segments, read_metadata
+from .check_input import Series
+from .read_volume import VolumeReaderOperator
+from .segments import describe_segments
 from .write_nifti import NiftiWriterOperator
 
 
 class SegmentationApp(Application):
-    """Segments the first series of a folder: `-i` DICOM files, `-o` results, `-m` the model.
+    """Segments the series of a folder: `-i` DICOM files, `-o` results, `-m` the model.
 
     The model is a bundle's folder, or a TorchScript file of `python -m monai.bundle ckpt_export`.
+
+    Args:
+        series: of the folder.
+        metadata: of the bundle, which names the labels.
+        output: the folder to write to.
     """
+
+    def __init__(self, series: Series, metadata: dict, output: Path) -> None:
+        self.series, self.metadata, self.output = series, metadata, output
+        super().__init__()
 
     def compose(self) -> None:
         context: AppContext = Application.init_app_context(self.argv)
         model = Path(context.model_path).resolve()
         context.models = None  # the operator loads a bundle's folder from bundle_path alone
-        output = Path(context.output_path)
         once = CountCondition(self, 1)  # an operator without input runs again and again
         load = DICOMDataLoaderOperator(
             self, once, input_folder=Path(context.input_path), name="load"
         )
         select = DICOMSeriesSelectorOperator(self, name="select")
-        volume = DICOMSeriesToVolumeOperator(self, name="volume")
+        volume = VolumeReaderOperator(self, series=self.series, name="volume")
         segment = MonaiBundleInferenceOperator(
             self,
             input_mapping=[IOMapping("image", Image, IOType.IN_MEMORY)],
@@ -46,11 +55,13 @@ class SegmentationApp(Application):
         )
         write_dicom = DICOMSegmentationWriterOperator(
             self,
-            segment_descriptions=describe_segments(read_metadata(model)),
-            output_folder=output,
+            segment_descriptions=describe_segments(self.metadata),
+            output_folder=self.output,
             name="write_dicom",
         )
-        write_nifti = NiftiWriterOperator(self, path=output / "pred.nii.gz", name="write_nifti")
+        write_nifti = NiftiWriterOperator(
+            self, path=self.output / "pred.nii.gz", name="write_nifti"
+        )
 
         series = ("study_selected_series_list", "study_selected_series_list")
         self.add_flow(load, select, {("dicom_study_list", "dicom_study_list")})

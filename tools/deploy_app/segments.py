@@ -1,24 +1,8 @@
 """Describes the segments of a DICOM segmentation by the labels in a bundle's metadata."""
 
-from pathlib import Path
-
-from monai.bundle import ConfigParser
 from monai.deploy.operators.dicom_seg_writer_operator import SegmentDescription
 
 from .codes import choose_codes
-
-
-def read_metadata(model: Path) -> dict:
-    """Reads the metadata of a bundle's folder, or of an exported file.
-
-    Args:
-        model: the folder, or a TorchScript file that `ckpt_export` wrote.
-    """
-    if model.is_dir():
-        return ConfigParser.load_config_file(model / "configs" / "metadata.json")
-    from monai.data import load_net_with_metadata
-
-    return load_net_with_metadata(str(model))[1]
 
 
 def describe_segments(metadata: dict) -> list[SegmentDescription]:

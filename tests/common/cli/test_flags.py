@@ -192,3 +192,17 @@ def test_check_of_flags_installs_the_sentence(shell):
     shell()
     flags.check_flags()
     assert sys.excepthook is errors.show_sentence
+
+
+@pytest.mark.parametrize(
+    ("program", "installs"),
+    [("/x/monailabel/interfaces/utils/app.py", True), ("/x/monailabel/main.py", False)],
+)
+def test_a_training_of_monai_label_ends_in_the_sentence_and_its_server_is_left_alone(
+    shell, program, installs
+):
+    before = sys.excepthook
+    shell("--epcohs", "7", program=program, verb="-m")
+    flags.check_flags()
+    assert (sys.excepthook is errors.show_sentence) == installs
+    assert installs or sys.excepthook is before

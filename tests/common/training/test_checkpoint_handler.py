@@ -1,6 +1,7 @@
 """States, the deployed model, and runs that go on: with a toy trainer."""
 
 import json
+import logging
 import random
 import resource
 import signal
@@ -49,10 +50,14 @@ def test_states_are_kept_between_validations_too(toy, tmp_path):
     assert {path.name for path in (tmp_path / "run/checkpoints").iterdir()} == {"iteration_3.pt"}
 
 
-def test_run_without_validation_deploys_its_final_weights(toy, tmp_path):
+def test_run_without_validation_deploys_its_final_weights_and_says_so(toy, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     short = toy([])
     short.trainer.state.max_epochs = 2
     short.train()
+    assert (
+        "no validation has given a metric: the final weights are saved as the best" in caplog.text
+    )
     assert short.states() == {"best.pt", "iteration_4.pt"}
     assert weight(tmp_path / "models/model.pt") == short.weights[1]
 

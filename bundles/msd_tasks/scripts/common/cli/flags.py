@@ -10,7 +10,14 @@ from pathlib import Path
 
 from .. import BUNDLE
 from ..errors import InputError, show_errors_as_sentences, suggest
-from .command_line import Layer, flags, layers, merged_config, started_from_shell
+from .command_line import (
+    Layer,
+    flags,
+    layers,
+    merged_config,
+    started_by_monai_label,
+    started_from_shell,
+)
 from .knobs import READ_BY_MONAI, check_values
 
 logger = logging.getLogger(__name__)
@@ -40,7 +47,8 @@ def check_flags(bundle_root: str = ".") -> None:
 
     First item of every `run` list, because `monai.bundle run` takes any flag and any value in
     silence. Used from Python instead of `python -m monai.bundle run`, it only looks for another
-    bundle's `scripts`.
+    bundle's `scripts`. A training that MONAI Label started ends in the sentence too, because the
+    server hands the last 20 lines to its client.
 
     A flag that is declared but read by no part of this command gets one line in the log.
 
@@ -58,9 +66,10 @@ def check_flags(bundle_root: str = ".") -> None:
             f"`scripts` was imported from {BUNDLE} before, and this config needs that of "
             f"{expected.parent}; run each bundle in a Python process of its own."
         )
+    if started_from_shell() or started_by_monai_label():
+        show_errors_as_sentences()
     if not started_from_shell():
         return
-    show_errors_as_sentences()
     sources = layers()
     config = merged_config(sources)
     _check_names(sources, config)

@@ -33,6 +33,11 @@ def started_from_shell() -> bool:
     return Path(sys.argv[0]).parts[-2:] == ("bundle", "__main__.py") and sys.argv[1:2] == ["run"]
 
 
+def started_by_monai_label() -> bool:
+    """Tells whether this process is a task that a MONAI Label server has started, as a training."""
+    return Path(sys.argv[0]).parts[-4:] == ("monailabel", "interfaces", "utils", "app.py")
+
+
 def typed_flags() -> dict[str, str]:
     """Reads the flags of the command line as they were typed, by fire's rules.
 
