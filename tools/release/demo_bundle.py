@@ -18,6 +18,8 @@ from tools.repo.format_json import layout
 
 NAME = "btcv_demo_segmentation"
 SOURCE = "btcv_segmentation"
+DEMO = "demo/bundles"
+WEIGHTS = f"{DEMO}/{SOURCE}/models/model.pt"
 README = Path(__file__).with_name("demo_readme.md")
 UNSEEN = 101  # the first phantom that the demo's training has not seen
 LEFT_OUT = (
@@ -66,6 +68,30 @@ def write_demo_bundle(folder: Path, weights: Path) -> Path:
     return bundle
 
 
+def changed_since_demo(root: Path, folder: Path) -> list[str]:
+    """Lists configs and scripts that differ from those that the demo was trained with.
+
+    Args:
+        root: the repository; `make demo` has left a copy of the bundles in its `demo/`.
+        folder: with the layout of the repository, the files of today.
+
+    Raises:
+        InputError: there are no weights of a demo.
+    """
+    if not (root / WEIGHTS).is_file():
+        raise InputError(f"{root / WEIGHTS} does not exist; run `make demo` first.")
+    changed = []
+    for name in ("pretrain_ssl", SOURCE):
+        for path in sorted((folder / "bundles" / name).rglob("*.*")):
+            part = path.relative_to(folder / "bundles")
+            copy = root / DEMO / part
+            if path.suffix not in (".json", ".py") or path.name == "metadata.json":
+                continue
+            if not copy.is_file() or copy.read_bytes() != path.read_bytes():
+                changed.append(f"bundles/{part.as_posix()}")
+    return changed
+
+
 def merge(config: dict[str, Any], overlay: dict[str, Any], may_add: bool) -> dict[str, Any]:
     """Puts an overlay of flat keys, such as `network_def::depths`, into a config.
 
@@ -103,7 +129,7 @@ def write_metadata(path: Path, patch_size: list[int]) -> None:
 
 def write_weights(weights: Path, bundle: Path) -> None:
     """Saves the weights with the stamp `trained_on: phantoms` in their note, where they fit."""
-    state = read_state_dict(str(weights), "run `make demo` first, or give another file.")
+    state = read_state_dict(str(weights), "run `make demo` again.")
     config = ConfigParser.load_config_file(str(bundle / "configs/inference.json"))
     numbers = {
         key: value
@@ -119,8 +145,8 @@ def write_weights(weights: Path, bundle: Path) -> None:
     wrong = [n for n, shape in shapes.items() if given.get(n) != shape and not _is_index(n)]
     if wrong or given.keys() - shapes.keys():
         raise InputError(
-            f"{weights} does not hold the demo's network ({len(wrong)} tensors differ); give "
-            "demo/bundles/btcv_segmentation/models/model.pt after `make demo`."
+            f"{weights} does not hold the demo's network ({len(wrong)} tensors differ); run "
+            "`make demo` again."
         )
     if read_metadata(state) is None:
         raise InputError(

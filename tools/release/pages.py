@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from common.errors import InputError
+
 from .archive import checksum
 
 CARD = """---
@@ -66,6 +68,33 @@ def checksums(paths: list[Path], folder: Path) -> str:
     """Lists SHA-256 and name of files, as `sha256sum --check` reads them."""
     lines = [f"{checksum(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
     return "".join(lines)
+
+
+def requirements(bundles: list[Path]) -> str:
+    """Lists for pip the packages that the bundles need, in the versions that were tested.
+
+    Raises:
+        InputError: two bundles name different versions of a package.
+    """
+    versions: dict[str, str] = {}
+    for bundle in bundles:
+        metadata = read_metadata(bundle)
+        for name, version in required_versions(metadata).items():
+            if versions.setdefault(name, version) != version:
+                raise InputError(
+                    f"{bundle.name} requires {name} {version}, another bundle {versions[name]}; "
+                    "give both the same in configs/metadata.json."
+                )
+    return "".join(f"{name}=={version}\n" for name, version in versions.items())
+
+
+def required_versions(metadata: dict[str, Any]) -> dict[str, str]:
+    """Returns the version of each package that a bundle needs, by its name on the index."""
+    return {
+        "monai": metadata["monai_version"],
+        "torch": metadata["pytorch_version"],
+        "numpy": metadata["numpy_version"],
+    } | metadata["required_packages_version"]
 
 
 def release_notes(bundles: list[Path]) -> str:
