@@ -28,8 +28,8 @@ def weights_fit(bundle: Bundle) -> list[str]:
     """
     model, *exported = (bundle.folder / name for name in WEIGHTS)
     exported = [path for path in exported if path.is_file()]
-    if exported and not model.is_file():
-        return [f"models/{path.name} is there without models/model.pt" for path in exported]
+    if exported and not ((bundle.folder / "scripts/export.py").is_file() and model.is_file()):
+        return [f"models/{path.name} is not of this bundle's training" for path in exported]
     with scripts_of(bundle.folder):
         faults = _refusal(bundle) if model.is_file() else []
         return faults or (_faults_of_exported(model, exported) if exported else [])
