@@ -34,8 +34,6 @@ def missing_packages(bundle: Path, metadata: dict) -> list[str]:
     optional = set(metadata.get("optional_packages_version", {}))
     named = set(metadata["required_packages_version"]) | optional
     faults = {}
-    if (bundle / "large_files.yml").is_file() and PACKAGES["yaml"] not in named:
-        faults["yaml"] = "large_files.yml is read by PyYAML, which is not required"
     for path in sorted((bundle / "scripts").rglob("*.py")):
         name = path.relative_to(bundle).as_posix()
         own = set().union(
@@ -47,6 +45,8 @@ def missing_packages(bundle: Path, metadata: dict) -> list[str]:
                 faults.setdefault(
                     package, f"{name} imports {package}, which the metadata does not name"
                 )
+    if (bundle / "large_files.yml").is_file() and PACKAGES["yaml"] not in named:
+        faults["yaml"] = "large_files.yml is read by PyYAML, which the metadata does not name"
     return list(faults.values())
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,16 @@ from tools.release.monai_checks import scripts_of
 from tools.release.weights import weights_fit
 
 
-@pytest.fixture
-def demo(tmp_path) -> Bundle:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> Path:
     """The demo's bundle, whose weights are not trained."""
-    root = write_checkout(tmp_path / "root", ("Task09_Spleen",))
-    return Bundle(write_demo_bundle(root, write_demo(root)))
+    root = write_checkout(tmp_path_factory.mktemp("demo") / "root", ("Task09_Spleen",))
+    return write_demo_bundle(root, write_demo(root))
+
+
+@pytest.fixture
+def demo(original, tmp_path) -> Bundle:
+    return Bundle(shutil.copytree(original, tmp_path / original.name))
 
 
 @pytest.fixture
