@@ -26,8 +26,14 @@ LEFT_OUT = (
     *("large_files.yml", "configs/demo.json", "configs/multi_gpu_train.json", "configs/schedules"),
     *("configs/tasks", "docs/own_data.md", "docs/weights.md"),
 )
+EVALUATE = {  # the example, whose one case belongs to no fold
+    "_desc_": "python -m monai.bundle run --config_file "
+    "\"['configs/train.json','configs/evaluate.json']\"",
+    "dataset_dir": "$@bundle_root + '/example'",
+    "evaluate_on": "all",
+}
 LICENSE = """The weights, models/model.pt, were trained on generated CT phantoms, and example/
-holds such a phantom. No patient's data is in either. They are under the same
+holds such a phantom and its labels. No patient's data is in either. They are under the same
 licence as the code, see LICENSE.
 """
 
@@ -56,15 +62,20 @@ def write_demo_bundle(folder: Path, weights: Path) -> Path:
         config = merge(json.loads(path.read_text()), demo, may_add=name == "train")
         if name == "inference":
             config["_desc_"] = "python -m monai.bundle run --config_file configs/inference.json"
-            config["dataset_dir"] = "$@bundle_root + '/example'"
+            config["dataset_dir"] = "$@bundle_root + '/example/img'"
         path.write_text(layout(config) + "\n")
+    path = bundle / "configs/evaluate.json"
+    config = json.loads(path.read_text()) | EVALUATE
+    path.write_text(layout(config) + "\n")
     write_metadata(bundle / "configs/metadata.json", demo["patch_size"])
     (bundle / "docs/README.md").write_text(README.read_text())
     (bundle / "docs/data_license.txt").write_text(LICENSE)
     write_weights(weights, bundle)
-    (bundle / "example").mkdir()
-    image, _ = draw_case(case_rng(0, "btcv", UNSEEN), BTCV, 3.0, 1.0)
-    image.to_filename(bundle / "example/phantom.nii.gz")
+    for kind, image in zip(
+        ("img", "label"), draw_case(case_rng(0, "btcv", UNSEEN), BTCV, 3.0, 1.0)
+    ):
+        (bundle / "example" / kind).mkdir(parents=True)
+        image.to_filename(bundle / f"example/{kind}/{kind}{UNSEEN:04}.nii.gz")
     return bundle
 
 

@@ -14,7 +14,7 @@ BELONGS = re.compile(
     r"|docs/([\w-]+/)*[\w-]+\.(md|txt|png)"
     r"|scripts/([\w-]+/)*[\w-]+\.(py|json)"
     r"|models/[\w-]+\.(pt|ts|onnx)"
-    r"|example/[\w-]+\.nii\.gz"
+    r"|example/(img|label)/[\w-]+\.nii\.gz"
 )
 REQUIRED = (
     *("LICENSE", "docs/README.md", "docs/data_license.txt", "scripts/__init__.py"),

@@ -10,6 +10,8 @@ import functools
 import http.server
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,7 @@ from bundle_runs import checked
 from helpers import ROOT
 from monai.bundle import ConfigParser
 from release_checkout import write_checkout, write_demo
+from weight_layouts import built
 
 from common.cli.commands import run
 from tools.release import monai_checks
@@ -37,6 +40,7 @@ from tools.release.pages import required_versions
 pytestmark = pytest.mark.slow
 PATH = "OWNER/REPOSITORY/releases/download/0.1.0"
 DEMO = "btcv_demo_segmentation"
+SEGMENTED = "img0101_seg.nii.gz"
 EMPTY = os.environ.get("RELEASE_PYTHON")
 ONNX = ("onnx", "onnxscript", "onnxruntime")  # of docs/export.md
 TRACED = ("--config_file", "configs/inference.json", "--use_trace", "True")
@@ -124,7 +128,7 @@ def downloaded(user, served, tmp_path_factory) -> Path:
 
 
 def labels_in(folder: Path) -> np.ndarray:
-    return np.asanyarray(nib.load(folder / "phantom_seg.nii.gz").dataobj)
+    return np.asanyarray(nib.load(folder / SEGMENTED).dataobj)
 
 
 def installed(user: User) -> set[str]:
@@ -144,7 +148,7 @@ def test_pretraining_needs_what_its_metadata_requires(pretraining_user, served, 
     pretraining_user.run(bundle, "inference", "demo", dataset_dir=corpus)
     pretraining_user.run(bundle, "export_encoder")
     assert (bundle / "models/encoder.pt").is_file()
-    assert len(list((bundle / "predictions").glob("*_reconstruction.nii.gz"))) == 4
+    assert len(list((bundle / "predictions").rglob("*_reconstruction.nii.gz"))) == 4
     done = pretraining_user.python(
         bundle, "-m", "scripts", "weights", "download", "x.pt", check=False
     )
@@ -159,10 +163,17 @@ def test_checksums_are_read_by_the_documented_command(served):
 def test_the_downloaded_folder_segments_alone(downloaded, user):
     if EMPTY:
         assert not installed(user) & {"matplotlib", "simpleitk", "pydicom", "onnx"}
-    image = nib.load(downloaded / "example/phantom.nii.gz")
-    labels = nib.load(downloaded / "predictions/phantom_seg.nii.gz")
+    image = nib.load(downloaded / "example/img/img0101.nii.gz")
+    labels = nib.load(downloaded / "predictions" / SEGMENTED)
     assert labels.shape == image.shape and np.allclose(labels.affine, image.affine)
     assert len(np.unique(labels.dataobj)) > 1
+
+
+def test_its_example_is_evaluated_without_another_flag(downloaded, user):
+    user.run(downloaded, "train", "evaluate")
+    lines = (downloaded / "evaluation/metrics.csv").read_text().splitlines()
+    assert any(line.startswith("img0101") for line in lines)
+    shutil.rmtree(downloaded / "evaluation")
 
 
 def test_its_weights_are_stamped_as_trained_on_phantoms(downloaded, checkout):
@@ -192,7 +203,7 @@ def test_a_workflow_is_created_and_run(downloaded, user, tmp_path):
         "workflow.run()\nworkflow.finalize()\n"
     )
     user.python(downloaded, "-c", code)
-    assert [path.name for path in tmp_path.iterdir()] == ["phantom_seg.nii.gz"]
+    assert [path.name for path in tmp_path.iterdir()] == [SEGMENTED]
 
 
 def test_every_zip_of_the_release_is_verified(served, tmp_path, capsys):
@@ -228,6 +239,33 @@ def test_large_files_are_downloaded_and_their_hash_compared(
         assert (bundle / entry["path"]).read_bytes() == (release / name).read_bytes()
     else:
         assert "its hash is not the expected one" in done.stderr
+
+
+def test_the_quickstart_segments_a_ct_with_public_weights(served, user, phantoms, tmp_path):
+    """Its commands as they stand there, on a file of the zoo's layout and size."""
+    section = (ROOT / "docs/quickstart.md").read_text().partition("\n## Your CT")[2]
+    first, *commands = re.search("```bash\n(.*?)\n```", section, re.S)[1].splitlines()
+    assert first == "cd bundles/btcv_segmentation" and len(commands) == 3
+    address, release = served
+    bundle = user.download("btcv_segmentation", address, tmp_path)
+    network = built("legacy", feature_size=48, depths=[2, 2, 2, 2], window_size=[7, 7, 7])
+    entries = yaml.safe_load((bundle / "large_files.yml").read_text())["large_files"]
+    entry = next(entry for entry in entries if f" {entry['path']}" in commands[1])
+    name = Path(entry["path"]).name
+    torch.save(network.state_dict(), release / name)
+    entry |= {"url": f"{address}/{name}", "hash_val": checksum(release / name, "md5")}
+    (bundle / "large_files.yml").write_text(yaml.safe_dump({"large_files": entries}))
+    whole = nib.load(phantoms / "btcv/RawData/Training/img/img0001.nii.gz")
+    ct = tmp_path / "patient.nii.gz"
+    whole.slicer[20:36, 20:36, 10:26].to_filename(ct)  # one window
+    printed = ""
+    for command in commands:
+        words = shlex.split(command.replace("/data/ct/patient.nii.gz", str(ct)))
+        done = user.python(bundle, *words[1:])
+        printed += done.stdout + done.stderr
+    (release / name).unlink()
+    assert "merging       legacy" in printed and "patch merging legacy" in printed
+    assert nib.load(bundle / "predictions/patient_seg.nii.gz").shape == nib.load(ct).shape
 
 
 def test_the_configs_of_the_demo_need_no_overlay(downloaded):
