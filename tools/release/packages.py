@@ -19,8 +19,9 @@ OPTIONAL_IN = {"scripts/corpus": {"pandas"}}
 def missing_packages(bundle: Path, metadata: dict) -> list[str]:
     """Lists imported packages that the metadata does not name.
 
-    `required_packages_version` names what each run needs, `optional_packages_version` what an
-    option asks for: the bundle's pages say which, and a run without it says what to install.
+    `required_packages_version` names what each run needs, `optional_packages` what an option asks
+    for: the bundle's pages say which, and a run without it says what to install. MONAI warns of
+    the latter's older name, with `_version`, and takes its packages for required.
     tests/contract/test_format.py imports what serving needs without them, and `make test-release`
     runs the bundles in an environment that has the required ones alone.
 
@@ -31,7 +32,7 @@ def missing_packages(bundle: Path, metadata: dict) -> list[str]:
     Returns:
         A sentence for each module, with a file that imports it.
     """
-    optional = set(metadata.get("optional_packages_version", {}))
+    optional = set(metadata.get("optional_packages", {}))
     named = set(metadata["required_packages_version"]) | optional
     faults = {}
     for path in sorted((bundle / "scripts").rglob("*.py")):

@@ -33,11 +33,15 @@ tags:
 Intended use: {intended_use}.
 
 ## Use it
+Python 3.11 or newer; these are the versions that were tested.
+
 ```bash
-python -m monai.bundle download --name {bundle} --source huggingface_hub --repo OWNER/{bundle}
+pip install {install} huggingface_hub
+python -m monai.bundle download --name {bundle} --source huggingface_hub --repo OWNER/{bundle} --bundle_dir .
+cd {bundle}
 ```
 
-The commands stand in `docs/README.md`.
+`docs/README.md` in that folder has every command.
 
 ## References
 {references}
@@ -118,11 +122,7 @@ def model_card(bundle: Path) -> str:
     metadata = read_metadata(bundle)
     image = metadata["network_data_format"]["inputs"]["image"]
     weights = sorted(path.name for path in bundle.glob("models/*"))
-    packages = {
-        "MONAI": metadata["monai_version"],
-        "PyTorch": metadata["pytorch_version"],
-        "NumPy": metadata["numpy_version"],
-    } | metadata["required_packages_version"]
+    versions = required_versions(metadata)
     card = CARD
     if "label_classes" in metadata and metadata["label_classes"] == "none":
         card = card.replace("pipeline_tag: image-segmentation\n", "")  # a pre-training
@@ -134,7 +134,8 @@ def model_card(bundle: Path) -> str:
             "shape": " x ".join(map(str, image["spatial_shape"])),
             "inputs": image["num_channels"],
             "weights": ", ".join(weights) or NO_WEIGHTS,
-            "packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
+            "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
+            "install": " ".join(f"{name}=={version}" for name, version in versions.items()),
             "references": "\n".join(f"- {reference}" for reference in metadata["references"]),
         }
     )

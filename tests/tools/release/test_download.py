@@ -297,7 +297,7 @@ def test_torchscript_gives_the_same_labels(downloaded, user, tmp_path):
 
 def test_onnx_gives_the_same_labels_with_the_optional_packages(downloaded, user, tmp_path):
     metadata = json.loads((downloaded / "configs/metadata.json").read_text())
-    optional = metadata["optional_packages_version"]
+    optional = metadata["optional_packages"]
     user.install(*(f"{name}=={optional[name]}" for name in ONNX))
     files = ("--filepath", "models/model.onnx", "--ckpt_file", "models/model.pt")
     words = ("network_to_export", *files, "--meta_file", "configs/metadata.json", *TRACED)

@@ -135,7 +135,7 @@ TAMPERED = {
     ),
     "packages named: FAILED: large_files.yml is read by PyYAML": lambda b: require(b, PyYAML=None),
     "packages named: FAILED: scripts/common/data/open_image.py imports SimpleITK": lambda b: edit(
-        b / "configs/metadata.json", optional_packages_version={"pydicom": "3", "python-gdcm": "3"}
+        b / "configs/metadata.json", optional_packages={"pydicom": "3", "python-gdcm": "3"}
     ),
     "schema: FAILED: 'authors' is a required property": lambda b: drop(b, "authors"),
 }
