@@ -5,6 +5,7 @@
 # make test-label   a MONAI Label server with both segmentation bundles, in an environment of its own
 # make test-deploy   the application on MONAI Deploy, in an environment of its own
 # make gpu        checks your GPU in ten minutes; gpu.json has the results
+# make test-release  a release, downloaded and run in an environment with what its metadata requires
 # make release-check  builds a release into build/release and verifies every zip
 # make copies     writes what is generated from common/ into the bundles
 # make check      style, and that nothing generated was edited
@@ -31,8 +32,8 @@ FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
 FLAGS_Task05_Prostate = --spacing_mm "[1.24,1.24,3.6]"
 TASK_FLAGS = $(FLAGS_$(TASK))
 
-.PHONY: setup demo demo-btcv demo-task test test-slow test-label test-deploy release-check gpu \
-  check copies format clean
+.PHONY: setup demo demo-btcv demo-task test test-slow test-label test-deploy test-release \
+  release-check gpu check copies format clean
 
 setup: .venv/ready
 
@@ -129,8 +130,16 @@ check: setup
 	python tools/repo check_json tools
 	python tools/repo check_copies
 
+# The environment begins empty; the tests install what the metadata requires, as a user does.
+RELEASE = $(CURDIR)/.venv-release
+test-release: setup
+	rm -rf $(RELEASE) && $(PYTHON) -m venv $(RELEASE)
+	RELEASE_PYTHON=$(RELEASE)/bin/python python -m pytest -m slow tests/tools/release/test_download.py
+
+# Packs the files as they are on disk; with the demo's bundle where `make demo` has been.
+DEMO_WEIGHTS = $(wildcard demo/bundles/btcv_segmentation/models/model.pt)
 release-check: setup
-	python tools/release build build/release
+	python tools/release build build/release --dirty $(if $(DEMO_WEIGHTS),--with_demo_weights)
 	python tools/release verify build/release/*.zip $(if $(SCHEMA),--schema $(SCHEMA))
 
 format: setup
@@ -145,4 +154,4 @@ copies: setup
 	python tools/repo write_copies
 
 clean:
-	rm -rf demo build *.egg-info .venv-label .venv-deploy
+	rm -rf demo build *.egg-info .venv-label .venv-deploy .venv-release

@@ -68,7 +68,8 @@ def test_metadata_names_the_tested_versions(name):
     pinned = dict(
         line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line
     )
-    wanted = metadata["required_packages_version"] | {
+    packages = metadata["required_packages_version"] | metadata["optional_packages"]
+    wanted = packages | {
         "monai": metadata["monai_version"],
         "torch": metadata["pytorch_version"],
         "numpy": metadata["numpy_version"],

@@ -10,53 +10,59 @@ from tools.repo.task_bundle import task_bundle
 
 from .. import ROOT
 from .archive import write_zip
-from .demo_bundle import write_demo_bundle
-from .files import add_weights, changed_files, collect
-from .pages import checksums, model_card, model_info, release_notes, zip_name
+from .demo_bundle import WEIGHTS, changed_since_demo, write_demo_bundle
+from .files import SUMS, add_weights, changed_files, collect, untracked_files
+from .pages import checksums, model_card, model_info, release_notes, requirements, zip_name
 
-SUMS = "SHA256SUMS"
 CARDS = "model_cards"
 
 
 def build(
     out: str,
     with_weights: bool = False,
-    demo_weights: str | None = None,
+    with_demo_weights: bool = False,
     address: str | None = None,
+    dirty: bool = False,
     root: Path = ROOT,
 ) -> str:
-    """Builds the release of the checkout, whole or not at all: the same files give the same bytes.
+    """Builds the release of a commit, whole or not at all: the same files give the same bytes.
 
     A zip `<name>_v<version>.zip` holds what git tracks of a bundle. Beside the zips are
-    `SHA256SUMS`, `RELEASE_NOTES.md`, `model_cards/` for Hugging Face, and `model_info.json`.
+    `SHA256SUMS`, `requirements.txt`, `RELEASE_NOTES.md`, `model_cards/` for Hugging Face, and
+    `model_info.json`.
 
     Args:
         out: folder of the release; an older release in it is replaced.
-        with_weights: adds `models/model.pt` and `models/encoder.pt` where a bundle has them.
-        demo_weights: models/model.pt of btcv_segmentation after `make demo`; adds the small bundle
-            btcv_demo_segmentation with these weights, which were trained on phantoms.
+        with_weights: adds `model.pt`, `encoder.pt` and `network.pt` of a bundle's `models/` where
+            they are.
+        with_demo_weights: adds the small bundle btcv_demo_segmentation with the weights that
+            `make demo` has left in `demo/`, which were trained on phantoms.
         address: where the zips will be downloaded from, such as
             https://github.com/OWNER/REPOSITORY/releases/download/0.1.0; `model_info.json`, which
             MONAI reads them from, is written where it is given.
+        dirty: packs tracked files as they are on disk where they differ from the last commit, and
+            weights of a demo that ran with other files; without it both are refused.
         root: the repository.
 
     Returns:
         What was written.
 
     Raises:
-        InputError: `out` holds something else; this is no git checkout; the weights do not fit.
+        InputError: `out` holds something else; this is no git checkout; files differ from the
+            commit; the weights are missing, of an older demo, or do not fit.
     """
     target = Path(out)
     check_replaceable(target)
-    changed = changed_files(root)
-    if changed:
-        print(f"{len(changed)} files differ from the last commit, such as {changed[0]}")
+    refuse_changes(changed_files(root), "the last commit", "commit or stash them", dirty)
+    untracked = untracked_files(root)
+    if untracked:
+        print(f"left out, since git does not track them: {', '.join(untracked)}")
     with explained(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     # beside the target, so that it is renamed within one file system
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}_") as temporary:
         sources, made, old = (Path(temporary, name) for name in ("sources", "made", "old"))
-        bundles = write_bundles(root, sources, demo_weights)
+        bundles = write_bundles(root, sources, with_demo_weights, dirty)
         if with_weights:
             for bundle in (root / "bundles").iterdir():
                 names = add_weights(bundle, sources / "bundles" / bundle.name)
@@ -77,14 +83,26 @@ def build(
     return f"{target}: {len(bundles)} zips, {size_mb:.1f} MB"
 
 
-def write_bundles(root: Path, folder: Path, demo_weights: str | None) -> list[Path]:
+def refuse_changes(changed: list[str], words: str, remedy: str, dirty: bool) -> None:
+    """Raises an `InputError` where files have changed; with `dirty` prints its sentence instead."""
+    if not changed:
+        return
+    words = f"{len(changed)} files differ from {words}, such as {changed[0]}"
+    if not dirty:
+        raise InputError(f"{words}; {remedy}, or pack them nevertheless by --dirty.")
+    print(words)
+
+
+def write_bundles(root: Path, folder: Path, with_demo_weights: bool, dirty: bool) -> list[Path]:
     """Writes the folder of each bundle that is released, and returns them by name."""
     collect(root, folder)
     tasks = sorted((folder / "bundles/msd_tasks/configs/tasks").glob("*.json"))
     bundles = sorted((folder / "bundles").iterdir())
     bundles += [Path(task_bundle(task.stem, str(folder / "tasks"), folder)) for task in tasks]
-    if demo_weights:
-        bundles.append(write_demo_bundle(folder, Path(demo_weights)))
+    if with_demo_weights:
+        changed = changed_since_demo(root, folder)
+        refuse_changes(changed, "those that demo/ was trained with", "run `make demo`", dirty)
+        bundles.append(write_demo_bundle(folder, root / WEIGHTS))
     return bundles
 
 
@@ -96,6 +114,7 @@ def write_release(bundles: list[Path], folder: Path, address: str | None) -> Non
         write_zip(bundle, path)
         (folder / CARDS / f"{bundle.name}.md").write_text(model_card(bundle))
     (folder / "RELEASE_NOTES.md").write_text(release_notes(bundles))
+    (folder / "requirements.txt").write_text(requirements(bundles))
     if address:
         (folder / "model_info.json").write_text(model_info(zips, address.rstrip("/")))
     files = sorted(path for path in folder.rglob("*") if path.is_file())

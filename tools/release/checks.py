@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .files import BELONGS, REQUIRED
+from .archive import checksum
+from .files import BELONGS, REQUIRED, SUMS
 from .packages import missing_packages
 
 # Where the pages and configs have an example of a user's folder.
@@ -15,11 +16,16 @@ EXAMPLE = "/data"
 HOME = re.compile(r"(?<![\w.~/-])(?:/(?:home|Users|root|work|tmp|mnt)/[\w.-]+|[A-Z]:\\\\?\w+)")
 
 
+class NotCheckedError(Exception):
+    """Says why a check could not be made."""
+
+
 @dataclass
 class Bundle:
     """Holds what the checks of one bundle read."""
 
     folder: Path
+    zip: Path | None = None  # which it was unpacked from
     version: str | None = None  # in the name of its zip
     links: list[str] = field(default_factory=list)  # in its zip
 
@@ -79,10 +85,44 @@ def version_in_changelog(bundle: Bundle) -> list[str]:
     return faults
 
 
-def labels_agree(bundle: Bundle) -> list[str]:
-    """Compares the labels of the metadata with those of the configs."""
-    scores = bundle.metadata["network_data_format"]["outputs"]["pred"]
-    faults = []
+def zip_is_listed(bundle: Bundle) -> list[str]:
+    """Compares a zip with `SHA256SUMS` and `model_info.json` beside it.
+
+    Raises:
+        NotCheckedError: it is a folder, or a zip alone.
+    """
+    if bundle.zip is None:
+        raise NotCheckedError("this is a folder")
+    sums, index = (bundle.zip.with_name(name) for name in (SUMS, "model_info.json"))
+    if not sums.is_file():
+        raise NotCheckedError(f"there is no {SUMS} beside it")
+    listed = {line[66:]: line[:64] for line in sums.read_text().splitlines()}
+    faults = _compare(SUMS, listed.get(bundle.zip.name), checksum(bundle.zip))
+    if index.is_file():
+        entry = json.loads(index.read_text()).get(bundle.zip.stem, {})
+        faults += _compare(index.name, entry.get("checksum"), checksum(bundle.zip, "sha1"))
+        if entry and entry["source"].rpartition("/")[2] != bundle.zip.name:
+            faults.append(f"{index.name} has the address {entry['source']}")
+    return faults
+
+
+def _compare(name: str, listed: str | None, digits: str) -> list[str]:
+    if listed is None:
+        return [f"{name} does not list it"]
+    return [] if listed == digits else [f"{name} has the checksum of another file"]
+
+
+def metadata_agrees(bundle: Bundle) -> list[str]:
+    """Compares labels, channels and size of crops in the metadata with those of the configs."""
+    data = bundle.metadata["network_data_format"]
+    image, scores = data["inputs"]["image"], data["outputs"]["pred"]
+    config, faults = bundle.config("inference"), []
+    for key, value in (("patch_size", "spatial_shape"), ("channels", "num_channels")):
+        if key in config and config[key] != image[value]:
+            faults.append(
+                f"{value} of configs/metadata.json is {image[value]}, {key} of "
+                f"configs/inference.json {config[key]}"
+            )
     for name in ("train", "inference"):
         labels = bundle.config(name).get("labels")
         if labels is not None and labels != scores["channel_def"]:

@@ -18,14 +18,22 @@ from tools.repo.format_json import layout
 
 NAME = "btcv_demo_segmentation"
 SOURCE = "btcv_segmentation"
+DEMO = "demo/bundles"
+WEIGHTS = f"{DEMO}/{SOURCE}/models/model.pt"
 README = Path(__file__).with_name("demo_readme.md")
 UNSEEN = 101  # the first phantom that the demo's training has not seen
 LEFT_OUT = (
     *("large_files.yml", "configs/demo.json", "configs/multi_gpu_train.json", "configs/schedules"),
     *("configs/tasks", "docs/own_data.md", "docs/weights.md"),
 )
+EVALUATE = {  # the example, whose one case belongs to no fold
+    "_desc_": "python -m monai.bundle run --config_file "
+    "\"['configs/train.json','configs/evaluate.json']\"",
+    "dataset_dir": "$@bundle_root + '/example'",
+    "evaluate_on": "all",
+}
 LICENSE = """The weights, models/model.pt, were trained on generated CT phantoms, and example/
-holds such a phantom. No patient's data is in either. They are under the same
+holds such a phantom and its labels. No patient's data is in either. They are under the same
 licence as the code, see LICENSE.
 """
 
@@ -54,16 +62,45 @@ def write_demo_bundle(folder: Path, weights: Path) -> Path:
         config = merge(json.loads(path.read_text()), demo, may_add=name == "train")
         if name == "inference":
             config["_desc_"] = "python -m monai.bundle run --config_file configs/inference.json"
-            config["dataset_dir"] = "$@bundle_root + '/example'"
+            config["dataset_dir"] = "$@bundle_root + '/example/img'"
         path.write_text(layout(config) + "\n")
+    path = bundle / "configs/evaluate.json"
+    config = json.loads(path.read_text()) | EVALUATE
+    path.write_text(layout(config) + "\n")
     write_metadata(bundle / "configs/metadata.json", demo["patch_size"])
     (bundle / "docs/README.md").write_text(README.read_text())
     (bundle / "docs/data_license.txt").write_text(LICENSE)
     write_weights(weights, bundle)
-    (bundle / "example").mkdir()
-    image, _ = draw_case(case_rng(0, "btcv", UNSEEN), BTCV, 3.0, 1.0)
-    image.to_filename(bundle / "example/phantom.nii.gz")
+    for kind, image in zip(
+        ("img", "label"), draw_case(case_rng(0, "btcv", UNSEEN), BTCV, 3.0, 1.0)
+    ):
+        (bundle / "example" / kind).mkdir(parents=True)
+        image.to_filename(bundle / f"example/{kind}/{kind}{UNSEEN:04}.nii.gz")
     return bundle
+
+
+def changed_since_demo(root: Path, folder: Path) -> list[str]:
+    """Lists configs and scripts that differ from those that the demo was trained with.
+
+    Args:
+        root: the repository; `make demo` has left a copy of the bundles in its `demo/`.
+        folder: with the layout of the repository, the files of today.
+
+    Raises:
+        InputError: there are no weights of a demo.
+    """
+    if not (root / WEIGHTS).is_file():
+        raise InputError(f"{root / WEIGHTS} does not exist; run `make demo` first.")
+    changed = []
+    for name in ("pretrain_ssl", SOURCE):
+        for path in sorted((folder / "bundles" / name).rglob("*.*")):
+            part = path.relative_to(folder / "bundles")
+            copy = root / DEMO / part
+            if path.suffix not in (".json", ".py") or path.name == "metadata.json":
+                continue
+            if not copy.is_file() or copy.read_bytes() != path.read_bytes():
+                changed.append(f"bundles/{part.as_posix()}")
+    return changed
 
 
 def merge(config: dict[str, Any], overlay: dict[str, Any], may_add: bool) -> dict[str, Any]:
@@ -103,7 +140,7 @@ def write_metadata(path: Path, patch_size: list[int]) -> None:
 
 def write_weights(weights: Path, bundle: Path) -> None:
     """Saves the weights with the stamp `trained_on: phantoms` in their note, where they fit."""
-    state = read_state_dict(str(weights), "run `make demo` first, or give another file.")
+    state = read_state_dict(str(weights), "run `make demo` again.")
     config = ConfigParser.load_config_file(str(bundle / "configs/inference.json"))
     numbers = {
         key: value
@@ -119,8 +156,8 @@ def write_weights(weights: Path, bundle: Path) -> None:
     wrong = [n for n, shape in shapes.items() if given.get(n) != shape and not _is_index(n)]
     if wrong or given.keys() - shapes.keys():
         raise InputError(
-            f"{weights} does not hold the demo's network ({len(wrong)} tensors differ); give "
-            "demo/bundles/btcv_segmentation/models/model.pt after `make demo`."
+            f"{weights} does not hold the demo's network ({len(wrong)} tensors differ); run "
+            "`make demo` again."
         )
     if read_metadata(state) is None:
         raise InputError(

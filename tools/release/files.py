@@ -14,7 +14,7 @@ BELONGS = re.compile(
     r"|docs/([\w-]+/)*[\w-]+\.(md|txt|png)"
     r"|scripts/([\w-]+/)*[\w-]+\.(py|json)"
     r"|models/[\w-]+\.(pt|ts|onnx)"
-    r"|example/[\w-]+\.nii\.gz"
+    r"|example/(img|label)/[\w-]+\.nii\.gz"
 )
 REQUIRED = (
     *("LICENSE", "docs/README.md", "docs/data_license.txt", "scripts/__init__.py"),
@@ -22,7 +22,8 @@ REQUIRED = (
     *(f"configs/{name}" for name in ("evaluate.json", "logging.conf")),
 )
 SOURCES = ("bundles", "common/configs")  # of all that a release holds
-WEIGHTS = ("models/model.pt", "models/encoder.pt")
+WEIGHTS = ("models/model.pt", "models/encoder.pt", "models/network.pt")  # the first is trained
+SUMS = "SHA256SUMS"
 
 
 def collect(root: Path, folder: Path) -> None:
@@ -49,9 +50,17 @@ def tracked_files(root: Path) -> list[str]:
 
 
 def changed_files(root: Path) -> list[str]:
-    """Lists what in `SOURCES` differs from the last commit, or is not tracked and not ignored."""
-    lines = _git(root, "status", "--porcelain", "-z", "--no-renames", "--", *SOURCES)
+    """Lists tracked files that differ from the last commit: of the zips and of what makes them."""
+    folders = [folder for folder in ("bundles", "common", "tools") if (root / folder).is_dir()]
+    options = ("--porcelain", "-z", "--no-renames", "--untracked-files=no")
+    lines = _git(root, "status", *options, "--", *folders)
     return [line[3:] for line in lines.split("\0") if line]
+
+
+def untracked_files(root: Path) -> list[str]:
+    """Lists files in `SOURCES` that git neither tracks nor ignores; no zip holds them."""
+    options = ("--others", "--exclude-standard", "-z")
+    return _git(root, "ls-files", *options, "--", *SOURCES).split("\0")[:-1]
 
 
 def _git(root: Path, *arguments: str) -> str:

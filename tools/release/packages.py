@@ -1,24 +1,29 @@
-"""Finds the packages that a bundle's scripts import, for `required_packages_version`."""
+"""Finds the packages that a bundle's scripts import, for the metadata to name."""
 
 import ast
 import sys
 from pathlib import Path
 
 # Modules whose package has another name, and those that the metadata name under keys of their own.
-PACKAGES = {"ignite": "pytorch-ignite"}
-OWN_KEYS = {"monai", "torch", "numpy"}
-# Imported where an option asks for them; the bundle's pages say which, and a run without them says
-# what to install. tests/contract/test_format.py imports what serving needs without them.
-OPTIONAL = {
-    *("pydicom", "gdcm", "SimpleITK", "matplotlib", "onnx", "onnxruntime"),
-    *("dask", "distributed", "idc_index_data"),
+PACKAGES = {
+    "ignite": "pytorch-ignite",
+    "yaml": "PyYAML",
+    "gdcm": "python-gdcm",
+    "idc_index_data": "idc-index",
 }
-# Of the corpus of pretrain_ssl alone, with idc_index_data, which needs pandas itself.
+OWN_KEYS = {"monai", "torch", "numpy"}
+# Of the corpus of pretrain_ssl alone, with idc-index, which needs pandas itself.
 OPTIONAL_IN = {"scripts/corpus": {"pandas"}}
 
 
 def missing_packages(bundle: Path, metadata: dict) -> list[str]:
-    """Lists imported packages that `required_packages_version` does not name.
+    """Lists imported packages that the metadata does not name.
+
+    `required_packages_version` names what each run needs, `optional_packages` what an option asks
+    for: the bundle's pages say which, and a run without it says what to install. MONAI warns of
+    the latter's older name, with `_version`, and takes its packages for required.
+    tests/contract/test_format.py imports what serving needs without them, and `make test-release`
+    runs the bundles in an environment that has the required ones alone.
 
     Args:
         bundle: its folder.
@@ -27,17 +32,22 @@ def missing_packages(bundle: Path, metadata: dict) -> list[str]:
     Returns:
         A sentence for each module, with a file that imports it.
     """
-    named = set(metadata["required_packages_version"])
+    optional = set(metadata.get("optional_packages", {}))
+    named = set(metadata["required_packages_version"]) | optional
     faults = {}
     for path in sorted((bundle / "scripts").rglob("*.py")):
         name = path.relative_to(bundle).as_posix()
-        optional = OPTIONAL.union(
+        own = set().union(
             *(some for folder, some in OPTIONAL_IN.items() if name.startswith(f"{folder}/"))
         )
-        for module in imported_modules(path.read_text()) - optional - OWN_KEYS:
+        for module in imported_modules(path.read_text()) - own - OWN_KEYS:
             package = PACKAGES.get(module, module)
             if package not in named and package != "scripts":
-                faults.setdefault(package, f"{name} imports {package}, which is not required")
+                faults.setdefault(
+                    package, f"{name} imports {package}, which the metadata does not name"
+                )
+    if (bundle / "large_files.yml").is_file() and PACKAGES["yaml"] not in named:
+        faults["yaml"] = "large_files.yml is read by PyYAML, which the metadata does not name"
     return list(faults.values())
 
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from common.errors import InputError
+
 from .archive import checksum
 
 CARD = """---
@@ -31,11 +33,15 @@ tags:
 Intended use: {intended_use}.
 
 ## Use it
+Python 3.11 or newer; these are the versions that were tested.
+
 ```bash
-python -m monai.bundle download --name {bundle} --source huggingface_hub --repo OWNER/{bundle}
+pip install {install} huggingface_hub
+python -m monai.bundle download --name {bundle} --source huggingface_hub --repo OWNER/{bundle} --bundle_dir .
+cd {bundle}
 ```
 
-The commands stand in `docs/README.md`.
+`docs/README.md` in that folder has every command.
 
 ## References
 {references}
@@ -68,6 +74,33 @@ def checksums(paths: list[Path], folder: Path) -> str:
     return "".join(lines)
 
 
+def requirements(bundles: list[Path]) -> str:
+    """Lists for pip the packages that the bundles need, in the versions that were tested.
+
+    Raises:
+        InputError: two bundles name different versions of a package.
+    """
+    versions: dict[str, str] = {}
+    for bundle in bundles:
+        metadata = read_metadata(bundle)
+        for name, version in required_versions(metadata).items():
+            if versions.setdefault(name, version) != version:
+                raise InputError(
+                    f"{bundle.name} requires {name} {version}, another bundle {versions[name]}; "
+                    "give both the same in configs/metadata.json."
+                )
+    return "".join(f"{name}=={version}\n" for name, version in versions.items())
+
+
+def required_versions(metadata: dict[str, Any]) -> dict[str, str]:
+    """Returns the version of each package that a bundle needs, by its name on the index."""
+    return {
+        "monai": metadata["monai_version"],
+        "torch": metadata["pytorch_version"],
+        "numpy": metadata["numpy_version"],
+    } | metadata["required_packages_version"]
+
+
 def release_notes(bundles: list[Path]) -> str:
     """Writes one section for each bundle: its version and the changelog of its metadata."""
     text = "# Release notes\n"
@@ -89,11 +122,7 @@ def model_card(bundle: Path) -> str:
     metadata = read_metadata(bundle)
     image = metadata["network_data_format"]["inputs"]["image"]
     weights = sorted(path.name for path in bundle.glob("models/*"))
-    packages = {
-        "MONAI": metadata["monai_version"],
-        "PyTorch": metadata["pytorch_version"],
-        "NumPy": metadata["numpy_version"],
-    } | metadata["required_packages_version"]
+    versions = required_versions(metadata)
     card = CARD
     if "label_classes" in metadata and metadata["label_classes"] == "none":
         card = card.replace("pipeline_tag: image-segmentation\n", "")  # a pre-training
@@ -105,7 +134,8 @@ def model_card(bundle: Path) -> str:
             "shape": " x ".join(map(str, image["spatial_shape"])),
             "inputs": image["num_channels"],
             "weights": ", ".join(weights) or NO_WEIGHTS,
-            "packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
+            "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
+            "install": " ".join(f"{name}=={version}" for name, version in versions.items()),
             "references": "\n".join(f"- {reference}" for reference in metadata["references"]),
         }
     )

@@ -10,14 +10,15 @@ from common.errors import InputError
 
 from . import checks
 from .archive import unpack
-from .checks import Bundle
+from .checks import Bundle, NotCheckedError
 
 QUICK = {
     "required files": checks.required_files,
     "only its files": checks.only_its_files,
     "no absolute path": checks.absolute_paths,
     "version in changelog": checks.version_in_changelog,
-    "labels agree": checks.labels_agree,
+    "zip is listed": checks.zip_is_listed,
+    "metadata agrees": checks.metadata_agrees,
     "files of the pages": checks.readme_files,
     "packages named": checks.packages,
 }
@@ -59,7 +60,7 @@ def open_bundle(path: Path, temporary: Path) -> Bundle:
         return Bundle(path.resolve())
     folder, links = unpack(path, temporary)
     name, mark, version = path.stem.rpartition("_v")
-    bundle = Bundle(folder, version if mark else "none", links)
+    bundle = Bundle(folder, path, version if mark else "none", links)
     if name != folder.name:
         bundle.links.append(f"{folder.name}, the zip's folder, has not the zip's name; it")
     return bundle
@@ -69,19 +70,21 @@ def results(
     bundle: Bundle, schema: str | None, quick: bool
 ) -> Iterator[tuple[str, list[str], str]]:
     """Yields name, faults and, where it was not made, the reason of each check."""
-    from . import monai_checks  # imports torch, for which a mistyped path need not wait
+    # they import torch, for which a mistyped path need not wait
+    from . import monai_checks, weights
 
     table = QUICK | {"schema": partial(monai_checks.schema, file=schema)}
     if not quick:
         table |= {
             "components exist": monai_checks.targets,
             "network's shapes": monai_checks.network_shapes,
+            "weights": weights.weights_fit,
             "properties": monai_checks.properties,
         }
     for name, check in table.items():
         try:
             yield name, check(bundle), ""
-        except monai_checks.NotCheckedError as reason:
+        except NotCheckedError as reason:
             yield name, [], str(reason)
         except (OSError, KeyError, ValueError) as error:  # a file is missing or unreadable
             yield name, [f"{type(error).__name__}: {error}"], ""

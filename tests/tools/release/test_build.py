@@ -3,21 +3,24 @@
 import hashlib
 import json
 import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
-from helpers import ROOT
+from monai.bundle import download
+from release_checkout import write_checkout, write_demo
 
 from common.cli.commands import run
+from common.errors import InputError
 from tools.release import build as build_module
 from tools.release.archive import is_outside
 from tools.release.commands import COMMANDS
 from tools.release.files import tracked_files
+from tools.release.pages import required_versions, requirements
 
-ADDRESS = "https://example.org/OWNER/REPOSITORY/releases/download/0.1.0"
+REPOSITORY = "OWNER/REPOSITORY/0.1.0"  # as MONAI's download takes it
+ADDRESS = "https://github.com/OWNER/REPOSITORY/releases/download/0.1.0"
 TASKS = ("Task05_Prostate", "Task09_Spleen")  # two of ten are enough for most tests
 BUNDLES = ("btcv_segmentation", "msd_tasks", "pretrain_ssl")
 
@@ -28,15 +31,8 @@ def build(out: Path, *words) -> None:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """A git checkout of what git tracks here, with two tasks, and in it what runs leave."""
-    root = tmp_path_factory.mktemp("checkout")
-    for name in tracked_files(ROOT):
-        if name.startswith("bundles/msd_tasks/configs/tasks/") and Path(name).stem not in TASKS:
-            continue
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, root / name)
-    for words in (["init", "--quiet"], ["add", "--all"]):
-        subprocess.run(["git", "-C", root, *words], check=True)
+    """A git checkout with two tasks, and in it what runs and users leave."""
+    root = write_checkout(tmp_path_factory.mktemp("checkout"), TASKS)
     bundle = root / "bundles/btcv_segmentation"
     for name in ("models/model.pt", "runs/fold0/log.txt", "configs/my_labels.json"):
         (bundle / name).parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +42,12 @@ def checkout(tmp_path_factory) -> Path:
     (cache / "weights.cpython-313.pyc").write_text("mine")
     (root / "bundles/msd_tasks/scripts/link.py").symlink_to("__init__.py")
     return root
+
+
+@pytest.fixture
+def own_checkout(checkout, tmp_path) -> Path:
+    """A copy that a test may change."""
+    return shutil.copytree(checkout, tmp_path / "checkout", symlinks=True)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,8 @@ def hashes(folder: Path) -> dict[str, str]:
 def test_two_builds_are_equal_to_the_last_byte(release, checkout, tmp_path):
     copy = shutil.copytree(checkout, tmp_path / "another place", symlinks=True)
     for path in copy.rglob("*.py"):
-        path.chmod(0o755)
-    build(tmp_path / "dist", "--root", copy, "--address", ADDRESS)
+        path.chmod(0o755)  # which git takes for a change
+    build(tmp_path / "dist", "--root", copy, "--address", ADDRESS, "--dirty")
     assert hashes(tmp_path / "dist") == hashes(release)
     assert len(list(release.glob("*.zip"))) == 5
 
@@ -139,11 +141,68 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_of_another_network_are_refused(checkout, tmp_path):
-    torch.save({"swinViT.patch_embed.proj.bias": torch.zeros(24)}, tmp_path / "other.pt")
-    with pytest.raises(SystemExit, match="does not hold the demo's network"):
-        build(tmp_path / "dist", "--root", checkout, "--demo_weights", tmp_path / "other.pt")
+def test_what_differs_from_the_commit_is_refused_or_said(own_checkout, tmp_path, capsys):
+    (own_checkout / "bundles/pretrain_ssl/LICENSE").write_text("changed")
+    words = "1 files differ from the last commit, such as bundles/pretrain_ssl/LICENSE"
+    with pytest.raises(SystemExit, match=f"{words}; commit or stash them, or pack"):
+        build(tmp_path / "dist", "--root", own_checkout)
     assert not (tmp_path / "dist").exists()
+    build(tmp_path / "dist", "--root", own_checkout, "--dirty")
+    printed = capsys.readouterr().out
+    assert words in printed
+    assert "does not track them: bundles/btcv_segmentation/configs/my_labels.json" in printed
+    archive = zipfile.ZipFile(tmp_path / "dist/pretrain_ssl_v0.1.0.zip")
+    assert archive.read("pretrain_ssl/LICENSE") == b"changed"
+
+
+def test_demo_weights_are_of_this_commit_and_of_the_demos_network(own_checkout, tmp_path):
+    words = ("--root", own_checkout, "--with_demo_weights")
+    with pytest.raises(SystemExit, match="model.pt does not exist; run `make demo` first"):
+        build(tmp_path / "dist", *words)
+    weights = write_demo(own_checkout)
+    old = weights.parents[1] / "configs/train.json"
+    text = old.read_text()
+    old.write_text(text + " ")
+    with pytest.raises(SystemExit, match="1 files differ from those that demo/ was trained with"):
+        build(tmp_path / "dist", *words)
+    old.write_text(text)
+    torch.save({"swinViT.patch_embed.proj.bias": torch.zeros(24)}, weights)
+    with pytest.raises(SystemExit, match="does not hold the demo's network"):
+        build(tmp_path / "dist", *words)
+    assert not (tmp_path / "dist").exists()
+
+
+def test_requirements_are_those_of_the_metadata(release, checkout, tmp_path):
+    lines = (release / "requirements.txt").read_text().splitlines()
+    path = checkout / "bundles/btcv_segmentation/configs/metadata.json"
+    metadata = json.loads(path.read_text())
+    versions = required_versions(metadata)
+    assert {*lines} == {f"{name}=={version}" for name, version in versions.items()}
+    assert f"torch=={metadata['pytorch_version']}" in lines
+    for number in "12":
+        (tmp_path / f"b{number}/configs").mkdir(parents=True)
+        versions = {"required_packages_version": {"nibabel": number}}
+        (tmp_path / f"b{number}/configs/metadata.json").write_text(json.dumps(metadata | versions))
+    with pytest.raises(InputError, match="b2 requires nibabel 2, another bundle 1"):
+        requirements([tmp_path / "b1", tmp_path / "b2"])
+
+
+def test_monai_finds_each_zip_at_its_address_on_github(release, tmp_path, monkeypatch):
+    """The addresses are MONAI's own; only the transfer is replaced."""
+    asked = []
+
+    def copy(url, filepath, **_):
+        asked.append(url)
+        shutil.copyfile(release / url.removeprefix(f"{ADDRESS}/"), filepath)
+
+    monkeypatch.setattr("monai.bundle.scripts.download_url", copy)
+    index = json.loads((release / "model_info.json").read_text())
+    for entry in index:
+        name, _, version = entry.rpartition("_v")
+        words = {"version": version, "source": "github", "repo": REPOSITORY}
+        download(name, bundle_dir=tmp_path, progress=False, **words)
+        assert (tmp_path / name / "configs/metadata.json").is_file()
+    assert asked == [entry["source"] for entry in index.values()]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Verification: whole bundles pass, each fault is found, listed, and ends in status 1."""
 
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,13 +11,13 @@ import pytest
 from helpers import BUNDLES, ROOT
 
 from common.cli.commands import run
-from tools.release import monai_checks, packages
+from tools.release import monai_checks, packages, pages
 from tools.release.archive import write_zip
 from tools.release.commands import COMMANDS
 from tools.release.files import collect
 
 VERSION = "0.1.0"
-CHECKS = 8  # of a quick verification
+CHECKS = 9  # of a quick verification
 
 
 def verify(capsys, *paths, status: int = 0, words: tuple = ("--quick",)) -> list[str]:
@@ -54,14 +55,50 @@ def bundle(originals, tmp_path) -> Path:
 def test_every_bundle_passes(originals, schema, capsys):
     words = ("--quick", "--schema", schema)
     lines = verify(capsys, *sorted(originals.iterdir()), words=words)
-    assert len(lines) == 3 * CHECKS and all(line.endswith(": ok") for line in lines)
+    assert len(lines) == 3 * CHECKS
+    assert all(line.endswith((": ok", "listed: not checked: this is a folder")) for line in lines)
 
 
 def test_a_zip_passes_as_its_folder_does(bundle, schema, tmp_path, capsys):
-    path = tmp_path / f"{bundle.name}_v{VERSION}.zip"
-    write_zip(bundle, path)
+    path = write_listed(bundle, tmp_path)
     lines = verify(capsys, path, words=("--quick", "--schema", schema))
     assert len(lines) == CHECKS and all(line.endswith(": ok") for line in lines)
+
+
+def write_listed(bundle: Path, folder: Path) -> Path:
+    """Writes a zip, and beside it the files of a release that list it."""
+    path = folder / f"{bundle.name}_v{VERSION}.zip"
+    write_zip(bundle, path)
+    (folder / "SHA256SUMS").write_text(pages.checksums([path], folder))
+    (folder / "model_info.json").write_text(pages.model_info([path], "https://example.org"))
+    return path
+
+
+def test_a_zip_alone_is_said_to_be_unlisted(bundle, schema, tmp_path, capsys):
+    path = write_listed(bundle, tmp_path)
+    (tmp_path / "SHA256SUMS").unlink()
+    lines = verify(capsys, path, words=("--quick", "--schema", schema))
+    assert f"{path.name}: zip is listed: not checked: there is no SHA256SUMS beside it" in lines
+
+
+LISTED = {
+    "SHA256SUMS does not list it": ("SHA256SUMS", "btcv_segmentation", "another"),
+    "SHA256SUMS has the checksum of another file": ("SHA256SUMS", "^.{64}", "0" * 64),
+    "model_info.json does not list it": ("model_info.json", '"btcv_segmentation', '"another'),
+    "model_info.json has the address https://example.org/x_v0": (
+        *("model_info.json", "org/btcv_segmentation", "org/x"),
+    ),
+}
+
+
+@pytest.mark.parametrize("words", LISTED)
+def test_a_zip_that_the_release_lists_otherwise_is_refused(words, bundle, schema, tmp_path, capsys):
+    path, (name, old, new) = write_listed(bundle, tmp_path), LISTED[words]
+    text = (tmp_path / name).read_text()
+    (tmp_path / name).write_text(re.sub(old, new, text))
+    lines = verify(capsys, path, status=1, words=("--quick", "--schema", schema))
+    assert f"zip is listed: FAILED: {words}" in "".join(lines)
+    assert len([line for line in lines if "FAILED" in line]) == 1
 
 
 def edit(path: Path, **values) -> None:
@@ -83,7 +120,11 @@ TAMPERED = {
     "version in changelog: FAILED: the changelog has no entry for 0.1.0": lambda b: edit(
         b / "configs/metadata.json", changelog={"0.0.9": "x"}
     ),
-    "labels agree: FAILED: labels of configs/inference.json": lambda b: edit(
+    "metadata agrees: FAILED: spatial_shape of configs/metadata.json is [96, 96, 96], patch_size "
+    "of configs/inference.json [64, 64, 64]": lambda b: edit(
+        b / "configs/inference.json", patch_size=[64, 64, 64]
+    ),
+    "metadata agrees: FAILED: labels of configs/inference.json": lambda b: edit(
         b / "configs/inference.json", labels={"0": "background", "1": "liver"}
     ),
     "files of the pages: FAILED: docs/README.md names weights.md": lambda b: (
@@ -92,6 +133,10 @@ TAMPERED = {
     "packages named: FAILED: scripts/common/cli/command_line.py imports fire": lambda b: edit(
         b / "configs/metadata.json", required_packages_version={"nibabel": "5"}
     ),
+    "packages named: FAILED: large_files.yml is read by PyYAML": lambda b: require(b, PyYAML=None),
+    "packages named: FAILED: scripts/common/data/open_image.py imports SimpleITK": lambda b: edit(
+        b / "configs/metadata.json", optional_packages={"pydicom": "3", "python-gdcm": "3"}
+    ),
     "schema: FAILED: 'authors' is a required property": lambda b: drop(b, "authors"),
 }
 
@@ -99,6 +144,14 @@ TAMPERED = {
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
+
+
+def require(bundle: Path, **versions: str | None) -> None:
+    """Changes required packages; None takes one out."""
+    path = bundle / "configs/metadata.json"
+    required = json.loads(path.read_text())["required_packages_version"] | versions
+    required = {name: version for name, version in required.items() if version}
+    edit(path, required_packages_version=required)
 
 
 def drop(bundle: Path, key: str) -> None:
@@ -148,12 +201,26 @@ def test_the_zips_name_must_be_its_bundles(bundle, schema, tmp_path, capsys):
 
 
 def test_without_a_network_the_schema_is_said_to_be_unchecked(bundle, capsys, monkeypatch):
-    def no_network(*_, **__):
+    asked = []
+
+    def no_network(url, **_):
+        asked.append(url)
         raise URLError("no network")
 
-    monkeypatch.setattr(monai_checks, "verify_metadata", no_network)
-    lines = verify(capsys, bundle)
-    assert "schema: not checked: https://" in lines[-1] and "give --schema FILE" in lines[-1]
+    monkeypatch.setattr(monai_checks, "urlopen", no_network)
+    monkeypatch.setattr(monai_checks, "SCHEMAS", {})
+    lines = verify(capsys, bundle, bundle)
+    for line in (lines[CHECKS - 1], lines[-1]):
+        assert "schema: not checked: https://" in line and "give --schema FILE" in line
+    assert len(asked) == 1
+
+
+def test_a_downloaded_schema_is_used(bundle, schema, capsys, monkeypatch):
+    monkeypatch.setattr(monai_checks, "urlopen", lambda url, **_: schema.open("rb"))
+    monkeypatch.setattr(monai_checks, "SCHEMAS", {})
+    drop(bundle, "authors")
+    lines = verify(capsys, bundle, status=1)
+    assert "schema: FAILED: 'authors' is a required property" in lines[-1]
 
 
 @pytest.mark.parametrize("content", [b"no zip", None])

@@ -153,7 +153,13 @@ def download(name: str) -> str:
     Raises:
         InputError: no such file is listed, it cannot be fetched, or its hash is another.
     """
-    entries = ConfigParser.load_config_file(BUNDLE / "large_files.yml")["large_files"]
+    listing = BUNDLE / "large_files.yml"
+    if not listing.is_file():
+        raise InputError(
+            f"{BUNDLE.resolve().name} has no large_files.yml, which lists files to download; "
+            "download it by hand, or in btcv_segmentation."
+        )
+    entries = ConfigParser.load_config_file(listing)["large_files"]
     entries_by_name = {Path(entry["path"]).name: entry for entry in entries}
     if name not in entries_by_name:
         raise InputError(f"large_files.yml lists no {name}; it has {', '.join(entries_by_name)}.")
