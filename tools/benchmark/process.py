@@ -112,6 +112,7 @@ def measured(orders: list[dict], repetitions: int) -> tuple[dict[str, dict], dic
     return {
         name: {
             "seconds": [answer["seconds"] for answer in given],
+            "cpu_seconds": [answer["cpu_seconds"] for answer in given],
             "peak_bytes": given[-1]["peak_bytes"],
         }
         for name, given in answers.items()
