@@ -1,13 +1,13 @@
 """Checks a GPU in at most ten minutes: tests, recipe, narrow heads, benchmark; writes one JSON.
 
-Each step is a process of its own with the time that is left as its limit, and the file is written
-anew after each, so that a step that fails or runs out of time costs itself alone.
+Each step is a process of its own with a limit, at most a third of the time so that none takes it
+from all others. It is ended there with all that it has started. The file is written anew after each
+step, so that one that fails or runs out of time costs itself alone.
 """
 
 import json
 import re
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +21,7 @@ from common.cli.kinds import Count
 from common.errors import InputError
 from tools import ROOT
 
+from .limits import limited
 from .process import asked, say, tried
 from .recipe import ROWS, TINY_ROWS, recipe_row
 
@@ -33,6 +34,7 @@ HEADS = [
     for attention in ("fused kernel", "products")
 ]
 LEAST_S = 20  # a step is not begun with less time
+MOST = 1 / 3  # of the time, for one step
 
 
 def gpu(
@@ -44,12 +46,15 @@ def gpu(
 ) -> None:
     """Measures this machine's GPU, and writes all results to one JSON file.
 
+    Exits with 1 when a test has failed; the file names it, and has everything else.
+
     Args:
         output: the file; `python tools/benchmark gpu_table` makes the page's table from it.
         device: cuda, or cpu to try the command out, with --size tiny.
         size: full, or tiny to try the command out; its times mean nothing.
         minutes: after which no step begins and the one that runs is ended.
     """
+    started = time.perf_counter()
     check_writable(files=[output])
     facts = asked(FACTS)
     if device == "cuda" and not facts["hardware"]["gpu"]:
@@ -69,7 +74,12 @@ def gpu(
         "size": size,
         **facts,
     }
-    run_steps(result, steps(device, size), Path(output), 60 * minutes)
+    left_s = 60 * minutes - (time.perf_counter() - started)
+    run_steps(result, steps(device, size), Path(output), left_s)
+    tests = result["steps"]["tests"].get("result", {"exit_status": 0})
+    if tests["exit_status"]:
+        named = "; ".join(tests["failed"]) or tests["summary"]
+        raise SystemExit(f"tests that need a GPU have failed ({output} has the rest): {named}")
 
 
 def steps(device: str, size: str) -> dict[str, Callable[[float], object]]:
@@ -96,17 +106,24 @@ def steps(device: str, size: str) -> dict[str, Callable[[float], object]]:
 def run_steps(
     result: dict, parts: dict[str, Callable[[float], object]], path: Path, limit_s: float
 ) -> None:
-    """Runs the steps one after the other while there is time, and writes the file after each."""
+    """Runs the steps one after the other while there is time, and writes the file after each.
+
+    Args:
+        result: the file's content so far; gets `steps` and `seconds`.
+        parts: a step by name; it gets the seconds that it may last.
+        path: the file.
+        limit_s: of all steps together.
+    """
     started = time.perf_counter()
     result["steps"] = {}
     for name, step in parts.items():
         left_s = limit_s - (time.perf_counter() - started)
         if left_s < LEAST_S:
-            found = {"not_measured": f"no time was left of {limit_s / 60:g} minutes"}
+            found = {"not_measured": f"no time was left of {limit_s / 60:.0f} minutes"}
         else:
             try:
-                found = {"result": step(left_s)}
-            except (SystemExit, subprocess.SubprocessError) as error:
+                found = {"result": step(min(left_s, MOST * limit_s))}
+            except SystemExit as error:
                 found = {"not_measured": str(error)}
         result["steps"][name] = found
         result["seconds"] = time.perf_counter() - started
@@ -118,8 +135,7 @@ def run_steps(
 
 def run_tests(limit_s: float) -> dict:
     """Runs the tests that need CUDA; returns pytest's last line and its exit status."""
-    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit_s)
+    done = limited([sys.executable, "-m", "pytest", "-m", "gpu", "-q"], limit_s)
     lines = done.stdout.strip().splitlines() or ["pytest printed nothing"]
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     return {"summary": lines[-1], "exit_status": done.returncode, "failed": failed}
@@ -137,7 +153,7 @@ def run_benchmark(task: str, device: str, size: str, limit_s: float) -> dict:
         words = ["run", "--output_dir", folder, "--only", task, "--device", device, "--size", size]
         few = ["--repetitions", "3", "--training_steps", "100" if size == "full" else "2"]
         command = [sys.executable, str(ROOT / "tools/benchmark"), *words, *few]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit_s)
+        done = limited(command, limit_s)
         if done.returncode:
             raise SystemExit(f"the benchmark's {task} failed: {done.stderr.strip()[-300:]}")
         return {"rows": json.loads(Path(folder, "benchmark.json").read_text())["rows"]}

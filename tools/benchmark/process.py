@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from statistics import median
-from threading import Timer
 
 from tools import ROOT
+
+from .limits import ended_after
 
 
 class Side:
@@ -82,15 +83,10 @@ def tried(order: dict, limit_s: float, repetitions: int = 3) -> dict:
     Returns:
         `seconds` (median) and `peak_bytes`, or `out_of_memory`: True.
     """
-    with Side(order) as side:
-        timer = Timer(limit_s, side.kill)
-        timer.start()
-        try:
-            answers = [side.answer(), side.ask("warm up")]
-            while "out_of_memory" not in answers[-1] and len(answers) < 2 + repetitions:
-                answers.append(side.ask("go"))
-        finally:
-            timer.cancel()
+    with Side(order) as side, ended_after(limit_s, side.kill, side.name):
+        answers = [side.answer(), side.ask("warm up")]
+        while "out_of_memory" not in answers[-1] and len(answers) < 2 + repetitions:
+            answers.append(side.ask("go"))
     if "out_of_memory" in answers[-1]:
         return {"out_of_memory": True}
     seconds = median(answer["seconds"] for answer in answers[2:])
@@ -112,6 +108,7 @@ def measured(orders: list[dict], repetitions: int) -> tuple[dict[str, dict], dic
     return {
         name: {
             "seconds": [answer["seconds"] for answer in given],
+            "cpu_seconds": [answer["cpu_seconds"] for answer in given],
             "peak_bytes": given[-1]["peak_bytes"],
         }
         for name, given in answers.items()

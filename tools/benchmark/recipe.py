@@ -1,6 +1,7 @@
 """Finds, for each row of the pre-training recipe, the largest chunk that its memory holds."""
 
 from collections.abc import Callable
+from time import perf_counter
 
 from tools import ROOT
 
@@ -47,13 +48,14 @@ def recipe_row(row: dict, device: str, limit_s: float) -> dict:
     Args:
         row: one of `ROWS`.
         device: cuda or cpu.
-        limit_s: seconds for one try.
+        limit_s: seconds for all tries together.
     """
+    end = perf_counter() + limit_s
     chunks = [2**n for n in range(row["batch_size"].bit_length()) if 2**n <= row["batch_size"]]
 
     def fits(chunk: int) -> dict | None:
         config = row["config"] | {"batch_size": row["batch_size"], "chunk_size": chunk}
-        found = tried(recipe_order(row, config, device), limit_s)
+        found = tried(recipe_order(row, config, device), max(0.0, end - perf_counter()))
         say(f"{row['machine']}, chunk {chunk}: {found}")
         return None if "out_of_memory" in found else found
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TextIO
 
 import monai
@@ -57,7 +57,7 @@ def serve(order: dict, build: Callable[[dict], Job] | None, answers: TextIO) -> 
     for line in sys.stdin:
         is_warm_up = line.strip() == WARM_UP
         run = job.warm_up if is_warm_up and job.warm_up else job.step
-        started = perf_counter()
+        started, cpu_started = perf_counter(), process_time()
         try:
             result = run()
             if is_cuda:
@@ -66,6 +66,7 @@ def serve(order: dict, build: Callable[[dict], Job] | None, answers: TextIO) -> 
             _send(answers, {"out_of_memory": True})
             continue
         seconds = (perf_counter() - started) / job.count
+        cpu_seconds = (process_time() - cpu_started) / job.count
         peak = max(peak, peak_bytes(order["device"]))  # handlers may reset what CUDA reports
         if not is_cuda and peak > order.get("memory_gb", math.inf) * 1e9:  # a CPU has no such limit
             _send(answers, {"out_of_memory": True})
@@ -73,7 +74,7 @@ def serve(order: dict, build: Callable[[dict], Job] | None, answers: TextIO) -> 
         if isinstance(result, Tensor) and not is_warm_up:
             labels = result.cpu().numpy().astype(np.uint8)[0]
             np.save(Path(order["folder"], f"{order['side']}.npy"), labels)
-        _send(answers, {"seconds": seconds, "peak_bytes": peak})
+        _send(answers, {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_bytes": peak})
 
 
 def _send(answers: TextIO, content: dict) -> None:

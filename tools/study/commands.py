@@ -4,16 +4,18 @@
     python tools/study list tools/study/studies/label_efficiency_demo.json
     python tools/study figure tools/study/studies/label_efficiency_demo.json
 
-A study is a configuration: a grid of factors, and bundle commands. `run` runs every command once;
-killed and started again, it resumes. `list` prints them instead, for a cluster.
-`figure` makes `results.csv`, `figure.png` and the planned test of what has been evaluated.
-docs/studies.md has more.
+A study is a configuration: a grid of factors, and bundle commands. `run` runs every command once,
+with --jobs N up to N at a time; killed and started again, it resumes. `list` prints them instead,
+for a cluster. `figure` makes `results.csv`, `figure.png` and the planned test of what has been
+evaluated. docs/studies.md has more.
 
 --dataset_dir, --corpus_dir and --test_dir replace the paths of the inputs that are called so.
 --results FILE takes results from a results.csv that was kept, and needs nothing else of its runs.
 """
 
 import sys
+
+from common.cli.kinds import Count
 
 from .config import BUNDLES, check_commands, read_study
 from .figure import draw
@@ -34,6 +36,7 @@ def run(
     corpus_dir: str | None = None,
     test_dir: str | None = None,
     results: str | None = None,
+    jobs: Count = 1,
 ) -> None:
     """Runs the unfinished steps, then makes results and figure; exits 1 when a step has failed.
 
@@ -44,6 +47,7 @@ def run(
         corpus_dir: unlabelled images to pre-train on; default: those of the configuration.
         test_dir: labelled images to evaluate on; default: those of the configuration.
         results: a results.csv that was kept; the runs in it are not run again.
+        jobs: steps that run at a time; each needs cores, memory and a GPU of its own.
     """
     study = read(
         config, output_dir, dataset_dir=dataset_dir, corpus_dir=corpus_dir, test_dir=test_dir
@@ -52,7 +56,7 @@ def run(
     check_commands(study)
     for name, path in missing(study).items():
         raise SystemExit(f"{path} does not exist; give what is to be used by --{name}.")
-    status = Runner(study).run()
+    status = Runner(study, jobs).run()
     if status <= 1 and (study.known or any(study.result(run).is_file() for run in study.runs)):
         show(study)
     sys.exit(status)

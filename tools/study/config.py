@@ -15,7 +15,7 @@ from .hypothesis import OPTIONAL_TEST_KEYS, TEST_KEYS, check_test
 
 BUNDLES = ROOT / "bundles"
 STUDY_KEYS = {"title", "inputs", "factors", "steps", "result", "figure"}
-OPTIONAL_KEYS = {"_desc_", "leave_out", "test"}
+OPTIONAL_KEYS = {"_desc_", "leave_out", "run_last", "test"}
 STEP_KEYS = {"bundle", "config_file", "flags", "makes"}
 FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "x_scale", "lines", "panels", "repeats"}
 KINDS = {"lines", "bars"}
@@ -87,10 +87,10 @@ def _check_form(content: Any) -> None:
     _check_names([figure.get("x_scale", "linear")], SCALES, "the figure", "x_scale")
     used = [figure[key] for key in ("x", "panels", "repeats") if key in figure]
     _check_names([*used, *line_factors(figure)], factors, "the study", "factor")
-    for left_out in content.get("leave_out", []):
-        _check_names(left_out, factors, "leave_out", "factor")
-        for name, levels in left_out.items():
-            _check_names(map(str, levels), [str(x) for x in factors[name]], "leave_out", "level")
+    for key in ("leave_out", "run_last"):
+        for name, levels in (pair for entry in content.get(key, []) for pair in entry.items()):
+            _check_names([name], factors, key, "factor")
+            _check_names(map(str, levels), [str(level) for level in factors[name]], key, "level")
     if "test" in content:
         _check_keys(content["test"], "the test", TEST_KEYS | OPTIONAL_TEST_KEYS, TEST_KEYS)
         check_test(content["test"], factors)

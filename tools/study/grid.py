@@ -73,13 +73,14 @@ class Study:
     def runs(self) -> list[dict[str, str]]:
         """Returns level by factor, of every combination; the first factor changes slowest.
 
-        Combinations that an entry of `leave_out` covers are no runs.
+        Combinations that an entry of `leave_out` covers are no runs; those of `run_last` come last.
         """
         factors = self.content["factors"]
         levels = [[str(level) for level in levels] for levels in factors.values()]
         runs = [dict(zip(factors, chosen)) for chosen in product(*levels)]
-        left_out = self.content.get("leave_out", [])
-        return [run for run in runs if not any(_covers(each, run) for each in left_out)]
+        left_out, last = (self.content.get(key, []) for key in ("leave_out", "run_last"))
+        runs = [run for run in runs if not any(_covers(each, run) for each in left_out)]
+        return sorted(runs, key=lambda run: any(_covers(each, run) for each in last))  # stable
 
     @cached_property
     def jobs(self) -> list[Job]:
@@ -168,8 +169,8 @@ def line_factors(figure: dict[str, Any]) -> list[str]:
     return [lines] if isinstance(lines, str) else lines
 
 
-def _covers(left_out: dict[str, list], run: dict[str, str]) -> bool:
-    return all(run[name] in map(str, levels) for name, levels in left_out.items())
+def _covers(entry: dict[str, list], run: dict[str, str]) -> bool:
+    return all(run[name] in map(str, levels) for name, levels in entry.items())
 
 
 def folder_name(level: str) -> str:

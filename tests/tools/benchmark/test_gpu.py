@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+from threading import Event
+from time import monotonic
 
 import pytest
 import torch
 from helpers import ROOT
 
 from common.errors import InputError
-from tools.benchmark import gpu, gpu_table, process, recipe
+from tools.benchmark import gpu, gpu_table, limits, process, recipe
 
 CHUNKS = [1, 2, 4, 8, 16, 32]
 
@@ -85,6 +87,80 @@ def test_the_page_has_the_tables_of_the_file_beside_it():
     assert text == gpu_table.tables(content)
 
 
+def test_no_step_takes_more_than_a_third_of_the_time(tmp_path):
+    given = {}
+    parts = {name: lambda limit_s, name=name: given.setdefault(name, limit_s) for name in "ab"}
+    gpu.run_steps({}, parts, tmp_path / "gpu.json", 90)
+    assert given["a"] == 30 and 29 < given["b"] <= 30
+
+
+def test_all_tries_of_a_row_share_its_time(monkeypatch):
+    clock, given = [100.0], []
+
+    def tried(order: dict, limit_s: float) -> dict:
+        given.append(limit_s)
+        clock[0] += 40
+        return {"seconds": 1.0, "peak_bytes": 1}
+
+    monkeypatch.setattr(recipe, "tried", tried)
+    monkeypatch.setattr(recipe, "perf_counter", lambda: clock[0])
+    recipe.recipe_row(recipe.ROWS[1], "cuda", 60)
+    assert given == [60, 20, 0]
+
+
+def test_a_command_is_ended_in_time_with_all_that_it_has_started():
+    child = "import subprocess; print(1, flush=True); subprocess.run(['sleep', '60'])"
+    started = monotonic()
+    with pytest.raises(SystemExit, match="it was ended after 1 s"):
+        limits.limited([sys.executable, "-c", child], 1)
+    assert monotonic() - started < 20
+    done = limits.limited([sys.executable, "-c", "print(2); raise SystemExit(3)"], 60)
+    assert (done.stdout, done.returncode) == ("2\n", 3)
+
+
+def test_who_waits_for_what_is_ended_hears_of_the_time():
+    is_ended = Event()
+    with (
+        pytest.raises(SystemExit, match="a step was ended after 0 s"),
+        limits.ended_after(0.01, is_ended.set, "a step"),
+    ):
+        assert is_ended.wait(60)
+        raise SystemExit("no answer")
+    with pytest.raises(SystemExit, match="no answer"), limits.ended_after(60, is_ended.set, ""):
+        raise SystemExit("no answer")
+
+
+STUB_TESTS = """
+import pytest
+@pytest.mark.gpu
+def test_good(): pass
+@pytest.mark.gpu
+def test_bad(): assert False
+def test_of_no_gpu(): assert False
+"""
+
+
+def test_failed_tests_are_named_and_the_exit_status_is_1(tmp_path, monkeypatch):
+    """A real run of pytest on a stub; the other steps are left out."""
+    (tmp_path / "test_stub.py").write_text(STUB_TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    gpu: a mark\n")
+    monkeypatch.setattr(limits, "ROOT", tmp_path)
+    monkeypatch.setattr(gpu, "steps", lambda *_: {"tests": gpu.run_tests, "next": lambda _: 1})
+    found = {"versions": {"torch": "2.13.0"}, "hardware": {"gpu": None}}
+    monkeypatch.setattr(gpu, "asked", lambda order: found)
+    path = tmp_path / "gpu.json"
+    with pytest.raises(SystemExit, match="have failed .*gpu.json .*FAILED test_stub.py::test_bad"):
+        gpu.gpu(output=str(path), device="cpu", size="tiny")
+    steps = json.loads(path.read_text())["steps"]
+    tests = steps["tests"]["result"]
+    assert tests["exit_status"] == 1 and tests["summary"].startswith("1 failed, 1 passed")
+    assert len(tests["failed"]) == 1 and steps["next"] == {"result": 1}
+
+    good = {"summary": "1 passed", "exit_status": 0, "failed": []}
+    monkeypatch.setattr(gpu, "steps", lambda *_: {"tests": lambda _: good})
+    gpu.gpu(output=str(path), device="cpu", size="tiny")
+
+
 def test_no_step_begins_when_the_time_is_over(tmp_path):
     path = tmp_path / "gpu.json"
     gpu.run_steps({}, {"tests": lambda limit_s: 1 / 0}, path, gpu.LEAST_S - 1)
@@ -126,7 +202,7 @@ def test_processes_measure_and_keep_the_limit_of_memory():
     assert recipe.recipe_row(row | {"memory_gb": 0.01}, "cpu", 300)["chunk_size"] is None
     for one in gpu.HEADS:
         assert process.tried(gpu.heads_order(one, "cpu", "tiny"), 300, 1)["seconds"] > 0
-    with pytest.raises(SystemExit, match="has failed"):
+    with pytest.raises(SystemExit, match="heads .ours. was ended after 0 s"):
         process.tried(gpu.heads_order(gpu.HEADS[0], "cpu", "tiny"), 0.01)
 
 

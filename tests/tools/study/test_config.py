@@ -65,6 +65,17 @@ def test_combinations_that_are_left_out_are_no_runs(tmp_path):
     assert not any(job.step == "before" for job in study.jobs)
 
 
+def test_runs_may_come_last_and_keep_their_order(tmp_path):
+    content = changed("run_last", value=[{"start": ["scratch"], "seed": [1]}, {"value": [0.25]}])
+    study = read(tmp_path, content)
+    assert sorted(map(str, study.runs)) == sorted(map(str, read(tmp_path, study_stub.CONFIG).runs))
+    assert [tuple(run.values()) for run in study.runs] == [
+        *(("scratch", "0.5", "0"), ("given", "0.5", "0"), ("given", "0.5", "1")),
+        *(("scratch", "0.25", "0"), ("scratch", "0.25", "1"), ("scratch", "0.5", "1")),
+        *(("given", "0.25", "0"), ("given", "0.25", "1")),
+    ]
+
+
 def test_a_level_may_name_the_configs_of_a_step(tmp_path):
     level = {"before": {"config_file": ["train", "objectives/a"]}, "train": {"source": "{before}"}}
     jobs = read(tmp_path, changed("factors", "start", "a", value=level)).jobs
@@ -129,6 +140,7 @@ def test_paths_and_values_as_a_shell_takes_them(tmp_path):
         (changed("figure", "x_scale", value="evn"), "knows no x_scale evn; did you mean even?"),
         (changed("leave_out", value=[{"sed": [1]}]), "leave_out knows no factor sed; did you mean"),
         (changed("leave_out", value=[{"seed": [7]}]), "leave_out knows no level 7; there are 0, 1"),
+        (changed("run_last", value=[{"seed": [7]}]), "run_last knows no level 7; there are 0, 1"),
         (changed("figure", "kind", value="pie"), "knows no kind pie; there are bars, lines"),
     ],
 )
@@ -205,8 +217,8 @@ def test_every_flag_of_a_study_is_declared(path, tmp_path):
         ("merging_demo", 2 * 2 * 3, 2 * 3 + 12),
         ("merging_recovery_demo", 2 * 3 * 3, 3 + 2 * 18),
         ("pilot_demo", 2 * 2 * 2 + 1, 2 * 9),
-        ("objectives", 6 * (9 + 3 + 3) + 5 * 3, 5 * 2 + 2 * 105),
-        ("objectives_demo", 6 * (9 + 3 + 3) + 5 * 3, 5 * 2 + 2 * 105),
+        ("objectives", 6 * (9 + 3 + 3) + 5 * 3 + 4 * 3, 9 * 2 + 2 * 117),
+        ("objectives_demo", 6 * (9 + 3 + 3) + 5 * 3 + 4 * 3, 9 * 2 + 2 * 117),
     ],
 )
 def test_size_of_each_study_and_where_its_commands_write(name, runs, steps):
@@ -231,20 +243,84 @@ def test_few_labels_are_trained_on_for_as_many_steps_as_all(path):
         assert flags["epochs"] % flags["val_interval"] == 0
 
 
-@pytest.mark.parametrize("name", ["objectives", "objectives_demo"])
-def test_objectives_are_compared_at_equal_steps_and_crops_by_a_test_that_can_show_a_gain(name):
-    study = read_study(str(ROOT / f"tools/study/studies/{name}.json"), None, {})
-    test = study.content["test"]
-    cell = {"start": "scratch", **{n: str(level) for n, level in test["cell"].items()}}
-    seeds = [run for run in study.runs if run | cell == run]
-    assert len(test["levels"]) == 5
-    assert len(seeds) == 9 >= fewest_pairs(5, "two-sided")
-    crops = set()
+OBJECTIVES = ["objectives", "objectives_demo"]
+TESTED = ["rotation_contrast_inpainting", "masked", "volume_fusion", "disrupted", "distilled"]
+
+
+def objectives_study(name: str, tmp_path: Path, chosen: str | None = None) -> Study:
+    """A study of objectives; `chosen` is the best one, on which the schedules are to run."""
+    content = json.loads((ROOT / f"tools/study/studies/{name}.json").read_text())
+    if chosen:
+        content["leave_out"][-1]["start"].remove(chosen)
+    return read(tmp_path, content)
+
+
+def steps_and_crops(study: Study) -> dict[str, tuple[int, int]]:
+    """Iterations and crops a step of each pre-training, by the study's start."""
+    found = {}
     for job in (job for job in study.jobs if job.step == "pretrain"):
         files = [BUNDLES / job.bundle / f"configs/{file}.json" for file in job.config_file]
         config = ConfigParser.load_config_files(list(map(str, files)))
         flags = dict(zip(job.arguments[0::2], job.arguments[1::2]))
-        batch = int(flags.get("--batch_size", config["batch_size"]))
-        iterations = int(flags.get("--iterations", config["iterations"]))
-        crops.add((iterations, batch * config.get("crops_per_item", 1)))
-    assert len(crops) == 1
+        crops = int(flags.get("--batch_size", config["batch_size"]))
+        crops *= config.get("crops_per_item", 1)
+        found[job.levels["start"]] = int(flags.get("--iterations", config["iterations"])), crops
+    return found
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_objectives_are_compared_at_equal_steps_and_crops_by_a_test_that_can_show_a_gain(
+    name, tmp_path
+):
+    study = objectives_study(name, tmp_path)
+    test = study.content["test"]
+    cell = {"start": "scratch", **{n: str(level) for n, level in test["cell"].items()}}
+    seeds = [run for run in study.runs if run | cell == run]
+    assert test["levels"] == TESTED
+    assert len(seeds) == 9 >= fewest_pairs(5, "two-sided")
+    found = steps_and_crops(study)
+    assert len({found[start] for start in TESTED}) == 1
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_equal_time_is_that_of_the_measured_steps_and_comes_last(name, tmp_path):
+    study = objectives_study(name, tmp_path)
+    found = steps_and_crops(study)
+    steps, crops = found["rotation_contrast_inpainting"]
+    size = "demo" if name.endswith("demo") else "full"
+    for start in TESTED[1:]:
+        equal_steps, equal_crops = found[f"{start}_equal_time"]
+        assert equal_crops == crops
+        assert equal_steps * step_costs(size)[start] == pytest.approx(steps, rel=0.1)
+    is_equal_time = [run["start"].endswith("_equal_time") for run in study.runs]
+    assert is_equal_time == sorted(is_equal_time) and sum(is_equal_time) == 4 * 3
+
+
+def step_costs(size: str) -> dict[str, float]:
+    """The cost of a step beside that of the paper's, as docs/objectives.md has it."""
+    text = (ROOT / "docs/objectives.md").read_text()
+    text = text.partition(f"<!-- cost of a step, {size} -->")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[3:]]
+    return {row[0]: float(row[2]) for row in rows}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_schedules_run_on_the_objective_that_is_chosen_and_change_no_other_command(name, tmp_path):
+    before, study = (objectives_study(name, tmp_path, chosen) for chosen in (None, "masked"))
+    planned = {job.folder: job.arguments for job in before.jobs}
+    new = [job for job in study.jobs if job.folder not in planned]
+    assert planned.items() <= {job.folder: job.arguments for job in study.jobs}.items()
+    trained = [job.levels for job in new if job.step == "fine_tune"]
+    assert len(new) == 2 * len(trained) and trained == [
+        {"schedule": schedule, "fraction": "0.1", "seed": seed, "start": "masked"}
+        for schedule in ("sawtooth", "layer_decay")
+        for seed in ("0", "1", "2")
+    ]
+    check_commands(study)
+    for job in (job for job in new if job.levels["schedule"] == "sawtooth"):
+        if job.step == "fine_tune":  # a twentieth each, as in sawtooth.json
+            flags = dict(zip(job.arguments[0::2], job.arguments[1::2]))
+            assert job.config_file[-1] == "schedules/sawtooth"
+            for part in ("decoder_steps", "warmup_steps"):
+                steps = 20 * int(flags[f"--lr_scheduler::{part}"])
+                assert steps == int(flags["--lr_scheduler::t_total"])

@@ -14,7 +14,7 @@ from time import monotonic, sleep
 import pytest
 
 from common.cli.commands import run
-from tools.study import commands, config, runner
+from tools.study import commands, config, runner, running
 
 sys.path.insert(0, str(Path(__file__).parent))
 import study_stub  # noqa: E402
@@ -49,8 +49,8 @@ class Bench:
         inputs = {"dataset_dir": str(self.folder / data)}
         return config.read_study(self.config(), str(self.folder / output_dir), inputs)
 
-    def run(self, **options) -> int:
-        return runner.Runner(self.study(**options)).run()
+    def run(self, at_once: int = 1, **options) -> int:
+        return runner.Runner(self.study(**options), at_once).run()
 
     def start(self, command: str = "run", *options: str) -> subprocess.Popen:
         words = [str(self.folder / "bundles"), command, self.config(), *self.options, *options]
@@ -76,8 +76,9 @@ def until(condition: Callable[[], bool]) -> None:
         sleep(0.01)
 
 
-def test_every_command_runs_once_after_what_it_needs_and_never_again(bench, capsys):
-    assert bench.run() == 0
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_every_command_runs_once_after_what_it_needs_and_never_again(bench, capsys, at_once):
+    assert bench.run(at_once) == 0
     calls = bench.calls()
     assert len(calls) == len(set(calls)) == STEPS
     run = "start-given_value-0.5_seed-1"
@@ -87,6 +88,10 @@ def test_every_command_runs_once_after_what_it_needs_and_never_again(bench, caps
     printed = capsys.readouterr().out
     assert "[1/17] train, start scratch, value 0.25, seed 0" in printed
     assert "at least" in printed and "about" in printed and "all done" in printed
+    titles = [line.removesuffix(" …") for line in printed.splitlines() if line.endswith(" …")]
+    ends = re.findall(r"^(.*): \d+ s, ", printed, re.MULTILINE)
+    assert sorted(titles) == sorted(ends) and len(set(titles)) == STEPS
+    assert [title.partition("/")[0] for title in titles] == [f"[{n + 1}" for n in range(STEPS)]
     assert bench.run() == 0 and bench.calls() == calls
     assert "17 of them finished before" in capsys.readouterr().out
 
@@ -108,9 +113,10 @@ def test_what_a_step_makes_must_be_there(bench, capsys):
     assert "it ended well, but" in capsys.readouterr().out
 
 
-def test_a_failing_step_stops_only_what_needs_it_and_is_tried_again(bench, capsys):
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_failing_step_stops_only_what_needs_it_and_is_tried_again(bench, capsys, at_once):
     bench.content["factors"]["value"] = [0.25, "bad"]
-    assert bench.run() == 1
+    assert bench.run(at_once) == 1
     assert len(bench.calls()) == STEPS - 4  # four trainings fail, four evaluations are left out
     printed = capsys.readouterr().out
     assert printed.count("the value is bad; give a good one. (exit status 1, ") == 4
@@ -159,6 +165,34 @@ def test_a_signal_goes_to_the_command_and_the_study_goes_on_later(bench, number)
     assert (bench.folder / "out" / folder / "log.txt").read_text() == "told to stop\n"
     bench.hold.unlink()
     assert bench.run() == 0 and len(bench.calls()) == STEPS + 1
+
+
+def test_a_signal_goes_to_all_commands_that_run(bench):
+    bench.hold.touch()
+    process = bench.start("run", "--jobs", "3")
+    until(lambda: len(bench.calls()) == 3)
+    sleep(0.3)  # time to start a fourth, or to take the signal
+    folders = bench.calls()
+    assert len(folders) == len(set(folders)) == 3
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT and errors == ""
+    assert printed.count(": stopped\n") == 3 and "stopped: 0 of 17 steps" in printed
+    for folder in folders:
+        folder = folder.removeprefix("out/")
+        assert bench.step(folder)["state"] == "stopped"
+        assert (bench.folder / "out" / folder / "log.txt").read_text() == "told to stop\n"
+    bench.hold.unlink()
+    assert bench.run(at_once=3) == 0 and len(bench.calls()) == STEPS + 3
+
+
+def test_each_of_the_commands_gets_one_of_the_gpus_that_are_listed(monkeypatch):
+    monkeypatch.setenv(running.GPUS, "4,6")
+    assert [running.environment(slot)[running.GPUS] for slot in range(3)] == ["4", "6", "4"]
+    monkeypatch.setenv(running.GPUS, "4")
+    assert running.environment(1) == os.environ
+    monkeypatch.delenv(running.GPUS)
+    assert running.environment(1) == os.environ
 
 
 def test_killed_outright_it_waits_for_the_command_and_redoes_only_that(bench):

@@ -1,0 +1,24 @@
+"""Locks a study's folder, so that no two runners work in it."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[IO]:
+    """Locks a folder against another runner, or raises a SystemExit that names it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(
+                f"{folder} is in use by another study, or by a command that one left running; "
+                "wait for it, or end it."
+            ) from None
+        except OSError:
+            print(f"{folder} cannot be locked: do not start the same study twice at a time")
+        yield file
