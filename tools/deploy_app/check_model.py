@@ -29,16 +29,27 @@ def read_metadata(model: Path) -> dict:
         labels = {}
     if len(labels) < 2:
         raise InputError(f"{model} names no labels; give -m a segmentation bundle.")
+    if model.is_dir():
+        _check_weights(model)
     return metadata
 
 
 def _of_folder(bundle: Path) -> dict:
-    path, weights = bundle / "configs/metadata.json", bundle / "models/model.pt"
+    path = bundle / "configs/metadata.json"
     if not path.is_file():
         raise InputError(
             f"{bundle} is no bundle: it has no configs/metadata.json; give -m the folder of a "
             "segmentation bundle, or a TorchScript file."
         )
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON ({error}); copy the bundle anew.") from error
+
+
+def _check_weights(bundle: Path) -> None:
+    """Raises an InputError unless the SDK finds weights, and the newest where there are two."""
+    weights = bundle / "models/model.pt"
     exported = weights.with_suffix(".ts")  # the SDK's choice where both are there
     if exported.is_file():
         if weights.is_file() and exported.stat().st_mtime < weights.stat().st_mtime:
@@ -49,10 +60,6 @@ def _of_folder(bundle: Path) -> dict:
         logger.warning(f"{exported} is served: the SDK takes it before model.pt")
     elif not weights.is_file():
         raise InputError(f"{weights} is missing; train the bundle, or put its weights there.")
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path} is no JSON ({error}); copy the bundle anew.") from error
 
 
 def _of_file(path: Path) -> dict:
