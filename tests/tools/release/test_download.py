@@ -176,10 +176,12 @@ def test_its_example_is_evaluated_without_another_flag(downloaded, user):
     shutil.rmtree(downloaded / "evaluation")
 
 
-def test_its_weights_are_stamped_as_trained_on_phantoms(downloaded, checkout):
+def test_its_weights_are_stamped_as_trained_on_phantoms(downloaded, checkout, user):
     state = torch.load(downloaded / "models/model.pt", weights_only=True)
     original = torch.load(checkout / WEIGHTS, weights_only=True)
     assert state._metadata["trained_with"]["trained_on"] == "phantoms"
+    shown = user.python(downloaded, "-m", "scripts", "weights", "inspect", "models/model.pt").stdout
+    assert re.search("^training +(.*, )?on phantoms$", shown, re.M)
     assert all(torch.equal(state[name], original[name]) for name in original)
 
 
