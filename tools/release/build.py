@@ -68,7 +68,7 @@ def build(
                 names = add_weights(bundle, sources / "bundles" / bundle.name)
                 print(f"{bundle.name}: {', '.join(names) or 'no weights in models/'}")
         with explained(target):
-            write_release(bundles, made, address)
+            write_release(bundles, made, address and address.rstrip("/"))
             if target.exists():
                 target.rename(old)
             try:
@@ -113,10 +113,10 @@ def write_release(bundles: list[Path], folder: Path, address: str | None) -> Non
     for bundle, path in zip(bundles, zips):
         write_zip(bundle, path)
         (folder / CARDS / f"{bundle.name}.md").write_text(model_card(bundle))
-    (folder / "RELEASE_NOTES.md").write_text(release_notes(bundles))
+    (folder / "RELEASE_NOTES.md").write_text(release_notes(bundles, address))
     (folder / "requirements.txt").write_text(requirements(bundles))
     if address:
-        (folder / "model_info.json").write_text(model_info(zips, address.rstrip("/")))
+        (folder / "model_info.json").write_text(model_info(zips, address))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     (folder / SUMS).write_text(checksums(files, folder))
 

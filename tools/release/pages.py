@@ -37,7 +37,8 @@ Python 3.11 or newer; these are the versions that were tested.
 
 ```bash
 pip install {install} huggingface_hub
-python -m monai.bundle download --name {bundle} --source huggingface_hub --repo OWNER/{bundle} --bundle_dir .
+python -m monai.bundle download --name {bundle} --source huggingface_hub \
+--repo OWNER/{bundle} --bundle_dir .
 cd {bundle}
 ```
 
@@ -45,6 +46,17 @@ cd {bundle}
 
 ## References
 {references}
+"""
+NOTES = """# Release notes
+
+Python 3.11 or newer; here for the bundle {bundle}, and likewise for the others:
+
+```bash
+pip install -r {address}/requirements.txt
+python -m monai.bundle download --name {bundle} --url {address}/{zip}.zip --bundle_dir .
+```
+
+`docs/README.md` in the bundle's folder has every command, `SHA256SUMS` the checksums.
 """
 NO_WEIGHTS = "none; train them, or take public ones"
 
@@ -101,12 +113,15 @@ def required_versions(metadata: dict[str, Any]) -> dict[str, str]:
     } | metadata["required_packages_version"]
 
 
-def release_notes(bundles: list[Path]) -> str:
-    """Writes one section for each bundle: its version and the changelog of its metadata."""
-    text = "# Release notes\n"
+def release_notes(bundles: list[Path], address: str | None) -> str:
+    """Writes how to get a bundle, and a section for each: its weights and its changelog."""
+    text, last = "# Release notes\n", bundles[-1]
+    if address:
+        text = NOTES.format(bundle=last.name, zip=zip_name(last), address=address)
     for bundle in bundles:
         metadata = read_metadata(bundle)
-        text += f"\n## {bundle.name} {metadata['version']}\n{metadata['description']}.\n\n"
+        text += f"\n## {bundle.name} {metadata['version']}\n{metadata['description']}. "
+        text += f"Weights: {weights_in(bundle)}.\n\n"
         changes = sorted(metadata["changelog"].items(), key=lambda item: _numbers(item[0]))
         text += "".join(f"- {version}: {words}\n" for version, words in reversed(changes))
     return text
@@ -117,11 +132,15 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".") if part.isdigit()]
 
 
+def weights_in(bundle: Path) -> str:
+    """Lists the files of weights in a bundle, or says how to get some."""
+    return ", ".join(sorted(path.name for path in bundle.glob("models/*"))) or NO_WEIGHTS
+
+
 def model_card(bundle: Path) -> str:
     """Writes a Hugging Face model card from a bundle's metadata, front matter first."""
     metadata = read_metadata(bundle)
     image = metadata["network_data_format"]["inputs"]["image"]
-    weights = sorted(path.name for path in bundle.glob("models/*"))
     versions = required_versions(metadata)
     card = CARD
     if "label_classes" in metadata and metadata["label_classes"] == "none":
@@ -133,7 +152,7 @@ def model_card(bundle: Path) -> str:
             "modality": image["modality"].lower(),
             "shape": " x ".join(map(str, image["spatial_shape"])),
             "inputs": image["num_channels"],
-            "weights": ", ".join(weights) or NO_WEIGHTS,
+            "weights": weights_in(bundle),
             "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
             "install": " ".join(f"{name}=={version}" for name, version in versions.items()),
             "references": "\n".join(f"- {reference}" for reference in metadata["references"]),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -106,6 +107,9 @@ def test_notes_and_cards_are_of_the_metadata(release):
     notes = (release / "RELEASE_NOTES.md").read_text()
     card = (release / "model_cards/msd_task05_prostate_segmentation.md").read_text()
     assert notes.count("\n- 0.1.0: first version") == notes.count("\n## ") == 5
+    assert f"\npip install -r {ADDRESS}/requirements.txt\n" in notes
+    address = re.search(r"--url (\S+)", notes)[1]
+    assert (release / address.removeprefix(f"{ADDRESS}/")).is_file()
     assert card.startswith("---\nlicense: apache-2.0\n") and "2 channel(s)" in card
     assert "none; train them" in card and "nibabel 5" in card
 
@@ -129,7 +133,7 @@ def test_an_older_release_is_replaced_and_no_other_file_is_lost(release, checkou
 
 
 def test_a_failure_leaves_nothing(checkout, tmp_path, monkeypatch):
-    monkeypatch.setattr(build_module, "release_notes", lambda bundles: 1 / 0)
+    monkeypatch.setattr(build_module, "release_notes", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         build(tmp_path / "dist", "--root", checkout)
     assert list(tmp_path.iterdir()) == []

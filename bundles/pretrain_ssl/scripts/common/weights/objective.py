@@ -58,11 +58,13 @@ def overlay(objective: str) -> str:
 def describe_training(note: Mapping[str, Any]) -> str:
     """Describes the rest of a note: `objective masked, crops 96 x 96 x 96, 450000 iterations`.
 
-    Empty for a note that has none of the three.
+    The demo's bundle says `on phantoms` too. Empty for a note that has none of the four.
     """
     words = [f"objective {note[KEY]}"] if note.get(KEY) else []
     if note.get("patch_size"):
         words.append(f"crops {' x '.join(map(str, note['patch_size']))}")
     if note.get("iterations"):
         words.append(f"{note['iterations']} iterations")
+    if note.get("trained_on"):
+        words.append(f"on {note['trained_on']}")
     return ", ".join(words)
