@@ -18,7 +18,7 @@ from monai.networks.nets import SwinUNETR
 from objective_runs import SHORT, assert_equal, check_resumes_exactly, final
 from toy_objectives import CROP_MEAN, CROP_MEAN_OVERLAY, MOMENTUM, MOMENTUM_OVERLAY
 
-from common.weights.load import load_pretrained
+from common.weights.pretrained import load_pretrained
 
 
 def plugged_in(folder: Path, name: str, module: str, overlay: dict) -> tuple[Path, dict[str, str]]:

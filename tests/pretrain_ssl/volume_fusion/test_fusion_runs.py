@@ -14,7 +14,7 @@ from objective_runs import SHORT, check_resumes_exactly
 from PIL import Image
 from torch.nn.functional import one_hot
 
-from common.weights.load import load_pretrained
+from common.weights.pretrained import load_pretrained
 
 OVERLAY = "objectives/volume_fusion"
 QUARTERS = {0, 64, 128, 191, 255}  # grey levels of 0, 1/4, … 1
