@@ -12,7 +12,15 @@ from .. import ROOT
 from .archive import write_zip
 from .demo_bundle import WEIGHTS, changed_since_demo, write_demo_bundle
 from .files import SUMS, add_weights, changed_files, collect, untracked_files
-from .pages import checksums, model_card, model_info, release_notes, requirements, zip_name
+from .pages import (
+    checksums,
+    model_card,
+    model_info,
+    read_checksums,
+    release_notes,
+    requirements,
+    zip_name,
+)
 
 CARDS = "model_cards"
 
@@ -129,7 +137,7 @@ def check_replaceable(target: Path) -> None:
         raise InputError(f"{target} is there and no folder; give another one.")
     files = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
     sums = target / SUMS
-    known = {line[66:] for line in sums.read_text().splitlines()} if sums.is_file() else set()
+    known = read_checksums(sums).keys() if sums.is_file() else set()
     more = files - known - {SUMS}
     if more:
         raise InputError(

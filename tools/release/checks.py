@@ -10,6 +10,7 @@ from typing import Any
 from .archive import checksum
 from .files import BELONGS, REQUIRED, SUMS
 from .packages import missing_packages
+from .pages import read_checksums
 
 # Where the pages and configs have an example of a user's folder.
 EXAMPLE = "/data"
@@ -96,7 +97,7 @@ def zip_is_listed(bundle: Bundle) -> list[str]:
     sums, index = (bundle.zip.with_name(name) for name in (SUMS, "model_info.json"))
     if not sums.is_file():
         raise NotCheckedError(f"there is no {SUMS} beside it")
-    listed = {line[66:]: line[:64] for line in sums.read_text().splitlines()}
+    listed = read_checksums(sums)
     faults = _compare(SUMS, listed.get(bundle.zip.name), checksum(bundle.zip))
     if index.is_file():
         entry = json.loads(index.read_text()).get(bundle.zip.stem, {})

@@ -86,6 +86,11 @@ def checksums(paths: list[Path], folder: Path) -> str:
     return "".join(lines)
 
 
+def read_checksums(path: Path) -> dict[str, str]:
+    """Reads what `checksums` has written: SHA-256 by name."""
+    return {line[66:]: line[:64] for line in path.read_text().splitlines()}
+
+
 def requirements(bundles: list[Path]) -> str:
     """Lists for pip the packages that the bundles need, in the versions that were tested.
 

@@ -295,9 +295,8 @@ def test_torchscript_gives_the_same_labels(downloaded, user, tmp_path):
     user.python(downloaded, "-m", "monai.bundle", "ckpt_export", "network_to_export", *TRACED)
     user.run(downloaded, "inference", "inference_torchscript", output_dir=tmp_path)
     differing = labels_in(tmp_path) != labels_in(downloaded / "predictions")
-    # Two processes: one run gave labels that were not equal, two others 0 of 956,808 voxels. In one
-    # process they are equal, see tests/btcv_segmentation/test_export_runs.py.
-    assert differing.mean() <= 1e-4, f"{differing.sum()} of {differing.size} voxels differ"
+    # 1 of 956,808 voxels differs, in every run, with trained and with random weights
+    assert differing.mean() <= 1e-5, f"{differing.sum()} of {differing.size} voxels differ"
 
 
 def test_onnx_gives_the_same_labels_with_the_optional_packages(downloaded, user, tmp_path):
