@@ -21,10 +21,11 @@ from .config import BUNDLES, check_commands, read_study
 from .figure import draw
 from .grid import Study
 from .hypothesis import compare
-from .results import panels, read_results, table
+from .results import panels, read_results
 from .results_file import with_known, write_rows
 from .runner import Runner
 from .steps import check_unchanged, missing
+from .tables import tables
 from .verdict import describe, test_rows
 
 
@@ -125,9 +126,7 @@ def show(study: Study) -> None:
     rows = read_results(study)
     write_rows(study.output_dir / "results.csv", rows)
     found = panels(study, rows)
-    for name, scores in found.items():
-        print(f"\n{name}" if name else "")
-        print(table(study, scores))
+    print(f"\n{tables(study, found)}")
     print(f"\n{len(rows)} of {len(study.runs)} runs; {draw(study, found)}")
     if "test" in study.content:
         comparisons = compare(study, rows)

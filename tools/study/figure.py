@@ -10,7 +10,8 @@ from tools.report.compare_runs import COLOURS, DPI
 from tools.report.curves import style_panel
 
 from .grid import Study
-from .results import Panels, Scores, Spread, levels_of, number, shown
+from .results import Panels, Scores, Spread, levels_of, number
+from .tables import shown
 
 SIZE_INCHES = (5.6, 3.8)
 INCHES_A_BAR = 1.0  # for its name

@@ -109,42 +109,9 @@ def gain(better: dict[str, float], base: dict[str, float]) -> Spread | None:
     return Spread(tuple(pairs)) if pairs else None
 
 
-def table(study: Study, found: Scores) -> str:
-    """Formats means, spreads and gains over the first line, or without lines over the first x."""
-    first, *others = found
-    levels = levels_of(found)
-    base = levels[0]
-    head = [study.content["figure"]["x"], *(line or "mean Dice" for line in found)]
-    head += [f"gain of {line}" for line in others] if others else [f"gain over {base}"]
-    lines = [[*head, "runs"]]
-    for x in levels:
-        here = [found[line].get(x, {}) for line in found]
-        cells = [Spread(tuple(each.values())).text() if each else "-" for each in here]
-        gains = [gain(each, here[0]) for each in here[1:]]
-        if not others:
-            gains = [gain(here[0], found[first].get(base, {})) if x != base else None]
-        cells += [each.text("+") if each else "-" for each in gains]
-        lines.append([shown(study, x), *cells, str(sum(map(len, here)))])
-    return aligned(lines)
-
-
-def aligned(lines: list[list[str]]) -> str:
-    """Aligns the columns of a table of texts."""
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
-    return "\n".join(line.rstrip() for line in text)
-
-
 def number(level: str) -> float | None:
     """Reads a level as a number, None where it is a name."""
     try:
         return float(level)
     except ValueError:
         return None
-
-
-def shown(study: Study, level: str) -> str:
-    """Writes a level of x as the figure does: 0.1 as 10%, for instance."""
-    form = study.content["figure"].get("x_format")
-    value = number(level)
-    return form.format(x=value) if form and value is not None else level

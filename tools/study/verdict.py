@@ -4,7 +4,7 @@ from typing import Any
 
 from .grid import Study
 from .hypothesis import LEVEL, Comparison, fewest_pairs
-from .results import aligned
+from .tables import aligned
 
 
 def test_rows(study: Study, comparisons: list[Comparison]) -> list[dict[str, Any]]:

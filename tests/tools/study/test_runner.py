@@ -239,9 +239,9 @@ def test_run_list_and_figure_from_the_shell(bench):
     process = bench.start()
     printed, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    table = "\n".join(printed.splitlines()[-6:])
-    assert "value  scratch        given          gain of given   runs" in table
-    assert "0.25   0.250 ± 0.000  0.350 ± 0.000  +0.100 ± 0.000  4" in table
+    table = "\n".join(printed.splitlines()[-8:])
+    assert "value  start    mean Dice      gain over scratch  runs" in table
+    assert "0.25   given    0.350 ± 0.000  +0.100 ± 0.000     2" in table
     assert (out / "figure.png").stat().st_size > 5000
     head, first = (out / "results.csv").read_text().splitlines()[:2]
     seconds = "before_seconds,train_seconds,evaluate_seconds,made_by"
