@@ -119,6 +119,19 @@ def test_a_second_run_measures_anew(table):
     assert [row["dice"] for row in table.rows if row["name"] == "spleen"] == [0.0]
 
 
+def test_the_engine_gets_the_means_of_its_last_run(table):
+    """A program that runs the workflow itself reads them there, as MONAI's federated client."""
+    engine = evaluator()
+    table.attach(engine)
+    engine.run([case(labels(4, 2), labels(4, 2)), case(labels(4), labels(4, 2), "b")])
+    assert engine.state.metrics == {
+        **{"mean_dice": 0.75, "mean_nsd_1mm": 0.75, "mean_nsd_2mm": 0.75},
+        "mean_hd95_mm": 0.0,
+    }
+    engine.run([case(labels(0), labels(4, 2))])  # no HD95 of what is missed
+    assert engine.state.metrics == dict.fromkeys(["mean_dice", "mean_nsd_1mm", "mean_nsd_2mm"], 0)
+
+
 # two voxels, one beside the other along an axis of 1, 2 and 5 mm: half of their surfaces is common
 STEPS = [((1, 0, 0), 1.0, 1.0, 1.0), ((0, 1, 0), 0.5, 1.0, 2.0), ((0, 0, 1), 0.5, 0.5, 5.0)]
 TURN = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])
@@ -223,6 +236,8 @@ def test_several_processes_write_one_table_as_one_process_does(table, tmp_path, 
     monkeypatch.setattr(evaluation_table, "is_main_process", lambda: False)
     handler.completed(engine)
     assert not (tmp_path / "two").exists()  # only the first process writes
+    mean = pytest.approx((1 + 6 / 7 + 4 / 6) / 3, abs=1e-4)
+    assert engine.state.metrics["mean_dice"] == mean  # all processes know it
     monkeypatch.setattr(evaluation_table, "is_main_process", lambda: True)
     handler.completed(engine)
     with (tmp_path / "two/metrics.csv").open(newline="") as file:

@@ -13,7 +13,7 @@ from ..data.formats import stem_of
 from ..data.image_folder import printable
 from ..errors import InputError
 from ..runtime.distributed import gather, is_main_process
-from . import tables
+from . import summary, tables
 from .organ_metrics import organ_metrics
 from .organs import list_organs
 
@@ -61,8 +61,9 @@ class EvaluationTable:
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def started(self, engine: Engine) -> None:
-        """Forgets the rows of an earlier `run`, whose network may have had other weights."""
+        """Forgets rows and means of an earlier `run`: its network may have had other weights."""
         self.rows, self.paths = [], {}
+        engine.state.metrics = {}
 
     def model_completed(self, engine: Engine) -> None:
         """Adds the rows of each case in the engine's output."""
@@ -114,15 +115,21 @@ class EvaluationTable:
         self.rows += rows
 
     def completed(self, engine: Engine) -> None:
-        """Writes the folder and prints the means; of several processes the first does, for all."""
+        """Writes the folder and prints the means; of several processes the first does, for all.
+
+        The means go into `engine.state.metrics` too, in every process, for a program that runs the
+        workflow itself, such as MONAI's federated client. An undefined mean is left out.
+        """
         rows = gather(self.rows)
+        if any(rows):
+            table = tables.merge_processes([part for part in rows if part])
+            table["case"] = table["case"].map(tables.name_cases(table["case"].unique()))
+            engine.state.metrics |= summary.means(table)
         if not is_main_process():
             return
         if not any(rows):
             print(f"no case could be evaluated; {self.folder} is left as it was")
             return
-        table = tables.merge_processes([part for part in rows if part])
-        table["case"] = table["case"].map(tables.name_cases(table["case"].unique()))
         tables.write_and_print(self.folder, table)
 
 

@@ -50,6 +50,13 @@ def summarise(table: pd.DataFrame) -> dict:
     }
 
 
+def means(table: pd.DataFrame) -> dict[str, float]:
+    """Returns the defined means over the organs by name: `mean_dice`, `mean_nsd_1mm`, …"""
+    over_organs = summarise(table)["over_organs"]
+    found = {f"mean_{name}": over_organs[name]["mean"] for name in metric_columns(table)}
+    return {name: mean for name, mean in found.items() if mean is not None}
+
+
 def _summarise_organ(rows: pd.DataFrame) -> dict:
     """Summarises the rows of one organ: counts, and the spread of each metric."""
     is_shown, is_predicted = rows["reference_volume_ml"] > 0, rows["volume_ml"] > 0
