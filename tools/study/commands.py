@@ -27,6 +27,7 @@ from .runner import Runner
 from .steps import check_unchanged, missing
 from .tables import tables
 from .verdict import describe, test_rows
+from .verdict_figure import draw_test
 
 
 def run(
@@ -101,7 +102,7 @@ def figure(
 ) -> None:
     """Makes `results.csv`, `figure.png` and a printed table of the runs that have been evaluated.
 
-    Where the configuration plans a test, it is printed too and goes to `test.csv`.
+    Where the configuration plans a test, it is printed too, and goes to `test.csv` and `test.png`.
 
     Args:
         config: the study's JSON file.
@@ -131,7 +132,7 @@ def show(study: Study) -> None:
     if "test" in study.content:
         comparisons = compare(study, rows)
         write_rows(study.output_dir / "test.csv", test_rows(study, comparisons))
-        print(f"\n{describe(study, comparisons)}")
+        print(f"\n{describe(study, comparisons)}\n\n{draw_test(study, comparisons)}")
 
 
 COMMANDS = {"run": run, "list": list_commands, "figure": figure}

@@ -18,7 +18,7 @@ STUDY_KEYS = {"title", "inputs", "factors", "steps", "result", "figure"}
 OPTIONAL_KEYS = {"_desc_", "leave_out", "run_last", "test"}
 STEP_KEYS = {"bundle", "config_file", "flags", "makes"}
 FIGURE_KEYS = {"kind", "x", "x_label", "x_format", "x_scale", "lines", "panels", "repeats"}
-KINDS = {"lines", "bars"}
+KINDS = {"lines", "bars", "points"}
 SCALES = {"linear", "even"}
 MAX_NAME_BYTES = 255  # of a folder's name, on nearly every file system
 

@@ -141,7 +141,10 @@ def test_paths_and_values_as_a_shell_takes_them(tmp_path):
         (changed("leave_out", value=[{"sed": [1]}]), "leave_out knows no factor sed; did you mean"),
         (changed("leave_out", value=[{"seed": [7]}]), "leave_out knows no level 7; there are 0, 1"),
         (changed("run_last", value=[{"seed": [7]}]), "run_last knows no level 7; there are 0, 1"),
-        (changed("figure", "kind", value="pie"), "knows no kind pie; there are bars, lines"),
+        (
+            changed("figure", "kind", value="pie"),
+            "knows no kind pie; there are bars, lines, points",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_file(tmp_path, content, sentence):

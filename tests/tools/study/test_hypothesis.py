@@ -156,6 +156,7 @@ def test_show_writes_the_test_beside_the_results(tmp_path, capsys):
         path.write_text(json.dumps({"mean_dice": row["mean_dice"], "dice": {}}))
     show(study)
     assert "a gain is shown" in capsys.readouterr().out
+    assert (tmp_path / "out/test.png").stat().st_size > 5000
     with (tmp_path / "out/test.csv").open() as file:
         a, b = csv.DictReader(file)
     assert (a["compared"], a["baseline"], a["planned_pairs"], a["pairs"]) == (

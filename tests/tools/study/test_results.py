@@ -1,4 +1,4 @@
-"""Results of a study: means, spreads and paired gains by hand, the CSV, the figure."""
+"""Results of a study: means, spreads and paired gains by hand, panels, the CSV."""
 
 import csv
 import sys
@@ -6,9 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from tools.study.figure import draw
 from tools.study.results import Spread, gain, panels, read_results, scores
 from tools.study.results_file import write_rows
 
@@ -42,7 +40,7 @@ def test_factors_that_the_figure_does_not_name_are_repeats(tmp_path):
     assert found[""]["given"] == {"0.25, 0": 0.3, "0.25, 1": 0.6, "0.5, 0": 0.8, "0.5, 1": 0.8}
 
 
-def test_csv_has_a_row_for_each_run_and_the_figures_come_from_what_there_is(tmp_path):
+def test_csv_has_a_row_for_each_run_that_there_is(tmp_path):
     study = finished_study(tmp_path, leave_out=[("given", "0.5", "0"), ("given", "0.5", "1")])
     rows = read_results(study)
     write_rows(tmp_path / "out/results.csv", rows)
@@ -55,7 +53,6 @@ def test_csv_has_a_row_for_each_run_and_the_figures_come_from_what_there_is(tmp_
         **{"before_seconds": "", "train_seconds": "", "evaluate_seconds": ""},
         "made_by": written[0]["made_by"],
     }
-    draw(study, {"": scores(study, rows)})
 
 
 def test_no_result_and_a_damaged_one_are_told(tmp_path):
@@ -69,22 +66,7 @@ def test_no_result_and_a_damaged_one_are_told(tmp_path):
         read_results(study)
 
 
-def colours(path: Path) -> set[tuple[int, int, int]]:
-    with Image.open(path) as picture:
-        return set(map(tuple, np.asarray(picture.convert("RGB")).reshape(-1, 3)))
-
-
-@pytest.mark.parametrize("kind", ["lines", "bars"])
-def test_figure_shows_every_line_in_its_colour(tmp_path, kind):
-    study = finished_study(tmp_path, {"kind": kind})
-    path = draw(study, panels(study, read_results(study)))
-    assert path == tmp_path / "out/figure.png"
-    drawn = colours(path)
-    assert {(0x0B, 0x6B, 0xCB), (0xD1, 0x49, 0x5B)} <= drawn  # the first two of compare_runs
-    assert (0x2A, 0x9D, 0x8F) not in drawn
-
-
-def test_each_level_of_panels_has_a_panel_and_a_table_of_its_own(tmp_path):
+def test_each_level_of_panels_has_the_scores_of_its_own_runs(tmp_path):
     study = finished_study(tmp_path, {"panels": "value", "x": "seed"})
     rows = read_results(study)
     found = panels(study, rows)
@@ -92,8 +74,3 @@ def test_each_level_of_panels_has_a_panel_and_a_table_of_its_own(tmp_path):
     for name, each in found.items():
         own = [row for row in rows if f"value {row['value']}" == name]
         assert each == scores(study, own) and set(each["scratch"]["0"]) == {""}
-    with (
-        Image.open(draw(study, found)) as two,
-        Image.open(draw(study, {"": found["value 0.5"]})) as one,
-    ):
-        assert two.width == 2 * one.width

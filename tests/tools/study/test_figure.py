@@ -1,0 +1,60 @@
+"""Figure of a study: every line in a style of its own, a panel for each level of `panels`."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tools.study.figure import Style, draw
+from tools.study.results import panels, read_results
+
+sys.path.insert(0, str(Path(__file__).parent))
+from study_stub import finished_study  # noqa: E402
+
+
+def colours(path: Path) -> set[tuple[int, int, int]]:
+    with Image.open(path) as picture:
+        return set(map(tuple, np.asarray(picture.convert("RGB")).reshape(-1, 3)))
+
+
+@pytest.mark.parametrize("kind", ["lines", "bars", "points"])
+def test_figure_shows_every_line_in_its_colour(tmp_path, kind):
+    study = finished_study(tmp_path, {"kind": kind})
+    path = draw(study, panels(study, read_results(study)))
+    assert path == tmp_path / "out/figure.png"
+    drawn = colours(path)
+    assert {(0x0B, 0x6B, 0xCB), (0xD1, 0x49, 0x5B)} <= drawn  # the first two of compare_runs
+    assert (0x2A, 0x9D, 0x8F) not in drawn
+
+
+def test_more_lines_than_colours_have_styles_of_their_own():
+    styles = [Style.of(index) for index in range(18)]
+    assert len(set(styles)) == 18 and len({style.colour for style in styles}) == 6
+
+
+def test_each_level_of_panels_has_a_panel_and_all_have_one_legend(tmp_path):
+    study = finished_study(tmp_path, {"panels": "value", "x": "seed"})
+    found = panels(study, read_results(study))
+    with (
+        Image.open(draw(study, found)) as two,
+        Image.open(draw(study, {"": found["value 0.5"]})) as one,
+    ):
+        assert two.width == 2 * one.width
+
+
+def test_a_panel_of_points_is_as_wide_as_it_has_points(tmp_path):
+    figure = {"kind": "points", "panels": "start", "lines": "value", "x": "seed"}
+    study = finished_study(tmp_path, figure)
+    found = panels(study, read_results(study))
+    few = {
+        name: {line: {"0": runs["0"]} for line, runs in each.items()}
+        for name, each in found.items()
+    }
+    many = {
+        name: {f"{line} {i}": runs for line, runs in each.items() for i in range(9)}
+        for name, each in found.items()
+    }
+    with Image.open(draw(study, few)) as narrow, Image.open(draw(study, many)) as wide:
+        assert narrow.width < wide.width
