@@ -16,7 +16,7 @@ from tools.study.runner import Runner
 from tools.study.steps import write_record
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_results import a_study  # noqa: E402
+from study_stub import finished_study  # noqa: E402
 
 KEPT = sorted((ROOT / "tools/study/studies").glob("*.csv"))
 
@@ -24,7 +24,7 @@ KEPT = sorted((ROOT / "tools/study/studies").glob("*.csv"))
 @pytest.fixture
 def kept(tmp_path) -> Path:
     """The results.csv of a study of which all but one run are there, with the seconds of steps."""
-    study = a_study(tmp_path, leave_out=[("given", "0.5", "1")])
+    study = finished_study(tmp_path, leave_out=[("given", "0.5", "1")])
     for number, job in enumerate(study.jobs):
         job.folder.mkdir(parents=True, exist_ok=True)
         write_record(study, job, "finished", 10.0 + number)
