@@ -52,6 +52,12 @@ def compare_runs(output: str, *, runs: list[str], figures: list[str], columns: C
         axes.legend(fontsize=8, frameon=False)
     for axes in panels[len(figures) :]:
         axes.set_visible(False)
-    with replacing(Path(output)) as temporary:
-        picture.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+    save_png(picture, Path(output))
     print(f"{output}: {len(figures)} figures of {len(folders)} runs")
+
+
+def save_png(picture: Figure, path: Path) -> Path:
+    """Writes a figure as PNG, the same bytes for the same figure; returns the path."""
+    with replacing(path) as temporary:
+        picture.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+    return path

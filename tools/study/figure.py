@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from common.atomic_write import replacing
-from tools.report.compare_runs import COLOURS, DPI
+from tools.report.compare_runs import COLOURS, save_png
 from tools.report.curves import style_panel
 
 from .grid import Study
@@ -54,10 +53,7 @@ def draw(study: Study, found: Panels) -> Path:
         picture.suptitle(study.content["title"], fontsize=10)
     add_legend(picture, panels)
     picture.supxlabel(note(found), fontsize=7, color="#5b6570")
-    path = study.output_dir / "figure.png"
-    with replacing(path) as temporary:
-        picture.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
-    return path
+    return save_png(picture, study.output_dir / "figure.png")
 
 
 def panel_inches(study: Study, scores: Scores) -> float:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from common.atomic_write import replacing
-from tools.report.compare_runs import DPI
+from tools.report.compare_runs import save_png
 from tools.report.curves import style_panel
 
 from .figure import Style
@@ -40,10 +39,7 @@ def draw_test(study: Study, comparisons: list[Comparison]) -> Path:
         f"{cell or 'all runs'}; points: pairs; bar: mean ± standard deviation; p: Holm's",
         fontsize=7, color="#5b6570",
     )  # fmt: skip
-    path = study.output_dir / "test.png"
-    with replacing(path) as temporary:
-        picture.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
-    return path
+    return save_png(picture, study.output_dir / "test.png")
 
 
 def draw_level(axes, place: int, each: Comparison, colour: str) -> None:
