@@ -11,12 +11,11 @@ import numpy as np
 import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from ..nifti_affine import LPS_TO_RAS
 from . import geometry, headers, identity
 from .copies import mark_copies
 from .padding import Padding
 from .volume import MIN_SLICES, RejectedError, Volume, check_slices
-
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def read_series(slices: list[dict], least: int = MIN_SLICES) -> Volume:

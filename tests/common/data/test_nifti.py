@@ -122,6 +122,24 @@ def test_truncated_file_is_named(refusal, tmp_path, name):
         load(path)
 
 
+@pytest.mark.parametrize("place", ["voxels", "checksum"])
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.Nii.GZ"])
+def test_a_changed_bit_is_named(refusal, tmp_path, name, place):
+    """Nibabel alone reads wrong voxels: it stops before the checksum."""
+    content = bytearray(gzip.compress(unpacked_volume(), compresslevel=0))
+    content[-9 if place == "voxels" else -8] ^= 1  # the last voxel's byte, the checksum's first
+    path = tmp_path / name
+    path.write_bytes(content)
+    with refusal(f"{path} is cut short or damaged"):
+        load(path)
+
+
+def test_what_follows_the_voxels_does_not_count(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(unpacked_volume() + bytes(3_000_000)))
+    assert np.isfinite(load(path)).all()
+
+
 def test_damaged_compression_is_named(refusal, tmp_path):
     path = damaged(tmp_path / "a.nii.gz")
     with refusal(f"{path} is cut short or damaged"):

@@ -85,6 +85,20 @@ def test_damaged_files_are_refused_by_name(tmp_path, refusal, ending):
         ImageReader().get_data((str(path),))
 
 
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_damage_of_compressed_voxels_is_named(tmp_path, refusal, ending, cut):
+    """SimpleITK alone returns wrong voxels of a MetaImage, and at times of NRRD."""
+    path = written(tmp_path, ending)
+    voxels = next(tmp_path.glob("*.zraw"), None) or next(tmp_path.glob("*.raw.gz"), path)
+    assert (voxels != path) == (ending in (".mhd", ".nhdr"))
+    content = bytearray(voxels.read_bytes())
+    content[-20] ^= 16
+    voxels.write_bytes(content[:-5] if cut else content)
+    with refusal(f"ct{ending} is cut short or damaged"):
+        ImageReader().get_data((str(path),))
+
+
 def test_a_name_that_is_not_utf8_is_refused_in_a_sentence(tmp_path, refusal):
     path = written(tmp_path, ".mha")
     name = str(path).replace("ct", "\udcff")

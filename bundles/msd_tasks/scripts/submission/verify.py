@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 
 from ..common.data.nifti_header import open_nifti
+from ..common.data.open_image import read_voxels
 from ..common.errors import InputError
 from .tasks import Task
 
@@ -20,7 +21,7 @@ def find_problem(task: Task, image: str) -> str | None:
         return "is missing"
     try:
         volume = nib.load(labels)
-        values = np.asanyarray(volume.dataobj)
+        values = read_voxels(volume)
     except Exception as error:  # nibabel raises a different kind for each way of being broken
         return f"cannot be read ({error})"
     expected = open_nifti(image, task.config["channels"]).image

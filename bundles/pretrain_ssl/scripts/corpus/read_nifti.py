@@ -8,7 +8,7 @@ import numpy as np
 from ..common.data.dicom.volume import RejectedError, Volume, first_line
 from ..common.data.nifti_affine import HeaderError
 from ..common.data.nifti_header import open_nifti
-from ..common.data.open_image import MADE_BY_US
+from ..common.data.open_image import MADE_BY_US, read_voxels
 from ..common.errors import InputError
 
 MOST_NOT_FINITE = 0.01  # of the voxels; more is damage, not a blemish
@@ -33,7 +33,7 @@ def read_nifti(path: Path) -> Volume:
     if len(image.shape) == 4:
         repairs.append("4D with one volume")
     try:
-        values = np.asanyarray(image.dataobj)
+        values = read_voxels(image)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise RejectedError("damaged file", first_line(error)) from error
     values = values.reshape(image.shape[:3])
