@@ -29,6 +29,11 @@ EXPLAINED = (
         "--patch_size, or end what else runs on it.",
     ),
     (
+        re.compile(r"^MemoryError|DefaultCPUAllocator: can't allocate memory"),
+        "this machine has not enough memory; give a smaller --batch_size, --sw_batch_size or "
+        "--patch_size, or end what else runs on it.",
+    ),
+    (
         re.compile(r"Expected more than 1 spatial element when training"),
         "--patch_size leaves one voxel at the network's coarsest level, which cannot be "
         "normalized; give a --patch_size with a side of 64 or more.",
@@ -149,12 +154,22 @@ def _tell_torchrun(sentence: str) -> None:
 
 def _sentences(error: BaseException | None) -> Iterator[str]:
     """Yields the sentences of all `InputError`s in an exception's chain, the last raised first."""
+    names = "|".join(_class_names(InputError))
     while error is not None:
-        if isinstance(error, InputError):
+        # a data loader's worker hands its exception over as text, of which torch makes one again
+        in_worker = re.findall(rf"\b(?:{names}): (.+)", str(error))
+        if in_worker or not isinstance(error, InputError):
+            yield from in_worker
+        else:
             yield str(error)
-        else:  # a data loader's worker hands its exception over as text
-            yield from re.findall(r"\bInputError: (.+)", str(error))
         error = error.__cause__ or error.__context__
+
+
+def _class_names(kind: type) -> Iterator[str]:
+    """Yields the names of a class and of all classes derived from it."""
+    yield kind.__name__
+    for derived in kind.__subclasses__():
+        yield from _class_names(derived)
 
 
 def _debugging() -> bool:

@@ -11,7 +11,7 @@ import torch
 from ..atomic_write import save_atomically
 from ..errors import InputError
 from ..runtime.distributed import Processes
-from ..weights.checkpoint_file import find_non_finite
+from ..weights.checkpoint_file import check_readable, find_non_finite
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +107,7 @@ def read_state(path: Path) -> dict[str, Any]:
         InputError: the file cannot be read.
     """
     remedy = "delete it, then the same command goes on from the checkpoint before, if there is one."
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:  # no damage: the checkpoint stays where it is
-        raise InputError(f"{path} cannot be read ({error.strerror}); mend that.") from error
+    check_readable(path)  # a checkpoint that is not damaged stays where it is
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         name = find_non_finite(state["network"])

@@ -30,7 +30,7 @@ from .checkpoint_state import (
     set_random_state,
     training_state,
 )
-from .non_finite import FiniteBest, LossCheck, check_network, failure, forget_non_finite
+from .non_finite import FiniteBest, LossCheck, check_finite_weights, failure, forget_non_finite
 from .run_folder import kept_config, note_merging
 
 logger = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class CheckpointHandler:
         """
         random_states = self.processes.gather(random_state())
         self.saved_at = engine.state.iteration
-        check_network(engine, self.network.state_dict(), self.last())
+        check_finite_weights(engine, self.network.state_dict(), self.last())
         if not self.is_main:
             return
         state = training_state(engine, self.evaluator, self.network, self.others)

@@ -52,7 +52,7 @@ def failure(engine: Engine, words: str, last: Path | None) -> InputError:
     )
 
 
-def check_network(engine: Engine, network_tensors: dict, last: Path | None) -> None:
+def check_finite_weights(engine: Engine, network_tensors: dict, last: Path | None) -> None:
     """Refuses to save weights that are not finite.
 
     Raises:

@@ -73,11 +73,27 @@ def read_file(path: str, remedy: str) -> Any:
         raise InputError(f"{path} is a folder, not a file of weights; {remedy}")
     if not Path(path).is_file():
         raise InputError(f"weights {path} do not exist; {remedy}")
+    check_readable(path)
     try:
         with torch.serialization.safe_globals(NUMBERS):
             return torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:  # torch raises a different kind for each way of being broken
         raise InputError(f"{path} {_explain_failure(path, str(error), remedy)}") from error
+
+
+def check_readable(path: str | Path) -> None:
+    """Refuses a file that cannot be opened, which is no damage.
+
+    Raises:
+        InputError: as above.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); mend that.") from error
 
 
 def _has_container(content: Any, container: str) -> bool:

@@ -12,6 +12,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.utils.data import DataLoader, Dataset
 
 from common import errors
+from common.data import nifti_affine
 
 
 def chained(*chain: BaseException) -> BaseException:
@@ -53,6 +54,26 @@ def test_sentence_is_found_in_the_text_of_a_worker(capsys):
     )
     error = RuntimeError(text)
     assert shown(capsys, error) == "error: a.nii is broken; replace it.\n"
+
+
+@pytest.mark.parametrize("kind", ["InputError", "HeaderError"])
+@pytest.mark.parametrize("outer", [RuntimeError, errors.InputError])
+def test_sentence_alone_is_found_in_the_text_of_a_worker(capsys, kind, outer):
+    """Torch raises the worker's class again, with the whole traceback as its text."""
+    assert nifti_affine.HeaderError.__name__ == "HeaderError"
+    text = (
+        "Caught InputError in DataLoader worker process 0.\n"
+        "Original Traceback (most recent call last):\n  File a.py, line 3\n"
+        f"scripts.common.errors.{kind}: a.nii is broken; replace it.\n"
+    )
+    assert shown(capsys, outer(text)) == "error: a.nii is broken; replace it.\n"
+
+
+def test_too_little_memory_is_explained(capsys):
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 50)
+    for error in (MemoryError(), caught.value):
+        assert "error: this machine has not enough memory; give a smaller" in shown(capsys, error)
 
 
 def test_other_errors_keep_their_traceback(capsys):

@@ -23,7 +23,7 @@ def test_tilted_gantry_gives_the_upright_anatomy(corpus_module, dicom_module, tm
     hu = hu[::-1, ::-1].astype(np.int16)
     slices = written(dicom_module("headers"), tmp_path, hu, tilt_degrees=15)
     resample = corpus_module("resample")
-    volume = resample.convert_to_int16(dicom_module("read").read_series(slices))
+    volume = resample.convert_to_int16(dicom_module("read").read_series(slices, 2))
     volume = resample.resample_to_grid(volume, 1.5, -500)
     assert volume.repairs == ["gantry tilt: 15.0 degrees"]
     np.testing.assert_allclose(volume.spacing_mm, 1.5)
@@ -160,7 +160,7 @@ def test_folder_that_cannot_be_opened_is_one_row(
 
     monkeypatch.setattr(walk.os, "scandir", closed)
     _, folder, _ = walk.list_folders(tmp_path)
-    scan = dicom_module("find_series").scan_folder(tmp_path, folder.path, folder.files)
+    scan = dicom_module("scan_folder").scan_folder(tmp_path, folder.path, folder.files)
     scan |= {"folder": "closed", "rejected": [*scan["rejected"], *folder.left_out]}
     (row,) = corpus_module("tables").collect([], [scan], {}).rejected
     assert (row["source"], row["files"]) == ("closed/", 0)

@@ -93,7 +93,7 @@ def series_key(header: dict) -> str:
     """Returns the header values by which a folder's slices are sorted into series, as text.
 
     These are the series' UID, and the kind of picture: a localizer may share its series' UID.
-    Whether the slices of a key agree in all else is for `identity.check_slices`.
+    Whether the slices of a key agree in all else is for `identity.check_identity`.
     """
     return json.dumps([header["uid"], header["modality"], is_localizer(header)])
 

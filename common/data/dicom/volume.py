@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-MIN_SLICES = 16  # of a volume in a corpus
-
 
 class RejectedError(Exception):
     """Rejects a volume that cannot be used.
@@ -40,7 +38,7 @@ class Volume:
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
 
-def check_slices(count: int, least: int = MIN_SLICES) -> None:
+def check_slice_count(count: int, least: int) -> None:
     """Raises RejectedError for fewer slices than a volume needs."""
     if count < least:
         raise RejectedError("too small", f"{count} slices, at least {least} are needed")

@@ -41,7 +41,12 @@ def refuse(file: str) -> None:
     raise InputError(f"{file} is no image.")
 
 
-COMMANDS = {"convert": convert, "draw": draw, "more": {"refuse": refuse}}
+def stop() -> None:
+    """Is stopped by Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+COMMANDS = {"convert": convert, "draw": draw, "stop": stop, "more": {"refuse": refuse}}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +96,13 @@ def test_mistakes_are_one_sentence_and_nothing_runs(capsys, words, sentence):
     message = str(stop.value)
     assert message.startswith("error: ") and sentence in message and "\n" not in message
     assert capsys.readouterr().out == ""
+
+
+def test_ctrl_c_ends_in_one_sentence(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(COMMANDS, "tool", ["stop"])
+    sentence = "error: stopped by the keyboard; the same command begins again.\n"
+    assert stop.value.code == 130 and capsys.readouterr().err == sentence
 
 
 @pytest.mark.parametrize(

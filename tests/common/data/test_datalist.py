@@ -96,7 +96,15 @@ def test_missing_datalist_is_refused(refusal, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "3", '{"training": ["a.nii.gz"]}', '{"training": [{"img": "a.nii.gz"}]}']
+    "text",
+    [
+        "{",
+        "3",
+        '{"training": ["a.nii.gz"]}',
+        '{"training": [{"img": "a.nii.gz"}]}',
+        '{"training": [{"image": ["a.nii.gz", "b.nii.gz"]}]}',
+        '{"training": [{"image": "a.nii.gz", "label": ["b.nii.gz"]}]}',
+    ],
 )
 def test_file_that_is_no_datalist_is_refused(refusal, tmp_path, text):
     (tmp_path / "datalist.json").write_text(text)

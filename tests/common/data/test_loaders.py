@@ -6,6 +6,7 @@ from monai.transforms import Compose, Lambdad
 
 from common.data import loaders
 from common.data.seeded_dataset import SeededCacheDataset
+from common.runtime.distributed import leave_sigterm_to_parent
 
 
 def split(item: dict) -> list[dict]:
@@ -43,3 +44,9 @@ def test_validation_batches_are_whole(monkeypatch):
     dataset = SeededCacheDataset(data, Compose(steps), seed=0)
     (batch,) = loaders.ValidationDataLoader(dataset, batch_size=2)
     assert set(batch) == {"image", "draw"} and batch["draw"][:, 1].tolist() == [0, 1]
+
+
+def test_processes_that_load_a_validation_leave_sigterm_to_their_parent():
+    dataset = SeededCacheDataset([{"image": 0}], Compose([]), seed=0)
+    loader = loaders.ValidationDataLoader(dataset, batch_size=1)
+    assert loader.worker_init_fn is leave_sigterm_to_parent

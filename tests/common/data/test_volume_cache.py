@@ -118,6 +118,14 @@ def test_a_full_disk_is_refused_before_the_first_volume(data, tmp_path, monkeypa
     dataset.dataset(data, transform(), 0)
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_volume(
+    data, tmp_path, refusal
+):
+    (tmp_path / "file").write_text("no folder")
+    with refusal("file/cache cannot be written .Not a directory.; give another place"):
+        cache(tmp_path / "file", 1e-9).dataset(data, transform(), 0)
+
+
 def test_a_write_that_fails_ends_in_a_sentence(data, tmp_path, monkeypatch, refusal):
     dataset = cache(tmp_path, 1e-9).dataset(data, transform(), 0)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from weight_layouts import saved
 
 from common.weights import checkpoint_file
 
@@ -104,6 +105,26 @@ def test_an_unknown_container_is_named(refusal, tmp_path):
 def test_a_missing_file_is_named_with_the_remedy(refusal, tmp_path):
     with refusal(r"none\.pt do not exist; get one\."):
         checkpoint_file.read_state_dict(str(tmp_path / "none.pt"), "get one.")
+
+
+def test_a_file_without_the_right_to_read_is_not_called_damaged(refusal, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(checkpoint_file, "open", refuse, raising=False)
+    path = saved(tmp_path / "a.pt", {"a": torch.ones(1)})
+    with refusal(r"a\.pt cannot be read \(Permission denied\); mend that\."):
+        checkpoint_file.read_state_dict(path, "get one.")
+
+
+def test_too_little_memory_is_not_called_damage(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    path = saved(tmp_path / "a.pt", {"a": torch.ones(1)})
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(MemoryError):
+        checkpoint_file.read_state_dict(path, "get one.")
 
 
 def test_a_folder_is_no_file_of_weights(refusal, tmp_path):

@@ -69,6 +69,32 @@ def test_a_volume_constant_along_z_gives_the_states_of_its_slice(tmp_path, caplo
 
 
 @pytest.mark.slow
+def test_weights_of_one_channel_see_gray_as_it_is(tmp_path, caplog):
+    """No normalisation of red, green and blue is put into their first layer."""
+    caplog.set_level(logging.INFO)
+    images, volumes = built_of_images(in_chans=1), Encoder()
+    pretrained.load_pretrained(volumes, saved(tmp_path / "a.pt", microsoft(copied(images))))
+    gray = torch.rand(1, 1, 48, 48)
+    with torch.no_grad():
+        expected = images(gray.repeat_interleave(2, dim=-1).repeat_interleave(2, dim=-2))
+        states = volumes.swinViT(gray[..., None].expand(-1, -1, -1, -1, 32).contiguous())
+    for theirs, ours in zip(expected[:4], states[:4]):
+        assert torch.allclose(theirs[..., None].expand_as(ours), ours, atol=4e-6)
+    assert "inflated, of one channel, whose normalisation is taken for none;" in caplog.text
+
+
+def test_another_number_of_channels_is_refused(tmp_path, refusal):
+    path = saved(tmp_path / "a.pt", microsoft(copied(built_of_images(in_chans=4))))
+    with refusal(r"a\.pt takes 4 channels; give weights of one channel \(gray\) or of three"):
+        pretrained.load_pretrained(Encoder(), path)
+
+
+def test_inflate_input_of_another_patch_size_is_refused_by_name(tmp_path, refusal):
+    path = saved(tmp_path / "a.pt", built(patch_size=4).state_dict())
+    with refusal(r"1 of 70 tensors of another shape \(such as swinViT.patch_embed.proj.weight\)"):
+        pretrained.load_pretrained(built(in_channels=2), path, inflate_input=True)
+
+
 def test_at_the_size_of_swin_t(tmp_path):
     size = {"embed_dim": 96, "depths": [2, 2, 6, 2]}
     images, volumes = built_of_images(window_size=[7, 7], **size), Encoder([7, 7, 2], **size)

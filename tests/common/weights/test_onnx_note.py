@@ -54,6 +54,15 @@ def test_windows_go_one_by_one_where_the_file_takes_one(onnx_file):
         OnnxNetwork(2, 2, (4, 4, 8), "cpu").load(onnx_file)
 
 
+def test_a_full_disk_ends_in_a_sentence(onnx_file, weights, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(onnx, "save", fail)
+    with pytest.raises(InputError, match="cannot be written .No space left on device.; make room"):
+        add_note(onnx_file, weights)
+
+
 def test_what_cannot_be_noted_is_refused(onnx_file, weights, tmp_path):
     with pytest.raises(InputError, match="is missing or no ONNX file"):
         add_note(weights, weights)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..common.atomic_write import replacing, write_text
-from ..common.data.dicom import find_series, headers, read
+from ..common.data.dicom import headers, read, scan_folder
 from ..common.data.dicom.volume import RejectedError, Volume
 from ..common.errors import InputError
 from . import list_files, quality_checks, read_nifti, records, resample
@@ -30,7 +30,7 @@ def scan(destination: str, settings: Settings, folder: str, names: list[str]) ->
     """Scans a folder of the source; reads the record of an earlier scan if no file has changed.
 
     Returns:
-        `folder`, and the keys of `find_series.scan_folder`, of `series` the number of slices alone.
+        `folder`, and the keys of `scan_folder.scan_folder`, of `series` the number of slices alone.
     """
     path = records.record_path(destination, "scan", folder)
     source = Path(settings.source)
@@ -40,7 +40,7 @@ def scan(destination: str, settings: Settings, folder: str, names: list[str]) ->
         record = {
             "signature": signature,
             "folder": folder,
-            **find_series.scan_folder(source, folder, names),
+            **scan_folder.scan_folder(source, folder, names),
         }
         _write_or_refuse(write_text, path, json.dumps(record))
     counts = {key: len(slices) for key, slices in record["series"].items()}
@@ -106,7 +106,8 @@ def _prepare_volume(settings: Settings, image: dict, files: list[dict]) -> tuple
     if "path" in image:
         volume = read_nifti.read_nifti(Path(files[0]["path"]))
     else:
-        volume = read.read_series([item for item in files if not item["is_copy"]])
+        slices = [item for item in files if not item["is_copy"]]
+        volume = read.read_series(slices, quality_checks.MIN_SLICES)
         volume.repairs += image["repairs"]
     quality_checks.check_size(volume)
     quality_checks.check_hu(volume, settings.body_above_hu)

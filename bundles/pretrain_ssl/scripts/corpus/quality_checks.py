@@ -7,7 +7,7 @@ tags lost on the way.
 
 import numpy as np
 
-from ..common.data.dicom.volume import RejectedError, Volume, check_slices
+from ..common.data.dicom.volume import RejectedError, Volume, check_slice_count
 
 MIN_EXTENT_MM = 40
 MAX_EXTENT_MM = 3000
@@ -17,6 +17,7 @@ LEAST_AIR = 0.001  # of the voxels
 SOFT_TISSUE_HU = (-200, 300)
 LEAST_SOFT_TISSUE = 0.2  # of the voxels above -500 HU
 LEAST_BODY = 0.01  # of the voxels
+MIN_SLICES = 16
 LEAST_BODY_ML = 30
 FEW_VALUES = 256  # label maps and 8-bit pictures have no more
 FAT_HU = -30  # the darkest hundredth of a body without air reaches below
@@ -26,7 +27,7 @@ def check_size(volume: Volume) -> None:
     """Raises RejectedError for too few voxels, too small an extent, or an impossible one."""
     shape, extent = volume.values.shape, volume.values.shape * volume.spacing_mm
     size = " x ".join(f"{mm:.0f}" for mm in extent)
-    check_slices(min(shape))
+    check_slice_count(min(shape), MIN_SLICES)
     if min(extent) < MIN_EXTENT_MM:
         raise RejectedError("too small", f"{size} mm, at least {MIN_EXTENT_MM} are needed")
     if max(extent) > MAX_EXTENT_MM:

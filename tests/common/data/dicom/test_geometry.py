@@ -14,20 +14,20 @@ def heights(*z_mm: float) -> np.ndarray:
 
 
 def test_step_of_even_slices():
-    step = geometry.compute_step(heights(*np.arange(20) * 2.5), NORMAL)
+    step = geometry.compute_step(heights(*np.arange(20) * 2.5), NORMAL, 2)
     np.testing.assert_allclose(step, [0, 0, 2.5])
 
 
 def test_positions_rounded_by_the_scanner_are_even():
     """0.625 mm, written with one decimal."""
     z_mm = np.round(np.arange(40) * 0.625, 1)
-    step = geometry.compute_step(heights(*z_mm), NORMAL)
+    step = geometry.compute_step(heights(*z_mm), NORMAL, 16)
     np.testing.assert_allclose(step, [0, 0, 0.625], atol=2e-3)
 
 
 def test_step_of_a_tilted_gantry_keeps_the_lean():
     lean = np.array([[0.0, 0.5 * n, 2.0 * n] for n in range(20)])
-    np.testing.assert_allclose(geometry.compute_step(lean, NORMAL), [0, 0.5, 2.0])
+    np.testing.assert_allclose(geometry.compute_step(lean, NORMAL, 2), [0, 0.5, 2.0])
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_step_of_a_tilted_gantry_keeps_the_lean():
 )
 def test_slices_that_do_not_fill_a_box_are_rejected(z_mm, words):
     with pytest.raises(volume.RejectedError, match=words):
-        geometry.compute_step(heights(*z_mm), NORMAL)
+        geometry.compute_step(heights(*z_mm), NORMAL, 16)

@@ -26,7 +26,7 @@ def test_padding_is_air_unless_a_body_may_have_its_hu(tmp_path, stored_padding, 
         dataset.PixelRepresentation, dataset.PixelData = 1, stored.tobytes()
         dataset.add_new("PixelPaddingValue", kind, tag)
 
-    volume = read.read_series(written(headers, tmp_path, HU, change=pad))
+    volume = read.read_series(written(headers, tmp_path, HU, change=pad), 2)
     hu = HU[::-1, ::-1].copy()  # LPS
     hu[:, :9] = -1024 if stored_padding == -2000 else stored_padding - 1024
     np.testing.assert_array_equal(volume.values, hu)

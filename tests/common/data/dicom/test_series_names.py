@@ -11,7 +11,7 @@ from dicom_series import body
 from spoiled_archive import without_preamble
 
 from common.data import image_folder
-from common.data.dicom import find_series, folder_series, headers, series_names
+from common.data.dicom import folder_series, headers, scan_folder, series_names
 from common.data.image_reader import ImageReader
 from tools.phantom.dicom import write_series
 
@@ -107,7 +107,7 @@ def test_headers_of_a_flat_folder_are_read_once(tmp_path, monkeypatch):
         uid = f"1.2.{number}"
         write_series(tmp_path, HU[..., :4], name=f"{uid}_{{}}".format, SeriesInstanceUID=uid)
     read, paths = headers.read, []
-    monkeypatch.setattr(find_series.headers, "read", lambda path: paths.append(path) or read(path))
+    monkeypatch.setattr(scan_folder.headers, "read", lambda path: paths.append(path) or read(path))
     for name in series_names.find_series(str(tmp_path)):
         series_names.read_named_series(name)
     assert len(paths) == 12

@@ -12,12 +12,13 @@ from inspect import Parameter, getdoc, signature
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from ..errors import InputError, suggest, suggest_and_list
+from ..errors import InputError, suggest_and_list
 from .kinds import describe, is_valid
 
 Commands = dict[str, "Callable | Commands"]
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 OUTPUT_CLOSED = 141  # the status of a program that SIGPIPE ends
+STOPPED = 130  # the status of a program that Ctrl-C ends
 KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -38,8 +39,8 @@ def run(
         arguments: words of the command line; by default those of this process.
 
     Raises:
-        SystemExit: status 0 after `--help`; status 1 and one sentence after a mistake; 141 where
-            nobody reads the output any more.
+        SystemExit: status 0 after `--help`; status 1 and one sentence after a mistake; 130 and one
+            after Ctrl-C; 141 where nobody reads the output any more.
     """
     call = understand(commands, program, arguments)
     try:
@@ -49,6 +50,9 @@ def run(
         sys.stdout.flush()
     except InputError as mistake:
         raise SystemExit(f"error: {mistake}") from None
+    except KeyboardInterrupt:
+        print("error: stopped by the keyboard; the same command begins again.", file=sys.stderr)
+        raise SystemExit(STOPPED) from None
     except BrokenPipeError:  # `… | head` has read enough, or it is a pipe of the command's own
         if not _is_output_closed():
             raise
@@ -85,19 +89,15 @@ class _Parser(argparse.ArgumentParser):
             word = extra[0].partition("=")[0]
             known = [action.option_strings[0] for action in self._actions if action.option_strings]
             typed = "--" + word.lstrip("-").replace("-", "_") if word.startswith("-") else word
-            self.error(f"{word} is unknown; {_remedy(typed, known)}")
+            self.error(f"{word} is unknown; {suggest_and_list(typed, known)}")
         return namespace, extra
 
     def error(self, message: str) -> None:
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if choice:
             known = re.findall(r"'(.*?)'", choice[2])
-            message = f"{choice[1]} is unknown; {_remedy(choice[1], known)}"
+            message = f"{choice[1]} is unknown; {suggest_and_list(choice[1], known)}"
         raise SystemExit(f"error: {message} (`{self.prog} --help` explains more)")
-
-
-def _remedy(word: str, known: list[str]) -> str:
-    return suggest(word, known) or f"there are {', '.join(known)}."
 
 
 def _add(parser: _Parser, commands: Commands | Callable) -> None:

@@ -4,7 +4,7 @@
 import sys
 from importlib import import_module
 
-from ..errors import suggest
+from ..errors import suggest_and_list
 from .commands import run
 
 PROGRAM = "python -m scripts"
@@ -26,7 +26,7 @@ def main(groups: dict[str, str]) -> None:
         print(_overview(groups))
         raise SystemExit(0 if group else "error: A group is missing; choose one of these.")
     if group not in groups:
-        remedy = suggest(group, groups) or f"there are {', '.join(groups)}."
+        remedy = suggest_and_list(group, list(groups))
         raise SystemExit(f"error: There is no group of commands {group}; {remedy}")
     run(import_module(groups[group]).COMMANDS, f"{PROGRAM} {group}", words)
 

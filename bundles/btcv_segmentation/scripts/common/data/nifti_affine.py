@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 CODES = range(6)  # of qform and sform that NIfTI knows
 MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # of a unit by its code: unknown, metre, mm, micron
 MIN_VOXEL_MM = 0.01

@@ -4,7 +4,7 @@
 import json
 from typing import Any
 
-from ..atomic_write import check_writable, replacing
+from ..atomic_write import check_writable, explained, replacing
 from ..errors import InputError
 from . import preprocessing_note
 from .layouts import read_weights
@@ -38,7 +38,7 @@ def add_note(onnx_file: str, weights: str) -> str:
         ) from error
     kept = {one.key: one.value for one in model.metadata_props}
     onnx.helper.set_model_props(model, kept | {preprocessing_note.KEY: json.dumps(note)})
-    with replacing(onnx_file) as temporary:
+    with explained(onnx_file), replacing(onnx_file) as temporary:
         onnx.save(model, temporary)
     words = ", ".join(f"{key} {value}" for key, value in preprocessing_note.describe(note).items())
     return f"{onnx_file} now says that it was trained with {words}"

@@ -68,5 +68,6 @@ class ValidationDataLoader(DataLoader):
             batch_sampler=ValidationBatchSampler(
                 len(dataset), batch_size, passes, rank(), world_size()
             ),
+            worker_init_fn=leave_sigterm_to_parent,
             pin_memory=torch.cuda.is_available(),
         )

@@ -12,7 +12,7 @@ import torch
 from monai.data import CacheDataset, Dataset, PersistentDataset
 from monai.transforms import Compose
 
-from ..atomic_write import save_atomically
+from ..atomic_write import check_writable, save_atomically
 from ..errors import InputError
 from ..runtime.distributed import local_world_size, rank
 from .cache_key import key_of_files, key_of_transforms
@@ -87,7 +87,7 @@ class VolumeCache:
             seed: of the draws; None where nothing is drawn.
 
         Raises:
-            InputError: neither memory nor disk has room.
+            InputError: neither memory nor disk has room, or `cache_dir` cannot be written.
         """
         sizes_gb = [self._expected_gb(item["image"]) for item in data] if self.gb else []
         in_memory_gb = sum(sizes_gb) * local_world_size()
@@ -99,6 +99,7 @@ class VolumeCache:
             if seed is None:
                 return CacheDataset(data, transform, cache_rate=rate)
             return SeededCacheDataset(data, transform, seed, rate)
+        check_writable(folders=[self.cache_dir])
         if seed is None:
             dataset = DiskCacheDataset(data, transform, self.cache_dir)
         else:

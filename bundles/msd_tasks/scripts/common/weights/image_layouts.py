@@ -118,7 +118,7 @@ def read_image_layout(path: str, file_tensors: State) -> tuple[str, dict[str, Te
         images or videos (`inflate.inflate` makes volumes of them); None for any other file.
 
     Raises:
-        InputError: it is a Swin Transformer V2.
+        InputError: it is a Swin Transformer V2, or takes neither one nor three channels.
     """
     if not any(map(_merges_four, file_tensors, file_tensors.values())):
         return None
@@ -132,9 +132,17 @@ def read_image_layout(path: str, file_tensors: State) -> tuple[str, dict[str, Te
             f"{path} is of a Swin Transformer V2, whose attention is another function; give "
             "weights of V1."
         )
-    tensors = _join_attention({_rename(n, layout.renames): v for n, v in file_tensors.items()})
-    kind = "Video-Swin" if PATCH in tensors and tensors[PATCH].ndim == 5 else "Swin of images"
-    return f"{kind}, named as by {layout.library}, inflated", tensors
+    tensors = _join_attention({rename(n, layout.renames): v for n, v in file_tensors.items()})
+    first = tensors.get(PATCH)
+    kind = "Video-Swin" if first is not None and first.ndim == 5 else "Swin of images"
+    channels = 3 if first is None else first.shape[1]
+    if channels not in (1, 3):
+        raise InputError(
+            f"{path} takes {channels} channels; give weights of one channel (gray) or of three "
+            "(red, green, blue)."
+        )
+    note = "" if channels == 3 else ", of one channel, whose normalisation is taken for none"
+    return f"{kind}, named as by {layout.library}, inflated{note}", tensors
 
 
 def _merges_four(name: str, value: Tensor) -> bool:
@@ -143,7 +151,8 @@ def _merges_four(name: str, value: Tensor) -> bool:
     return is_reduction and value.ndim == 2 and value.shape[1] == 2 * value.shape[0]
 
 
-def _rename(name: str, renames: tuple[tuple[str, str], ...]) -> str:
+def rename(name: str, renames: tuple[tuple[str, str], ...]) -> str:
+    """Renames a tensor by patterns and their replacements, in order."""
     for pattern, replacement in renames:
         name = re.sub(pattern, replacement, name)
     return name

@@ -31,14 +31,12 @@ def repeat_input_channel(
         file_tensors: a file's tensors by SwinUNETR's names; an input layer is (F, 1, x, y, z).
         network_tensors: the network's; an input layer is (F, C, x, y, z).
     """
-    shapes = {name: network_tensors[name].shape for name in INPUT_LAYERS if name in network_tensors}
-    inflated = {
-        name: file_tensors[name].expand(shape) / shape[1]
-        for name, shape in shapes.items()
-        if name in file_tensors
-        if file_tensors[name].shape[1] == 1 < shape[1]
-        if file_tensors[name].shape[0] == shape[0]
-    }
+    shared = file_tensors.keys() & network_tensors.keys()
+    inflated = {}
+    for name in shared.intersection(INPUT_LAYERS):
+        weight, channels = file_tensors[name], network_tensors[name].shape[1]
+        if weight.shape[1] == 1 < channels:
+            inflated[name] = weight.expand(-1, channels, *weight.shape[2:]) / channels
     return {**file_tensors, **inflated} if inflated else file_tensors
 
 
@@ -51,7 +49,8 @@ def inflate(tensors: Mapping[str, Tensor], window: Sequence[int] | None = None) 
     layer, so intensities are given in [0, 1].
 
     Args:
-        tensors: by SwinUNETR's names; a first layer is (F, 3, 4, 4), of videos (F, 3, 2, 4, 4).
+        tensors: by SwinUNETR's names; a first layer is (F, 3, 4, 4), of videos (F, 3, 2, 4, 4),
+            or has one channel instead of three.
         window: the network's, tokens along x, y, z; the table of positions is made for it where
             x and y are those of the file. Otherwise it is made for a cube.
 
@@ -73,13 +72,16 @@ def inflate(tensors: Mapping[str, Tensor], window: Sequence[int] | None = None) 
 
 
 def _inflate_patch(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Makes (F, 1, 2, 2, 2) of (F, 3, 4, 4) or (F, 3, 2, 4, 4), and the bias (F,) for it.
+    """Makes (F, 1, 2, 2, 2) of (F, C, 4, 4) or (F, C, 2, 4, 4), and the bias (F,) for it.
+
+    C is 3, or 1: how one channel was normalised is not known, and taken for not at all.
 
     Gray is the same number in red, green and blue, so weights are summed: their mean would be a
     third of the network's answer to a gray image.
     """
     rest = (1,) * (weight.ndim - 2)
-    mean, sd = (torch.tensor(values).double().view(3, *rest) for values in (MEAN, SD))
+    normalisation = (MEAN, SD) if weight.shape[1] == 3 else ((0.0,), (1.0,))
+    mean, sd = (torch.tensor(values).double().view(-1, *rest) for values in normalisation)
     scaled = weight.double() / sd
     gray = scaled.sum(dim=1, keepdim=True).unflatten(-1, (2, 2)).sum(-1)
     gray = gray.unflatten(-2, (2, 2)).sum(-2)  # a voxel is 2 x 2 equal pixels

@@ -11,7 +11,6 @@ Count = Annotated[int, ("type", "integer"), ("minimum", 1)]
 Seed = Annotated[int, ("type", "integer"), ("minimum", 0), ("maximum", 2**32 - 1)]
 Whole = Annotated[int, ("type", "integer"), ("minimum", 0)]
 Fraction = Annotated[float, ("type", "number"), ("exclusiveMinimum", 0), ("exclusiveMaximum", 1)]
-Share = Annotated[float, ("type", "number"), ("minimum", 0), ("exclusiveMaximum", 1)]
 Positive = Annotated[float, ("type", "number"), ("exclusiveMinimum", 0)]
 
 NAMES = {"boolean": "True or False", "string": "a text", "null": "None", "object": "a dictionary"}

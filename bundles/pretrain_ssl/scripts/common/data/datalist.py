@@ -82,6 +82,10 @@ def read_datalist(datalist: str, dataset_dir: str, section: str, is_labelled: bo
         incomplete = [item for item in items if "image" not in item]
         if incomplete:
             raise ValueError(f"{incomplete[0]} has no `image`")
+        paths = (item.get(key) for item in items for key in ("image", "label"))
+        other = next((path for path in paths if not isinstance(path, str | None)), None)
+        if other is not None:
+            raise ValueError(f"{other} is not one path; put channels into one 4D file")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"datalist {datalist} cannot be read: {error}; mend it.") from error
     return items

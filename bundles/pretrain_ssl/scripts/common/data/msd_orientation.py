@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..runtime.distributed import rank
-from .open_image import LPS_TO_RAS
+from .nifti_affine import LPS_TO_RAS
 
 logger = logging.getLogger(__name__)
 

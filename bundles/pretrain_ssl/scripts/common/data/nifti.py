@@ -16,6 +16,7 @@ from ..errors import InputError
 from .msd_orientation import MSD_ORIENTATION, turn
 from .nifti_affine import affine_mm
 from .nifti_header import open_nifti, output_header, warn_of
+from .open_image import read_voxels
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class VolumeReader(NibabelReader):
     def _get_array_data(self, img, filename) -> np.ndarray:
         is_scaled = (img.dataobj.slope, img.dataobj.inter) != (1, 0)
         try:  # by itself nibabel scales to float64, which takes twice the memory
-            data = np.asanyarray(img.dataobj, np.float32 if is_scaled else None)
+            data = read_voxels(img, np.float32 if is_scaled else None)
         except (OSError, EOFError, ValueError, zlib.error) as error:
             raise InputError(
                 f"{filename} is cut short or damaged; replace or remove it."

@@ -13,7 +13,7 @@ from ..network.patch_merging import CURRENT, LEGACY
 from ..network.slice_order import SMIT, in_current_order
 from .checkpoint_file import read_state_dict
 from .find_merging import Evidence, find_merging
-from .image_layouts import LACKING, read_image_layout
+from .image_layouts import LACKING, MLP, read_image_layout, rename
 from .inflate import inflate
 from .preprocessing_note import read_metadata
 
@@ -39,7 +39,6 @@ class Layout:
 
 
 WRAPPERS = (r"^((module|_orig_mod)\.)+", "")  # prefixes that any file may have
-OLDER_MLP = (r"\.mlp\.fc([12])\.", r".mlp.linear\1.")
 BARE = ((r"^(?=(patch_embed|layers[1-4]c?|norm)\.)", ENCODER),)
 LAYOUTS = (
     Layout(
@@ -108,7 +107,7 @@ def read_weights(path: str, remedy: str, window: Sequence[int] | None = None) ->
             holds more than one network.
     """
     state_dict = read_state_dict(path, remedy)
-    file_tensors = {_rename(name, (WRAPPERS,)): value for name, value in state_dict.items()}
+    file_tensors = {rename(name, (WRAPPERS,)): value for name, value in state_dict.items()}
     from_images = _read_images(path, file_tensors, window)
     if from_images:
         return from_images
@@ -119,8 +118,8 @@ def read_weights(path: str, remedy: str, window: Sequence[int] | None = None) ->
             f"{path} has no encoder of a Swin UNETR, by no name that is known here (its first "
             f"tensor is {next(iter(state_dict))}); {remedy}"
         )
-    renames = (OLDER_MLP, *layout.renames)
-    tensors = {_rename(name, renames): value for name, value in file_tensors.items()}
+    renames = (MLP, *layout.renames)
+    tensors = {rename(name, renames): value for name, value in file_tensors.items()}
     if len(tensors) < len(state_dict):
         raise InputError(
             f"{path} has {len(state_dict)} tensors, but only {len(tensors)} different names of "
@@ -143,9 +142,3 @@ def _read_images(
     layout, tensors = named
     evidence = Evidence(CURRENT, "as it is inflated")
     return Weights(path, layout, inflate(tensors, window), None, evidence, LACKING)
-
-
-def _rename(name: str, renames: tuple[tuple[str, str], ...]) -> str:
-    for pattern, replacement in renames:
-        name = re.sub(pattern, replacement, name)
-    return name

@@ -15,7 +15,7 @@ try:
     import gdcm  # noqa: F401  the voxels need it
 
     from . import headers
-    from .find_series import scan_folder
+    from .scan_folder import scan_folder
 
     MISSING_PACKAGE = None
 except ModuleNotFoundError as error:  # only users of DICOM need these packages

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 
 from .headers import TAGS
-from .volume import MIN_SLICES, RejectedError, check_slices
+from .volume import RejectedError, check_slice_count
 
 GAP_TOLERANCE_MM = 0.15  # positions may be written with one decimal
 GAP_TOLERANCE = 0.05  # of the gap
@@ -88,7 +88,7 @@ def drop_repeats(images: list[np.ndarray], heights: np.ndarray) -> tuple[np.ndar
     return np.flatnonzero(is_first), repairs
 
 
-def compute_step(positions: np.ndarray, normal: np.ndarray, least: int = MIN_SLICES) -> np.ndarray:
+def compute_step(positions: np.ndarray, normal: np.ndarray, least: int) -> np.ndarray:
     """Computes the step from one slice to the next.
 
     Args:
@@ -102,7 +102,7 @@ def compute_step(positions: np.ndarray, normal: np.ndarray, least: int = MIN_SLI
     Raises:
         RejectedError: the slices are not evenly spaced on a line.
     """
-    check_slices(len(positions), least)
+    check_slice_count(len(positions), least)
     gaps = np.diff(positions @ normal)
     gap = np.median(gaps)
     tolerance = max(GAP_TOLERANCE_MM, GAP_TOLERANCE * gap)

@@ -12,15 +12,14 @@ import numpy as np
 import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from ..nifti_affine import LPS_TO_RAS
 from . import geometry, headers, identity
 from .copies import mark_copies
 from .padding import Padding
-from .volume import MIN_SLICES, RejectedError, Volume, check_slices
-
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+from .volume import RejectedError, Volume, check_slice_count
 
 
-def read_series(slices: list[dict], least: int = MIN_SLICES) -> Volume:
+def read_series(slices: list[dict], least: int) -> Volume:
     """Reads the volume of a series.
 
     Args:
@@ -39,7 +38,7 @@ def read_series(slices: list[dict], least: int = MIN_SLICES) -> Volume:
         repairs.append("orientation or spacing differ by rounding: their median is taken")
     positions = np.array([item["position"] for item in slices])
     normal = geometry.plane_normal(slices)
-    repairs += identity.check_slices(slices, positions @ normal)
+    repairs += identity.check_identity(slices, positions @ normal)
     order = np.argsort(positions @ normal, kind="stable")
     paddings = Padding()
     images = [read_pixels(slices[number], paddings) for number in order]
@@ -54,7 +53,7 @@ def read_series(slices: list[dict], least: int = MIN_SLICES) -> Volume:
     return Volume(values, LPS_TO_RAS @ affine, [*repairs, *repeats, *paddings.repairs()])
 
 
-def check_series(slices: list[dict], least: int = MIN_SLICES) -> None:
+def check_series(slices: list[dict], least: int) -> None:
     """Checks a series by its headers alone.
 
     Raises:
@@ -97,7 +96,7 @@ def _check_images(slices: list[dict], least: int) -> None:
     for item in slices:
         if tag := geometry.find_bad_geometry(item):
             raise RejectedError("no position in the patient", f"{tag} is absent or unusable")
-    check_slices(len(slices), least)
+    check_slice_count(len(slices), least)
 
 
 def read_pixels(item: dict, paddings: Padding) -> np.ndarray:

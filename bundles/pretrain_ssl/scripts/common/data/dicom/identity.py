@@ -49,7 +49,7 @@ def find_missing(slices: list[dict]) -> str | None:
     return None
 
 
-def check_slices(slices: list[dict], heights: np.ndarray) -> list[str]:
+def check_identity(slices: list[dict], heights: np.ndarray) -> list[str]:
     """Checks that the slices of one folder are one series of one person.
 
     Args:

@@ -1,4 +1,4 @@
-# generated from common/data/dicom/find_series.py, do not edit: `make copies`
+# generated from common/data/dicom/scan_folder.py, do not edit: `make copies`
 """Finds the DICOM series and NIfTI files of one folder, by the files' content."""
 
 from collections import defaultdict
