@@ -10,6 +10,7 @@ from monai.bundle import ConfigParser
 
 from common.cli.flags import is_declared
 from common.cli.knobs import schema
+from common.cli.objective_files import BASE
 from tools.repo.specialise import specialise
 
 NAMES = ["btcv_segmentation", "msd_tasks", "pretrain_ssl"]
@@ -194,7 +195,9 @@ def test_overlays_of_objectives_change_only_what_is_declared(config, path):
     engines = {"prepare_batch", "loss", "metrics", "crops_per_item", "train_handlers"}  # training's
     pictures = {"corrupt", "postprocessing", "inferer"}  # inference's
     knobs = set(schema()["properties"])
-    assert set(own) - nested - {"_desc_", *engines, *pictures} <= set(base) | knobs
+    assert set(own) - nested - {"_desc_", BASE, *engines, *pictures} <= set(base) | knobs
+    assert (BASE in own) == ("network_def" not in own)
+    assert own.get(BASE, base["objective"]) == base["objective"]
 
 
 @pytest.mark.parametrize("name", NAMES)
