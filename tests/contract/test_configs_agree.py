@@ -200,6 +200,12 @@ def test_overlays_of_objectives_change_only_what_is_declared(config, path):
     assert own.get(BASE, base["objective"]) == base["objective"]
 
 
+def test_the_readme_names_every_overlay_of_an_objective():
+    page = (BUNDLES / "pretrain_ssl/docs/README.md").read_text()
+    names = {path.name for path in BUNDLES.glob("pretrain_ssl/configs/objectives/*.json")}
+    assert len(names) >= 10 and [name for name in sorted(names) if f"{name}`" not in page] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_knobs_have_one_name_everywhere(name):
     for config in ("train", "inference"):

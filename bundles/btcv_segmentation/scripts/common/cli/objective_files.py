@@ -18,8 +18,13 @@ BASE = "_base_objective_"  # the objective that an overlay changes; without it, 
 FLAG_BESIDE = {"position": "--position_weight"}  # objectives that are a task beside others too
 
 
-class _Given(NamedTuple):
-    """Holds the objective that files give, and the path of the last one that names it."""
+class _Objective(NamedTuple):
+    """Holds an objective that files give, and the path of the last one that names it.
+
+    Attributes:
+        name: None of a workflow without objectives.
+        source: the path.
+    """
 
     name: str | None
     source: str
@@ -39,28 +44,30 @@ def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
     """
     files, folder = layers[:-2], Path(bundle_root, "configs/objectives")
     workflow = next(filter(is_workflow, files), files[0] if files else layers[-1])
-    own = _Given(workflow.values.get(NAME), workflow.source)
-    given = own
+    first = _Objective(workflow.values.get(NAME), workflow.source)
+    current = first
     for layer in files:
-        name = layer.values.get(NAME, given.name)
-        if name == given.name:
+        name = layer.values.get(NAME, current.name)
+        if name == current.name:
             continue
-        if own.name is None:
+        if first.name is None:
             raise InputError(
-                f"{layer.source} is of an objective of pre-training, and {own.source} has none; "
+                f"{layer.source} is of an objective of pre-training, and {first.source} has none; "
                 "leave it out of --config_file."
             )
-        base = layer.values.get(BASE, own.name)
-        if base != given.name:
-            raise InputError(_describe_other_base(layer, base, given, own, folder))
+        base = layer.values.get(BASE, first.name)
+        if base != current.name:
+            raise InputError(_describe_other_base(layer, base, current, first, folder))
         if _is_name_alone(layer, folder):
-            raise InputError(_describe_name(f"{layer.source}: {NAME}", name, given, own, folder))
-        given = _Given(name, layer.source)
+            raise InputError(
+                _describe_name(f"{layer.source}: {NAME}", name, current, first, folder)
+            )
+        current = _Objective(name, layer.source)
     for layer in layers[-2:]:
-        name = layer.values.get(NAME, given.name)
-        if name != given.name and own.name is not None:
+        name = layer.values.get(NAME, current.name)
+        if name != current.name and first.name is not None:
             origin = f"{layer.source}: {NAME}" if layer.source else f"--{NAME}"
-            raise InputError(_describe_name(origin, name, given, own, folder))
+            raise InputError(_describe_name(origin, name, current, first, folder))
 
 
 def _is_name_alone(layer: Layer, folder: Path) -> bool:
@@ -70,39 +77,46 @@ def _is_name_alone(layer: Layer, folder: Path) -> bool:
     return not has_parts and Path(layer.source).stem != name and _overlay(name, folder).is_file()
 
 
-def _describe_other_base(layer: Layer, base: str, given: _Given, own: _Given, folder: Path) -> str:
+def _describe_other_base(
+    layer: Layer, base: str, current: _Objective, first: _Objective, folder: Path
+) -> str:
     """Describes an overlay behind another objective than the one that it changes."""
     name = layer.values[NAME]
     if BASE in layer.values:
         what = f"changes the objective {base}"
-        leave = f"leave {given.source} out of --config_file" if given != own else ""
-        add = f"give {_overlay(base, folder)} before it" if base != own.name else ""
+        leave = f"leave {current.source} out of --config_file" if current != first else ""
+        add = f"give {_overlay(base, folder)} before it" if base != first.name else ""
         remedy = " and ".join(filter(None, (leave, add)))
     else:
         what = f"gives the objective {name}"
-        remedy = f"leave {given.source} or {layer.source} out of --config_file"
+        remedy = f"leave {current.source} or {layer.source} out of --config_file"
         if "network_def" not in layer.values:
-            remedy += f', or write "{BASE}": "{given.name}" into the second if it changes the first'
-    for task, source in ((name, layer.source), (given.name, given.source)):
+            remedy += (
+                f', or write "{BASE}": "{current.name}" into the second if it changes the first'
+            )
+    for task, source in ((name, layer.source), (current.name, current.source)):
         if task in FLAG_BESIDE:
             remedy += f"; for the {task} beside another objective, give {FLAG_BESIDE[task]} in "
             remedy += f"place of {source}"
-    return f"{layer.source} {what}, and the files before it give {given.name}; {remedy}."
+    return f"{layer.source} {what}, and the files before it give {current.name}; {remedy}."
 
 
-def _describe_name(origin: str, name: str, given: _Given, own: _Given, folder: Path) -> str:
+def _describe_name(
+    origin: str, name: str, current: _Objective, first: _Objective, folder: Path
+) -> str:
     """Describes a name of an objective that stands without the objective's files."""
-    if name == own.name:
-        remedy = f"leave {given.source} out of --config_file"
+    if name == first.name:
+        remedy = f"leave {current.source} out of --config_file"
     elif _overlay(name, folder).is_file():
         remedy = f"give {_overlay(name, folder)} in --config_file, as its first line shows"
     else:
-        known = sorted({own.name, *(path.stem for path in folder.glob("*.json"))})
+        known = sorted({first.name, *(path.stem for path in folder.glob("*.json"))})
         remedy = suggest_and_list(str(name), known).removesuffix(".")
     if name in FLAG_BESIDE:
         remedy += f", or {FLAG_BESIDE[name]} for the {name} beside another objective"
     return (
-        f"{origin} {name} chooses no objective, and the config files train {given.name}; {remedy}."
+        f"{origin} {name} chooses no objective, and the config files train {current.name}; "
+        f"{remedy}."
     )
 
 

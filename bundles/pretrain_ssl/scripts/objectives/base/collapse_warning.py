@@ -25,7 +25,7 @@ class CollapseWarning:
     """
 
     def __init__(self) -> None:
-        self.batches, self.single, self.has_told = 0, 0, False
+        self.batches, self.single, self.has_warned = 0, 0, False
 
     def attach(self, engine: Engine) -> None:
         if not is_main_process():
@@ -43,8 +43,8 @@ class CollapseWarning:
 
     def completed(self, engine: Engine) -> None:
         names = [name for name in OF_OTHER_VOLUMES if name in engine.state.metrics]
-        if names and self.single and not self.has_told:
-            self.has_told = True
+        if names and self.single and not self.has_warned:
+            self.has_warned = True
             several = len(engine.state.dataloader.dataset) > 1
             logger.warning(
                 f"{self.single} of {self.batches} validation batches hold a single volume, where "
