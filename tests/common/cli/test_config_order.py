@@ -33,6 +33,8 @@ def check(*contents: dict) -> None:
         [{"network_def::features": 12}, {"network_def": {"features": 12}}],  # the same
         [{"+imports": ["$import os"]}, {"+imports": ["$import re"]}],
         [{"_desc_": "first"}, {"_desc_": "second"}],
+        [{"objective": "a", "batch_size": 2}, {"batch_size": 4}, {"device": "cuda"}],
+        [{"objective": "a", "batch_size": 2}, {"objective": "b", "batch_size": 4}],  # its preset
     ],
 )
 def test_overlays_that_leave_what_stands_before_them_pass(overlays):
@@ -71,6 +73,11 @@ def test_overlays_that_leave_what_stands_before_them_pass(overlays):
             [{"network_def::features": 12}, WORKFLOW],
             "b.json replaces network_def, of which a.json before it sets network_def::features; "
             "give b.json before a.json in --config_file.",
+        ),
+        (
+            [WORKFLOW, {"batch_size": 8}, {"objective": "a", "batch_size": 2}],
+            "c.json replaces batch_size, which b.json before it sets; give c.json before b.json in "
+            "--config_file.",
         ),
         (
             [WORKFLOW, WORKFLOW],

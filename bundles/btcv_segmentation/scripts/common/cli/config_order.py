@@ -7,6 +7,7 @@ from ..errors import InputError
 from .command_line import Layer
 from .knobs import node_at
 
+OBJECTIVE = "objective"  # each overlay of a pre-training's objective sets it
 WORKFLOW_KEYS = {"imports", "bundle_root", "run"}  # of a config that runs without another
 
 
@@ -18,8 +19,9 @@ def is_workflow(layer: Layer) -> bool:
 def check_order(files: Sequence[Layer]) -> None:
     """Checks that no config file takes back what an earlier one has set.
 
-    That is any key for a workflow, which therefore stands first; for an overlay it is a part of a
-    node that the overlay replaces whole. A part that the new node lacks is no setting of it.
+    That is any key for a workflow, which therefore stands first, and for the overlay of an
+    objective behind one that is of none, such as a user's settings. For any other overlay it is a
+    part of a node that the overlay replaces whole; a part that the new node lacks is no setting.
 
     Args:
         files: config files in order.
@@ -38,8 +40,10 @@ def _check_pair(earlier: Layer, layer: Layer) -> None:
             f"{earlier.source} and {layer.source} are both whole workflows; give one of them in "
             "--config_file."
         )
+    is_of_objective = OBJECTIVE in layer.values and OBJECTIVE not in earlier.values
+    is_first = is_workflow(layer) or is_of_objective and not is_workflow(earlier)
     for part, node in _taken_back(earlier, layer):
-        if part == node and not is_workflow(layer):
+        if part == node and not is_first:
             continue
         what = f"{node}, which {earlier.source} before it sets"
         if part != node:

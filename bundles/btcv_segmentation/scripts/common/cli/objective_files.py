@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from ..errors import InputError, suggest_and_list
 from .command_line import Layer
-from .config_order import is_workflow
+from .config_order import OBJECTIVE, is_workflow
 
-NAME = "objective"  # each overlay of an objective sets it
 BASE = "_base_objective_"  # the objective that an overlay changes; without it, the workflow's
 FLAG_BESIDE = {"position": "--position_weight"}  # objectives that are a task beside others too
 
@@ -44,10 +43,10 @@ def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
     """
     files, folder = layers[:-2], Path(bundle_root, "configs/objectives")
     workflow = next(filter(is_workflow, files), files[0] if files else layers[-1])
-    first = _Objective(workflow.values.get(NAME), workflow.source)
+    first = _Objective(workflow.values.get(OBJECTIVE), workflow.source)
     current = first
     for layer in files:
-        name = layer.values.get(NAME, current.name)
+        name = layer.values.get(OBJECTIVE, current.name)
         if name == current.name:
             continue
         if first.name is None:
@@ -60,19 +59,19 @@ def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
             raise InputError(_describe_other_base(layer, base, current, first, folder))
         if _is_name_alone(layer, folder):
             raise InputError(
-                _describe_name(f"{layer.source}: {NAME}", name, current, first, folder)
+                _describe_name(f"{layer.source}: {OBJECTIVE}", name, current, first, folder)
             )
         current = _Objective(name, layer.source)
     for layer in layers[-2:]:
-        name = layer.values.get(NAME, current.name)
+        name = layer.values.get(OBJECTIVE, current.name)
         if name != current.name and first.name is not None:
-            origin = f"{layer.source}: {NAME}" if layer.source else f"--{NAME}"
+            origin = f"{layer.source}: {OBJECTIVE}" if layer.source else f"--{OBJECTIVE}"
             raise InputError(_describe_name(origin, name, current, first, folder))
 
 
 def _is_name_alone(layer: Layer, folder: Path) -> bool:
     """Tells whether a file names the objective of an overlay of the bundle, and is not that one."""
-    name = layer.values[NAME]
+    name = layer.values[OBJECTIVE]
     has_parts = "network_def" in layer.values or BASE in layer.values
     return not has_parts and Path(layer.source).stem != name and _overlay(name, folder).is_file()
 
@@ -81,7 +80,7 @@ def _describe_other_base(
     layer: Layer, base: str, current: _Objective, first: _Objective, folder: Path
 ) -> str:
     """Describes an overlay behind another objective than the one that it changes."""
-    name = layer.values[NAME]
+    name = layer.values[OBJECTIVE]
     if BASE in layer.values:
         what = f"changes the objective {base}"
         leave = f"leave {current.source} out of --config_file" if current != first else ""
