@@ -10,6 +10,7 @@ from monai.bundle import ConfigParser
 
 from common.cli.flags import is_declared
 from common.cli.knobs import schema
+from common.cli.objective_files import BASE
 from tools.repo.specialise import specialise
 
 NAMES = ["btcv_segmentation", "msd_tasks", "pretrain_ssl"]
@@ -194,7 +195,15 @@ def test_overlays_of_objectives_change_only_what_is_declared(config, path):
     engines = {"prepare_batch", "loss", "metrics", "crops_per_item", "train_handlers"}  # training's
     pictures = {"corrupt", "postprocessing", "inferer"}  # inference's
     knobs = set(schema()["properties"])
-    assert set(own) - nested - {"_desc_", *engines, *pictures} <= set(base) | knobs
+    assert set(own) - nested - {"_desc_", BASE, *engines, *pictures} <= set(base) | knobs
+    assert (BASE in own) == ("network_def" not in own)
+    assert own.get(BASE, base["objective"]) == base["objective"]
+
+
+def test_the_readme_names_every_overlay_of_an_objective():
+    page = (BUNDLES / "pretrain_ssl/docs/README.md").read_text()
+    names = {path.name for path in BUNDLES.glob("pretrain_ssl/configs/objectives/*.json")}
+    assert len(names) >= 10 and [name for name in sorted(names) if f"{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -106,6 +106,16 @@ def test_classes_that_the_features_tell_and_classes_that_they_do_not(part, tmp_p
     assert noise[0] < 0.8 and noise[1] < 0.8
 
 
+@pytest.mark.parametrize("folds", [2, 5, 1000])
+@pytest.mark.parametrize(
+    ("labels", "share"), [("ab" * 15, 0.5), ("abc" * 10, 1 / 3), ("aab" * 10, 2 / 3)]
+)
+def test_chance_is_the_share_of_the_most_frequent_class(part, tmp_path, folds, labels, share):
+    features = np.random.default_rng(0).normal(size=(30, 4))
+    text = part("commands").probe(*tables(tmp_path, features, list(labels)), folds=folds)
+    assert scores(text)[2] == pytest.approx(share, abs=1e-3)
+
+
 def test_numbers_with_many_values_are_regressed(part, tmp_path):
     rng = np.random.default_rng(0)
     features = rng.normal(size=(50, 4))

@@ -69,6 +69,19 @@ def test_earlier_model_stays_until_something_better_than_nothing_exists(toy, tmp
     assert weight(tmp_path / "models/model.pt") == 7
 
 
+def test_a_model_of_another_run_is_named_before_it_is_replaced(toy, tmp_path, caplog):
+    model = tmp_path / "models/model.pt"
+    sentence = f"{model} holds weights of another run, which the best of this run replace; "
+    with pytest.raises(KeyboardInterrupt):
+        toy([0.5, 0.9]).train(killed_in=3)
+    assert "another run" not in caplog.text and model.is_file()
+    toy([0.9]).train()
+    assert "another run" not in caplog.text  # it is this run's own
+    (tmp_path / "run").rename(tmp_path / "earlier")
+    toy([0.5]).train()
+    assert caplog.messages[-1] == sentence + "give another --model_path to keep them"
+
+
 def test_the_state_tells_the_configuration_it_was_made_with(toy, tmp_path):
     toy([0.5]).train()
     state = torch.load(tmp_path / "run/checkpoints/best.pt", weights_only=True)

@@ -72,12 +72,31 @@ def test_dice_is_the_mean_over_the_levels_that_a_crop_has(metrics):
     assert value.tolist() == pytest.approx([(1 + 2 / 3) / 2])
 
 
+def chance_of(metrics, *batches: torch.Tensor) -> dict[str, float]:
+    """The chance levels of an epoch of these batches of labels."""
+    metrics.reset()
+    for labels in batches:
+        metrics.update((logits_of(labels), targets_of(labels)))
+    metrics.compute()
+    return metrics.chance
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_chance_does_not_depend_on_the_size_of_a_batch(metrics, size):
+    labels = torch.ones(4, 1, 8, 8, 8, dtype=torch.int64)
+    labels[1], labels[2, ..., :2], labels[3, ..., :4] = 2, 4, 3  # level 1 is best over all four
+    chance = chance_of(metrics, *labels.split(size))
+    shares = [1, 0, 0.75, 0.5]
+    assert chance["fusion_accuracy"] == pytest.approx(sum(shares) / 4)
+    assert chance == pytest.approx(chance_of(metrics, labels))
+
+
 def test_chance_is_the_best_single_level(metrics):
     labels = torch.zeros(2, 1, 10, 10, 10, dtype=torch.int64)
     for level, first in enumerate((3, 5, 6, 7), start=1):
         labels[:, :, first : first + 1] = level
     labels[:, :, 4] = 1  # shares 0.5, 0.2, 0.1, 0.1, 0.1
-    chance = metrics.chance_levels(logits_of(labels), targets_of(labels))
+    chance = chance_of(metrics, labels)
     assert chance["fusion_accuracy"] == pytest.approx(0.5)
     assert chance["distinct_accuracy"] == pytest.approx(0.5)
     assert chance["mixture_accuracy"] == pytest.approx(0.6)  # levels 0 and 4

@@ -99,6 +99,11 @@ class CheckpointHandler:
         last = read_last(self.folder, self.processes)
         if last:
             self.load(engine, *last)
+        if self.is_main and self.model_path.is_file() and not (self.folder / "best.pt").is_file():
+            logger.warning(
+                f"{self.model_path} holds weights of another run, which the best of this run "
+                "replace; give another --model_path to keep them"
+            )
         merging = merging_of(self.network)
         if self.is_main and merging:
             note_merging(self.run_folder, merging)

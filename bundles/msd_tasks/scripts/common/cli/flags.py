@@ -18,7 +18,9 @@ from .command_line import (
     started_by_monai_label,
     started_from_shell,
 )
+from .config_order import check_order
 from .knobs import READ_BY_MONAI, check_values
+from .objective_files import check_objective
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +60,8 @@ def check_flags(bundle_root: str = ".") -> None:
     Raises:
         InputError: the package `scripts` that was imported belongs to another bundle; a flag is not
             declared; a config file has a key of an earlier version, or one that nothing reads; a
-            value is not of its knob's kind (see `knobs.check_values`).
+            value is not of its knob's kind (see `knobs.check_values`); config files stand in a
+            wrong order or do not go together (see `config_order` and `objective_files`).
     """
     expected = Path(bundle_root, "scripts").resolve()
     if expected.is_dir() and expected != BUNDLE / "scripts":
@@ -71,6 +74,8 @@ def check_flags(bundle_root: str = ".") -> None:
     if not started_from_shell():
         return
     sources = layers()
+    check_order(sources[:-2])
+    check_objective(sources, bundle_root)
     config = merged_config(sources)
     _check_names(sources, config)
     own = [

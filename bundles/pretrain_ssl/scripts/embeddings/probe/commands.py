@@ -14,7 +14,7 @@ from torch import Tensor
 from ...common.cli.kinds import Count, Seed
 from ...common.errors import InputError, list_first
 from .folds import split_folds
-from .probes import constant, nearest, ridge, standardise
+from .probes import mean, most_frequent, nearest, ridge, standardise
 from .tables import Labelled, all_numbers, read_labelled
 
 MOST_CLASSES = 10  # labels that are numbers are values, not classes, where there are more
@@ -33,9 +33,9 @@ def probe(
     """Predicts labels of images from their embeddings, by cross-validation.
 
     Each stage of the encoder has a row: a linear probe (ridge regression), a nearest-neighbour
-    probe (cosine), and chance. Classes are scored by accuracy, and chance is the most frequent
-    class; values by mean absolute error, and chance is the mean. All images of one patient are in
-    one fold.
+    probe (cosine), and chance. Classes are scored by accuracy, and chance is the share of the most
+    frequent class; values by mean absolute error, and chance is the mean. All images of one patient
+    are in one fold.
 
     Args:
         embeddings: embeddings.csv of an inference.
@@ -57,7 +57,7 @@ def probe(
     numbers = split_folds(table.patients, folds, seed, None if is_values else table.labels)
     targets = _targets(table.labels, classes)
     probes = {"linear": ridge, "nearest": partial(nearest, neighbours=neighbours)}
-    probes["chance"] = constant
+    probes["chance"] = mean if is_values else partial(most_frequent, classes=targets)
     rows = []
     for stage, features in sorted(table.stages.items()):
         scores = [

@@ -64,6 +64,19 @@ def nearest(train: Tensor, targets: Tensor, test: Tensor, neighbours: int = 1) -
     return votes.mean(dim=1) + 1e-9 * votes[:, 0]
 
 
-def constant(train: Tensor, targets: Tensor, test: Tensor) -> Tensor:
-    """Predicts the mean target of the training images: of classes, the most frequent one."""
+def mean(train: Tensor, targets: Tensor, test: Tensor) -> Tensor:
+    """Predicts the mean target of the training images: chance of values."""
     return targets.mean(dim=0).expand(len(test), -1)
+
+
+def most_frequent(train: Tensor, targets: Tensor, test: Tensor, classes: Tensor) -> Tensor:
+    """Predicts the most frequent class of the whole table: chance of classes.
+
+    That of the training images would be another one for each fold: of two equal classes and one
+    image left out it is always the wrong one, and chance would be 0.
+
+    Args:
+        train, test, targets: see `ridge`.
+        classes: (N, K), the targets of all images.
+    """
+    return classes.sum(dim=0).expand(len(test), -1)

@@ -11,6 +11,7 @@ logger = logging.getLogger(__name__)
 
 COLLAPSED = 0.95  # mean cosine between different volumes from which embeddings tell nothing apart
 TWO_PROTOTYPES = log(2)  # entropy, nats, of a teacher that uses two prototypes
+OF_OTHER_VOLUMES = ("contrastive_top1", "global_top1")  # metrics that compare those of a batch
 
 
 class CollapseWarning:
@@ -18,14 +19,40 @@ class CollapseWarning:
 
     That is when all volumes have nearly the same one (`mean_cosine`), or when a teacher uses fewer
     than two prototypes (`teacher_entropy`). Of metrics that an objective lacks it says nothing.
+
+    Warns once when a batch holds a single volume, which nothing is compared with: a contrast is
+    then perfect whatever the network does, and no collapse can be seen.
     """
+
+    def __init__(self) -> None:
+        self.batches, self.single, self.has_warned = 0, 0, False
 
     def attach(self, engine: Engine) -> None:
         if not is_main_process():
             return
+        engine.add_event_handler(Events.STARTED, self.started)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
+    def started(self, engine: Engine) -> None:
+        self.batches = self.single = 0
+
+    def iteration_completed(self, engine: Engine) -> None:
+        volumes = engine.state.batch["draw"][:, 1].unique()
+        self.batches, self.single = self.batches + 1, self.single + (len(volumes) == 1)
+
     def completed(self, engine: Engine) -> None:
+        names = [name for name in OF_OTHER_VOLUMES if name in engine.state.metrics]
+        if names and self.single and not self.has_warned:
+            self.has_warned = True
+            several = len(engine.state.dataloader.dataset) > 1
+            logger.warning(
+                f"{self.single} of {self.batches} validation batches hold a single volume, where "
+                f"{names[0]} and its loss have nothing to compare and are perfect: neither the "
+                "choice of the best weights nor a warning of collapse rests on them there; hold "
+                "out more volumes by --validation_fraction or the datalist"
+                + (", or give another --val_batch_size" if several else "")
+            )
         cosine = engine.state.metrics.get("mean_cosine", 0.0)
         if cosine > COLLAPSED:
             logger.warning(

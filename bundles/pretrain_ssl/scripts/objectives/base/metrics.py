@@ -48,6 +48,13 @@ class ObjectiveMetrics(Metric):
         """Returns the chance level in this batch, a scalar by metric; by default there is none."""
         return {}
 
+    def chance_of_epoch(self, levels: Mapping[str, float]) -> Mapping[str, float]:
+        """Returns the chance level by metric, from the means of `chance_levels` over all crops.
+
+        By default these are the chance levels; another one chooses, say, the best of several.
+        """
+        return levels
+
     @torch.no_grad()
     def of_batch(self, pred, target) -> tuple[dict[str, Tensor], int]:
         """Returns scalars (the loss, its terms, the means of `of_crops`) and N of `of_crops`."""
@@ -79,7 +86,8 @@ class ObjectiveMetrics(Metric):
 
     @sync_all_reduce("sums", "chance_sums", "crops")
     def compute(self) -> dict[str, float]:
-        self.chance = self._averages(self.chance_names, self.chance_sums)
+        levels = self._averages(self.chance_names, self.chance_sums)
+        self.chance = dict(self.chance_of_epoch(levels))
         return self._averages(self.names, self.sums)
 
     def _averages(self, names: tuple[str, ...], sums: Tensor) -> dict[str, float]:

@@ -19,6 +19,8 @@ class DisruptedLoss(ObjectiveLoss):
         weights: of `reconstruction`.
     """
 
+    names = ("reconstruction",)
+
     def terms(self, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Computes the one loss in float32.
 

@@ -39,5 +39,5 @@ class DistilledBatch(HideUnits):
                 "--crops_per_item at 2."
             )
         hidden_tokens = max_pool3d(target["hidden"].float(), STRIDE).flatten(1) > 0
-        found = self.network.teacher(target["reconstruction"])
-        return inputs, target | found | {"hidden_tokens": hidden_tokens}
+        teacher_targets = self.network.teacher(target["reconstruction"])
+        return inputs, target | teacher_targets | {"hidden_tokens": hidden_tokens}

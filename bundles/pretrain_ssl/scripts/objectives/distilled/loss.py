@@ -22,6 +22,8 @@ def other_crop(values: Tensor) -> Tensor:
 class DistilledLoss(MaskedLoss):
     """Adds to `masked` the terms `token`, hidden tokens alone, and `global`, of the other crop."""
 
+    names = ("masked", "token", "global")
+
     def terms(self, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Computes the three terms in float32.
 

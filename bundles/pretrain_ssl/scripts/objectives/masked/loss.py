@@ -22,6 +22,8 @@ class MaskedLoss(ObjectiveLoss):
         InputError: there is no such error.
     """
 
+    names = ("masked",)
+
     def __init__(self, weights: Mapping[str, float], error: str = "l1") -> None:
         super().__init__(weights)
         if error not in ERRORS:

@@ -1,5 +1,7 @@
 """Measures how far from its place a crop is thought to be."""
 
+from collections.abc import Mapping
+
 import torch
 from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from torch import Tensor
@@ -57,6 +59,10 @@ class PositionMetrics(ObjectiveMetrics):
         own = self.of_objective.chance_levels(pred, target)
         r2 = dict.fromkeys(("position_r2", *(f"position_r2_{axis}" for axis in AXES)), 0.0)
         return {**own, "position_mm": guess.mean(), **r2}
+
+    def chance_of_epoch(self, levels: Mapping[str, float]) -> Mapping[str, float]:
+        """Returns those of the objective, and its own as they are."""
+        return self.of_objective.chance_of_epoch(levels)
 
     @reinit__is_reduced
     def reset(self) -> None:

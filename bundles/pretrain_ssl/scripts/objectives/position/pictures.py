@@ -73,13 +73,13 @@ class DrawBoxesd(Transform):
         self.patch_size, self.keys = patch_size, tuple(keys)
 
     def __call__(self, data):
-        volume, told = (data[key] for key in self.keys)
+        volume, predicted = (data[key] for key in self.keys)
         boxes, frame = boxes_in(volume, self.patch_size)
         edges = frame[1] - frame[0]
         truths = points_of(boxes - frame[0], edges[None])
         coronal = torch.as_tensor(volume[0, :, volume.shape[2] // 2]).float().cpu()
         panels = []
-        for points in zip(truths, told.float().cpu()):
+        for points in zip(truths, predicted.float().cpu()):
             plane = coronal.clone()
             for dash, shares in zip((1, DASH), points):
                 # the first and the last corner, see `points_of`

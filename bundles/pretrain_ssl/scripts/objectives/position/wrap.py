@@ -52,14 +52,19 @@ def wrap(
 
     Raises:
         InputError: `weight` is above 0 and the objective does not keep its crops in place; or it is
-            0 and the objective has no other loss.
+            0 and the objective has no other loss, or none whose weight is above 0.
     """
     parts = ObjectiveParts(network, prepare_batch, loss, metrics)
     if weight == 0:
-        if not loss.weights:
+        if not loss.weights and not loss.names:
             raise InputError(
                 f"the objective {objective} has no loss but that of the position; give a "
                 "--position_weight above 0."
+            )
+        if not any(value > 0 for value in loss.weights.values()):
+            raise InputError(
+                f"the loss of the objective {objective} has no weight above 0, so that nothing "
+                f"would be learnt; give one above 0 to {' or '.join(loss.names or loss.weights)}."
             )
         return parts
     if not getattr(prepare_batch, "crops_stay_in_place", False):

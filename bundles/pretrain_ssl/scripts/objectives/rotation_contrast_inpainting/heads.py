@@ -2,8 +2,8 @@
 
 The third, `ReconstructionHead`, is in `base`. All read the encoder's last stage,
 (B, F, X/32, Y/32, Z/32). The presets in configs/objectives/, `heads_paper.json` and
-`heads_official.json`, are choices of `tokens`, `projection` and `decoder`; the defaults are those
-with which a small batch on one GPU converges.
+`heads_official.json`, are choices of `tokens`, `projection_kind` and `decoder`; the defaults
+are those with which a small batch on one GPU converges.
 """
 
 from math import prod
@@ -75,8 +75,8 @@ class RotationHead(nn.Sequential):
         projection_kind: str = "linear",
     ) -> None:
         n_tokens = prod(size // STRIDE for size in patch_size) if tokens == "all" else 1
-        made = projection(projection_kind, features * n_tokens, features, 4)
-        super().__init__(ReadTokens(tokens), made)
+        layers = projection(projection_kind, features * n_tokens, features, 4)
+        super().__init__(ReadTokens(tokens), layers)
 
 
 class ContrastiveHead(nn.Sequential):
@@ -99,8 +99,8 @@ class ContrastiveHead(nn.Sequential):
         projection_kind: str = "batch_norm_mlp",
         embedding_size: int = 512,
     ) -> None:
-        made = projection(projection_kind, features, features, embedding_size)
-        super().__init__(ReadTokens(tokens), made)
+        layers = projection(projection_kind, features, features, embedding_size)
+        super().__init__(ReadTokens(tokens), layers)
 
     def forward(self, features: Tensor) -> Tensor:
         embedding = super().forward(features)

@@ -16,6 +16,8 @@ class SSLLoss(ObjectiveLoss):
         temperature: of the contrastive loss.
     """
 
+    names = ("rotation", "contrastive", "reconstruction")
+
     def __init__(self, weights: dict[str, float], temperature: float = 0.5) -> None:
         super().__init__(weights)
         self.contrast = ContrastiveLoss(temperature=temperature)

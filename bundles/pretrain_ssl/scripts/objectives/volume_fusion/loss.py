@@ -16,6 +16,8 @@ class FusionLoss(ObjectiveLoss):
         dice_ce: MONAI's loss, which gives both terms; its own weights do not count.
     """
 
+    names = ("dice", "cross_entropy")
+
     def __init__(self, weights: Mapping[str, float], dice_ce: DiceCELoss) -> None:
         super().__init__(weights)
         self.dice_ce = dice_ce

@@ -51,13 +51,24 @@ class FusionMetrics(ObjectiveMetrics):
     def of_crops(self, pred: Tensor, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return fusion_metrics(pred.argmax(dim=1, keepdim=True), target, pred.shape[1] - 1)
 
-    def chance_levels(self, pred: Tensor, target: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Returns for each metric the best value that one level for all voxels would reach."""
-        constants = [
-            fusion_metrics(torch.full_like(target["labels"], level), target, pred.shape[1] - 1)
-            for level in range(pred.shape[1])
-        ]
+    def chance_levels(
+        self, pred: Tensor, target: Mapping[str, Tensor]
+    ) -> dict[tuple[str, int], Tensor]:
+        """Returns, by metric and level, what that level for all voxels reaches in this batch."""
         return {
-            name: torch.stack([metrics[name].mean() for metrics in constants]).max()
-            for name in constants[0]
+            (name, level): values.mean()
+            for level in range(pred.shape[1])
+            for name, values in fusion_metrics(
+                torch.full_like(target["labels"], level), target, pred.shape[1] - 1
+            ).items()
+        }
+
+    def chance_of_epoch(self, levels: Mapping[tuple[str, int], float]) -> dict[str, float]:
+        """Returns for each metric the best value that one level for all voxels reaches.
+
+        It is one level for all crops of the epoch, so that the size of a batch does not count.
+        """
+        names = dict.fromkeys(name for name, _ in levels)
+        return {
+            name: max(value for key, value in levels.items() if key[0] == name) for name in names
         }
