@@ -64,6 +64,8 @@ def test_what_is_segmented_already_is_kept(bundle, archives, check_archive, tmp_
     before, other = done.read_bytes(), missing.read_bytes()
     missing.unlink()  # half done, as after a kill
     write_labels(bundle, archives, "Task09_Spleen")
+    again = bundle / "runs/Task09_Spleen_fold0-2"  # by `--resume never`: no further fold
+    shutil.copytree(bundle / "runs/Task09_Spleen_fold0", again)
     listed = []
 
     def run(command: list[str], **_) -> subprocess.CompletedProcess:

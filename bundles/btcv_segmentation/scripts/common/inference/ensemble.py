@@ -164,7 +164,7 @@ def member_paths(ckpt_path: str | Sequence[str]) -> list[str]:
     """Lists the files of an ensemble's members in the order of `ckpt_path`, a pattern's sorted.
 
     Args:
-        ckpt_path: a path, a pattern such as `runs/fold*/checkpoints/best.pt`, or a list of both.
+        ckpt_path: a path, a pattern such as `runs/fold[0-4]/checkpoints/best.pt`, or a list.
 
     Raises:
         InputError: a pattern matches no file, or the list is empty.
