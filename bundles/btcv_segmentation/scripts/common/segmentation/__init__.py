@@ -4,12 +4,13 @@
 from .label_transforms import ChannelsToLabelsd, LabelsToChannelsd, class_weights
 from .labelled_data import read_labelled_data, select
 from .previews import Previews
-from .random_crops import random_crops
+from .random_crops import check_turns, random_crops
 
 __all__ = [
     "ChannelsToLabelsd",
     "LabelsToChannelsd",
     "Previews",
+    "check_turns",
     "class_weights",
     "random_crops",
     "read_labelled_data",
