@@ -54,6 +54,10 @@ def test_images_of_the_weights_that_a_training_starts_from_count_too(tmp_path):
     preprocessing_note.add_to_note(state, images=["c"])
     note = preprocessing_note.read_metadata(state)
     assert note["training_images"] == ["a", "b", "c"] and note["spacing_mm"] == [2, 2, 2]
+    other = second.state_dict()
+    other._metadata["trained_with"]["training_images"] = ["z"]
+    second.load_state_dict(other)  # as a server that loads a later round
+    assert noted(second) == ["a", "b", "z"]
     third = built()  # a server loads by its own loader, after the note is attached
     attach_metadata(third, {})
     third.load_state_dict(state)
