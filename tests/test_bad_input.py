@@ -41,6 +41,12 @@ def python_here_of(arguments: list, bundle: Path, configs: str, check: bool):
     return python_here(bundle, *arguments, check=check)
 
 
+def test_crops_that_the_augmentation_would_turn_into_other_shapes(bundles, tmp_path):
+    flags = ["--dataset_dir", tmp_path, "--patch_size", "[96,64,64]"]
+    sentence = refuses(bundles["btcv_segmentation"], "train", *flags)
+    assert sentence.startswith("error: --patch_size [96, 64, 64] has other edges along x")
+
+
 def test_missing_folder(bundles, tmp_path):
     for name, configs in [
         ("pretrain_ssl", "train demo"),

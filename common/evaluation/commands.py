@@ -11,6 +11,7 @@ from scipy.stats import wilcoxon
 
 from ..errors import InputError
 from . import tables
+from .remarks import join_remarks, read_remarks, remark_lines
 from .summary import mean_text, metric_columns, title
 
 KEYS = ["case", "label", "name"]
@@ -18,6 +19,8 @@ KEYS = ["case", "label", "name"]
 
 def merge(*folders: str, output: str) -> None:
     """Puts the cases of several evaluations into one: the table of a cross-validation.
+
+    Cases that failed in one of them, or were trained on, are named in the summary too.
 
     Args:
         folders: folders of evaluations, each with its metrics.csv; no case is in two folders.
@@ -38,7 +41,8 @@ def merge(*folders: str, output: str) -> None:
                     "different cases, such as one of each fold."
                 )
             owners[case] = folder
-    tables.write_and_print(output, pd.concat(evaluations))
+    remarks = [read_remarks(folder) for folder in folders]
+    tables.write_and_print(output, pd.concat(evaluations), join_remarks(remarks))
 
 
 def compare(first: str, second: str) -> str:
@@ -67,6 +71,8 @@ def compare(first: str, second: str) -> str:
         alone = table.loc[~table["case"].isin(other["case"]), "case"].unique()
         if len(alone):
             lines.append(f"not compared, in {folder} alone ({len(alone)}): {', '.join(alone)}")
+        remarks = remark_lines(read_remarks(folder) | {"cases": table["case"].nunique()})
+        lines += [f"{folder}: {line}" for line in remarks]
     return "\n".join(lines)
 
 

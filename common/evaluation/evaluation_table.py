@@ -1,9 +1,11 @@
 """Computes metrics of each case and organ on the image's own grid, and writes their table."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from ignite.engine import Engine, Events
 from monai.engines import IterationEvents
 from scipy.ndimage import find_objects
@@ -12,9 +14,13 @@ from ..data.formats import stem_of
 from ..data.image_folder import printable
 from ..errors import InputError
 from ..runtime.distributed import gather, is_main_process
+from ..runtime.end_of_run import warn_now_and_at_end
 from . import summary, tables
 from .organ_metrics import organ_metrics
 from .organs import list_organs
+from .remarks import FAILED, TRAINED_ON, Remarks, find_trained, trained_on_line
+
+logger = logging.getLogger(__name__)
 
 
 class EvaluationTable:
@@ -22,6 +28,9 @@ class EvaluationTable:
 
     Masks hold channel numbers: channel i is the i-th smallest number of `labels`, and
     channel 0 the background.
+
+    Cases that failed, and those that the weights were trained on, are named in `summary.json`; a
+    warning tells of the latter at the start and at the end of the run.
 
     Args:
         folder: gets the files at the end; they replace those of an earlier evaluation.
@@ -48,6 +57,7 @@ class EvaluationTable:
         self.organs = list_organs(labels, regions or {})
         self.rows: list[dict] = []
         self.paths: dict[str, str] = {}  # of the images, by case
+        self.trained_on: list[str] | None = None  # cases; None: the weights do not tell
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with an evaluator.
@@ -63,12 +73,15 @@ class EvaluationTable:
         """Forgets rows and means of an earlier `run`: its network may have had other weights."""
         self.rows, self.paths = [], {}
         engine.state.metrics = {}
+        notes = getattr(getattr(engine, "inferer", None), "notes", {})
+        if notes and is_main_process():
+            self.trained_on = _warn_of_trained(engine, notes)
 
     def model_completed(self, engine: Engine) -> None:
         """Adds the rows of each case in the engine's output."""
         for item in engine.state.output:
             path = item["image"].meta["filename_or_obj"]
-            case = printable(stem_of(path))
+            case = _case_of(path)
             if self.paths.setdefault(case, path) != path:  # another file with another ending
                 case = printable(path)
             if any(row["case"] == case for row in self.rows):
@@ -119,17 +132,50 @@ class EvaluationTable:
         The means go into `engine.state.metrics` too, in every process, for a program that runs the
         workflow itself, such as MONAI's federated client. An undefined mean is left out.
         """
-        rows = gather(self.rows)
-        if any(rows):
-            table = tables.merge_processes([part for part in rows if part])
-            table["case"] = table["case"].map(tables.name_cases(table["case"].unique()))
+        parts = gather({"rows": self.rows, "failed": getattr(engine, "failed", [])})
+        rows = [part["rows"] for part in parts if part["rows"]]
+        if rows:
+            table = tables.merge_processes(rows)
+            remarks = self._remarks(table, [path for part in parts for path in part["failed"]])
+            cases = [*table["case"], *remarks[FAILED]]
+            names = tables.name_cases(list(dict.fromkeys(cases)))
+            table["case"] = table["case"].map(names)
+            remarks = {name: keys and [*map(names.get, keys)] for name, keys in remarks.items()}
             engine.state.metrics |= summary.means(table)
         if not is_main_process():
             return
-        if not any(rows):
+        if not rows:
             print(f"no case could be evaluated; {self.folder} is left as it was")
             return
-        tables.write_and_print(self.folder, table)
+        tables.write_and_print(self.folder, table, remarks)
+
+    def _remarks(self, table: pd.DataFrame, failed: list[str]) -> Remarks:
+        """Returns the cases that failed, and those of the table that the weights were trained on.
+
+        Args:
+            table: a row for each case and organ.
+            failed: paths of images; of two processes both may name one.
+        """
+        measured = {*table["case"]}
+        trained_on = self.trained_on and [case for case in self.trained_on if case in measured]
+        cases = [case for case in map(_case_of, failed) if case not in measured]
+        return {FAILED: list(dict.fromkeys(cases)), TRAINED_ON: trained_on}
+
+
+def _case_of(path: str) -> str:
+    return printable(stem_of(path))
+
+
+def _warn_of_trained(engine: Engine, notes: Mapping[str, Mapping]) -> list[str] | None:
+    """Warns of cases that the weights were trained on, and returns them; None: they do not tell."""
+    items = getattr(getattr(engine.data_loader, "dataset", None), "data", None) or []
+    images = list(dict.fromkeys(item["image"] for item in items))
+    trained_on, files = find_trained(images, notes)
+    if trained_on is None:
+        logger.info("the weights do not tell which images they were trained on: none is compared")
+    elif trained_on:
+        warn_now_and_at_end(trained_on_line(len(trained_on), len(images), files))
+    return trained_on and [_case_of(path) for path in trained_on]
 
 
 def _enclose(boxes: list[tuple[slice, ...] | None]) -> tuple[slice, ...]:

@@ -1,8 +1,15 @@
-"""Chooses the transform that draws training crops: by foreground, or by class."""
+"""Chooses the transform that draws training crops, and checks those that turn them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from monai.transforms import MapTransform, RandCropByLabelClassesd, RandCropByPosNegLabeld
+from monai.transforms import (
+    Compose,
+    MapTransform,
+    RandCropByLabelClassesd,
+    RandCropByPosNegLabeld,
+    RandRotate90d,
+    Transform,
+)
 
 from ..errors import InputError
 
@@ -54,3 +61,29 @@ def random_crops(
         num_samples=num_samples,
         warn=False,
     )
+
+
+def check_turns(augmentation: Iterable[Transform], patch_size: Sequence[int], crops: int) -> None:
+    """Refuses turns by 90 degrees after which the crops of one step have different shapes.
+
+    Args:
+        augmentation: of each crop.
+        patch_size: edges of a crop in voxels, X, Y and Z.
+        crops: in one step; a single one may have any shape.
+
+    Raises:
+        InputError: as above.
+    """
+    for transform in augmentation:
+        if isinstance(transform, Compose):
+            check_turns(transform.transforms, patch_size, crops)
+        elif isinstance(transform, RandRotate90d) and crops > 1:
+            first, second = ("xyz"[axis] for axis in transform.spatial_axes)
+            edges = {patch_size[axis] for axis in transform.spatial_axes}
+            if len(edges) > 1:
+                raise InputError(
+                    f"--patch_size {list(patch_size)} has other edges along {first} than along "
+                    f"{second}, and the augmentation exchanges both when it turns a crop by 90 "
+                    "degrees; give equal edges, or an overlay whose `augmentation` has no "
+                    "RandRotate90d."
+                )

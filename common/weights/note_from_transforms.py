@@ -8,6 +8,8 @@ from monai.transforms import Compose, Spacingd, Transform
 from monai.transforms.intensity import dictionary as intensity_transforms
 from monai.utils import ensure_tuple
 
+from . import orientation
+
 SKIPPED = ("keys", "allow_missing_keys")  # say nothing about intensities
 
 
@@ -18,6 +20,7 @@ def preprocessing_of(
     objective: str = "",
     patch_size: Sequence[int] = (),
     objective_knobs: Mapping[str, Any] | None = None,
+    msd_orientation: bool | None = None,
 ) -> dict:
     """Describes the preprocessing of images by its transforms, and what the images are for.
 
@@ -30,6 +33,7 @@ def preprocessing_of(
         patch_size: of the crops, voxels; left out when empty.
         objective_knobs: what the objective hides or asks, `{"mask_ratio": 0.7}`; left out when
             empty.
+        msd_orientation: whether headers that reverse x and y are corrected; left out when None.
 
     Returns:
         `spacing_mm` of the transform that resamples, `intensity`: class and arguments of each
@@ -49,6 +53,8 @@ def preprocessing_of(
         "patch_size": list(patch_size),
         "objective_knobs": _plain(objective_knobs or {}),
     }
+    if msd_orientation is not None:
+        note[orientation.KEY] = msd_orientation
     return note | {name: value for name, value in others.items() if value}
 
 

@@ -53,6 +53,10 @@ def test_evaluation_writes_a_row_per_case_and_organ(evaluated):
         "case,label,name,dice,nsd_1mm,nsd_2mm,hd95_mm,volume_ml,reference_volume_ml"
     )
     assert summary["cases"] == 5
+    line = "4 of 5 cases were trained on by ./models/model.pt: their figures tell nothing about new"
+    lines = [text.partition("WARNING")[2] for text in printed.splitlines() if line in text]
+    assert len(summary["trained_on"]) == 4 and len(lines) == 2  # at the start, and as the last
+    assert line in last_line(printed)
     liver = [float(row["nsd_2mm"]) for row in rows if row["name"] == "liver"]
     assert summary["organs"]["liver"]["nsd_2mm"]["mean"] == pytest.approx(np.mean(liver), abs=1e-4)
     (line,) = [line for line in printed.splitlines() if line.startswith("liver ")]
@@ -78,7 +82,9 @@ def test_an_evaluation_goes_on_after_a_damaged_case(finetuned, phantoms, tmp_pat
     assert "mean of the organs " in done.stdout
     with (tmp_path / "evaluation/metrics.csv").open() as file:
         assert [row["case"] for row in csv.DictReader(file)] == ["img0002"] * 13
-    assert json.loads((tmp_path / "evaluation/summary.json").read_text())["cases"] == 1
+    summary = json.loads((tmp_path / "evaluation/summary.json").read_text())
+    assert summary["cases"] == 1 and summary["failed"] == ["img0001"]
+    assert "failed, in no mean (1): img0001" in done.stdout
 
 
 @pytest.mark.slow

@@ -157,6 +157,33 @@ def test_own_data_get_a_list_and_the_overlay_they_need(datalist, tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("values", "low", "high", "is_hu"),
+    [
+        ((0.0123, 0.9816), 0.012, 0.982, False),
+        ((-0.6, 0.4), -0.6, 0.4, False),
+        ((3.14159, 15.5555), 3.1, 15.6, False),
+        ((1e-5, 2.34567e-3), 1e-5, 2.35e-3, False),
+        ((0.4, 0.4), 0, 0, False),
+        ((-120.4, 240.6), -120, 241, True),
+        ((0.0, 60000.0), 0, 60000, False),
+    ],
+)
+def test_a_narrow_range_of_intensities_keeps_its_digits_and_is_said(
+    datalist, tmp_path, values, low, high, is_hu
+):
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    for n in range(5):
+        halves = np.repeat(np.array(values, np.float32), 500).reshape(10, 10, 10)
+        write_nifti(images / f"{n}.nii.gz", halves)
+        write_nifti(labels / f"{n}.nii.gz", np.ones((10, 10, 10), np.uint8))
+    overlay = tmp_path / "own.json"
+    printed = datalist.folder(str(images), str(labels), str(tmp_path / "list.json"), str(overlay))
+    config = json.loads(overlay.read_text())
+    assert (config["hu_min"], config["hu_max"]) == (low, high)
+    assert ("does not look like HU" in printed) != is_hu
+
+
 def test_the_overlay_is_printed_when_no_file_is_given(datalist, tmp_path):
     printed = datalist.folder(*own_data(tmp_path), str(tmp_path / "list.json"))
     assert json.loads(printed[printed.index("{") : printed.rindex("}") + 1])["labels"]["40"]

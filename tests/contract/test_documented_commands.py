@@ -27,6 +27,7 @@ DOCUMENTS = [
     *sorted(BUNDLES.glob("*/docs/*.md")),
 ]
 # the user's; tests/btcv_segmentation/test_own_data.py and tests/toy_objectives.py have them
+SEGMENTATION = ("btcv_segmentation", "msd_tasks")
 OWN_OVERLAYS = ("configs/my_labels.json", "configs/objectives/crop_mean.json")
 RUN_BY_CI = {"make demo", "make test", "make check"}
 NOT_OURS = re.compile(
@@ -70,6 +71,24 @@ def test_documented_command(document, line):
         check_options([word for word in words if word != "&"], "dask", command)
     else:
         assert NOT_OURS.fullmatch(line), f"nothing checks `{line}`"
+
+
+def test_patterns_of_folds_leave_out_runs_that_were_begun_anew():
+    """`fold*` takes `fold0-2` too, which `--resume never` leaves beside `fold0`."""
+    pages = [*DOCUMENTS, ROOT / "tools/repo/task_readme.md"]
+    assert not [page for page in pages if re.search(r"fold\*", page.read_text())]
+
+
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if d.parents[1].name in SEGMENTATION])
+def test_the_commands_of_one_walk_divide_and_read_the_data_alike(document):
+    """A fold is evaluated with its own weights, the Decathlon's images are read as in training."""
+    lines = [line for found, line in commands() if found == document and "bundle run" in line]
+    of_fold = [line for line in lines if "evaluate.json" in line and " --fold " in line]
+    assert not [line for line in of_fold if " --ckpt_path " not in line]
+    is_trained = [line for line in lines if "configs/train.json" in line and "/data/Task" in line]
+    assert not [line for line in of_fold + is_trained if " --datalist " not in line]
+    corrected = [line for line in lines if "/Task09_Spleen/imagesTs" in line]
+    assert not [line for line in corrected if " --msd_orientation True" not in line]
 
 
 def check_bundle_command(document: Path, words: list[str]) -> None:

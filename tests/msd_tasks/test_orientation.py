@@ -51,6 +51,9 @@ def test_both_ways_give_the_same_labels(both, weights_of, tmp_path):
     assert (uncorrected[::-1, ::-1] != true).mean() > 0.01
     off = "msd_orientation is False: the headers count"
     assert [text.count(off) for text in printed] == [1, 0, 1]
+    # the weights' note has False: of a run with True that is said at the start and at the end
+    other = "was trained with msd_orientation False, and this run has True: right for the"
+    assert [text.count(other) for text in printed] == [0, 2, 0]
 
 
 @pytest.mark.slow
@@ -62,9 +65,12 @@ def test_a_training_and_its_evaluation_take_it_from_the_datalist(phantoms, tmp_p
     assert (done.stdout + done.stderr).count("msd_orientation is True in datalist.json") == 1
     done = run_here(bundle, "train demo evaluate", *flags)
     assert (done.stdout + done.stderr).count("msd_orientation is True in datalist.json") == 1
+    assert "was trained with msd_orientation" not in done.stdout + done.stderr
     listed = json.loads((bundle / "datalist.json").read_text())
     done = run_here(bundle, "inference demo", *flags, "--msd_orientation", False)
     assert "msd_orientation is" not in done.stdout + done.stderr
+    other = "was trained with msd_orientation True, and this run has False: right for images from"
+    assert (done.stdout + done.stderr).count(other) == 2
     assert len(list((bundle / "predictions").rglob("*.nii.gz"))) == len(listed["training"]) + 1
 
 

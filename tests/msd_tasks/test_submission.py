@@ -4,11 +4,13 @@ import importlib
 import json
 import shutil
 import subprocess
+from collections import OrderedDict
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from bundle_runs import copy_bundle, last_line, python_here
 from helpers import write_json
 
@@ -45,7 +47,7 @@ def write_labels(
     paths, folder = [], bundle / "predictions/submission" / task
     best = (bundle / f"runs/{task}_fold0/checkpoints/best.pt").resolve()
     facts = [str(best), best.stat().st_size, best.stat().st_mtime_ns]
-    record = {"weights": [facts], "configs": [*configs], "msd_orientation": None}
+    record = {"weights": [facts], "configs": [*configs], "msd_orientation": False}
     write_json(folder / "made_by.json", record)
     for image in sorted((archives / task / "imagesTs").iterdir()):
         volume = nib.load(image)
@@ -62,6 +64,8 @@ def test_what_is_segmented_already_is_kept(bundle, archives, check_archive, tmp_
     before, other = done.read_bytes(), missing.read_bytes()
     missing.unlink()  # half done, as after a kill
     write_labels(bundle, archives, "Task09_Spleen")
+    again = bundle / "runs/Task09_Spleen_fold0-2"  # by `--resume never`: no further fold
+    shutil.copytree(bundle / "runs/Task09_Spleen_fold0", again)
     listed = []
 
     def run(command: list[str], **_) -> subprocess.CompletedProcess:
@@ -80,10 +84,9 @@ def test_what_is_segmented_already_is_kept(bundle, archives, check_archive, tmp_
     assert done.read_bytes() == before
 
 
-@pytest.mark.parametrize("name, value", [("Task09_Spleen", True), ("Task04_Hippocampus", False)])
-@pytest.mark.parametrize("by", ["report", "hand"])
+@pytest.mark.parametrize("value", [True, False])
 def test_the_inference_is_told_the_orientation_of_the_task(
-    load_scripts, archives, tmp_path, monkeypatch, name, value, by
+    load_scripts, archives, tmp_path, monkeypatch, value
 ):
     load_scripts("msd_tasks")
     commands = importlib.import_module("scripts.submission.commands")
@@ -96,14 +99,73 @@ def test_the_inference_is_told_the_orientation_of_the_task(
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(commands.subprocess, "run", run)
-    (task,) = tasks.find_tasks(str(archives), str(tmp_path), [name])
-    if by == "report":  # the phantoms' headers are not as the report found them
-        decide = lambda task, images, channels, option: (task == "Task09_Spleen", "")  # noqa: E731
-        monkeypatch.setattr(commands, "decide_orientation", decide)
+    (task,) = tasks.find_tasks(str(archives), str(tmp_path), ["Task09_Spleen"])
     task.labels_dir.mkdir()
-    assert commands._segment(task, ["best.pt"], [], None if by == "report" else value)
+    assert commands._segment(task, ["best.pt"], [], value)
     assert [each["msd_orientation"] for each in lists] == [value]
     assert len(lists[0]["test"]) == 2
+
+
+def member(path: Path, value: bool | None, is_old: bool = False) -> str:
+    """A checkpoint of a training that read headers so; an old one tells it in its config alone."""
+    state = OrderedDict(weight=torch.zeros(1))
+    config = {} if value is None else {"msd_orientation": value}
+    state._metadata = OrderedDict({"trained_with": {} if is_old else config})
+    torch.save({"network": state, "config": json.dumps(config if is_old else {})}, path)
+    return str(path)
+
+
+@pytest.fixture
+def decide(load_scripts, archives, tmp_path, monkeypatch):
+    """`decide(weights, by_hand)` for the spleen, whose headers a report calls wrong."""
+    load_scripts("msd_tasks")
+    orientation = importlib.import_module("scripts.submission.orientation")
+    tasks = importlib.import_module("scripts.submission.tasks")
+    (task,) = tasks.find_tasks(str(archives), str(tmp_path), ["Task09_Spleen"])
+    by_report = lambda name, images, channels, by_hand: (  # noqa: E731
+        by_hand if by_hand is not None else True,
+        "by the report or by hand",
+    )
+    monkeypatch.setattr(orientation, "by_report", by_report)
+    return lambda weights, by_hand=None: orientation.decide_orientation(task, weights, by_hand)
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("value", [True, False])
+def test_test_images_are_read_as_the_weights_training_read_its_own(
+    decide, tmp_path, capsys, value, is_old
+):
+    weights = [member(tmp_path / "a.pt", value, is_old), member(tmp_path / "b.pt", None)]
+    assert decide(weights) is value
+    said = capsys.readouterr().err
+    assert f"msd_orientation is {str(value).lower()}, as in the training of the weights" in said
+    assert decide(weights, by_hand=not value) is not value
+    assert decide(weights[1:]) is True  # by the report
+    assert decide([str(tmp_path / "model.onnx")]) is True  # no checkpoint
+
+
+def test_one_submission_has_tasks_that_are_read_differently(
+    bundle, archives, tmp_path, monkeypatch
+):
+    best = bundle / "runs/Task09_Spleen_fold0/checkpoints/best.pt"
+    state = torch.load(best)
+    state._metadata["trained_with"]["msd_orientation"] = True
+    torch.save(state, best)
+    fails = lambda command, **_: subprocess.CompletedProcess(command, 1)  # noqa: E731
+    monkeypatch.setattr(subprocess, "run", fails)  # the records are written before
+    make(bundle, archives, tmp_path / "a.zip", check=False)
+    records = (bundle / "predictions/submission").glob("*/made_by.json")
+    assert {r.parent.name: json.loads(r.read_text())["msd_orientation"] for r in records} == {
+        "Task04_Hippocampus": False,
+        "Task09_Spleen": True,
+    }
+
+
+def test_members_that_read_headers_differently_are_refused(decide, tmp_path):
+    weights = [member(tmp_path / f"{value}.pt", value) for value in (False, True)]
+    for by_hand in (None, True):
+        with pytest.raises(ValueError, match=r"True.pt was trained with .* True, .*False.pt with"):
+            decide(weights, by_hand)
 
 
 @pytest.mark.parametrize(

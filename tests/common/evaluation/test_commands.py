@@ -59,6 +59,33 @@ def test_the_merged_evaluation_may_lie_in_one_of_its_folds(write):
     assert evaluated(folds[0])["mean_dice"] == 0.8
 
 
+def test_cases_that_failed_or_were_trained_on_are_carried_and_printed(write, tmp_path, capsys):
+    folds = [write(f"fold{n}", [row(case, 0.9)]) for n, case in enumerate("ab")]
+    remarks = [{"failed": ["c"], "trained_on": None}, {"failed": ["d"], "trained_on": ["b"]}]
+    for folder, rows, remark in zip(folds, "ab", remarks):
+        tables.write_and_print(folder, pd.DataFrame([row(rows, 0.9)]), remark)
+    capsys.readouterr()
+    commands.merge(*folds, output=str(tmp_path / "all"))
+    printed = capsys.readouterr().out
+    assert "failed, in no mean (2): c, d" in printed
+    assert "1 of 2 cases were trained on: their figures tell nothing" in printed
+    merged = evaluated(tmp_path / "all")
+    assert (merged["failed"], merged["trained_on"]) == (["c", "d"], ["b"])
+    text = commands.compare(str(tmp_path / "all"), folds[0])
+    assert f"{tmp_path}/all: failed, in no mean (2): c, d" in text
+    assert f"{folds[0]}: failed, in no mean (1): c" in text
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
+def test_an_older_or_damaged_summary_says_nothing_of_them(write, tmp_path, content):
+    folds = [write(f"fold{n}", [row(case, 0.9)]) for n, case in enumerate("ab")]
+    summary = Path(folds[0], "summary.json")
+    summary.unlink() if content is None else summary.write_text(content)
+    commands.merge(*folds, output=str(tmp_path / "all"))
+    merged = evaluated(tmp_path / "all")
+    assert merged["failed"] is merged["trained_on"] is None
+
+
 MISTAKES = {
     "one folder": ([[row("a", 0.9)]], "two folders of evaluations or more"),
     "a case twice": (

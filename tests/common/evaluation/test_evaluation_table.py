@@ -1,19 +1,25 @@
 """Evaluation figures by hand-computed masks, and the rows they make."""
 
 import csv
+import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers import write_nifti
 from ignite.engine import Engine, Events
-from monai.data import MetaTensor
+from monai.data import Dataset, MetaTensor
 from monai.engines import IterationEvents
 
 from common.evaluation import evaluation_table, organ_metrics
 from common.evaluation.evaluation_table import EvaluationTable
 from common.evaluation.summary import summarise
+from common.runtime import end_of_run
+from common.weights import training_images
 
 LABELS = {"0": "background", "1": "spleen", "2": "liver", "3": "aorta"}
 AXES_MM = np.eye(3)
@@ -231,7 +237,7 @@ def test_several_processes_write_one_table_as_one_process_does(table, tmp_path, 
             engine = Engine(lambda engine, batch: None)
             engine.state.output = [item]
             handler.model_completed(engine)
-        parts.append(handler.rows)
+        parts.append({"rows": handler.rows, "failed": []})
     monkeypatch.setattr(evaluation_table, "gather", lambda rows: parts)
     monkeypatch.setattr(evaluation_table, "is_main_process", lambda: False)
     handler.completed(engine)
@@ -248,6 +254,61 @@ def test_a_case_that_is_listed_twice_counts_once_and_is_named(table, capsys):
     rows = evaluate(table, [case(labels(4), labels(4), name) for name in ("a", "b", "a")])
     assert [row[0] for row in rows[1::3]] == ["a", "b"] and len(rows) == 7
     assert capsys.readouterr().out.startswith("/data/a is listed twice; it counts once\n")
+
+
+def test_cases_that_failed_are_named_in_the_summary(table, capsys):
+    """By the names that they would have in the table; of two processes both may name one."""
+    engine = evaluator()
+    engine.failed = ["/data/p1/ct.nii.gz", "/data/p1/ct.nii.gz", "/data/bad.nii.gz"]
+    table.attach(engine)
+    engine.run([case(labels(4), labels(4), "p2/ct")])
+    summary = json.loads((table.folder / "summary.json").read_text())
+    assert summary["failed"] == ["p1/ct", "bad"] and summary["trained_on"] is None
+    assert "failed, in no mean (2): p1/ct, bad" in capsys.readouterr().out
+    with (table.folder / "metrics.csv").open() as file:
+        assert next(csv.DictReader(file))["case"] == "p2/ct"
+
+
+@pytest.fixture
+def images(tmp_path) -> list[str]:
+    return [write_nifti(tmp_path / f"data/{n}.nii.gz", labels(n)) for n in range(3)]
+
+
+def evaluate_images(table, images: list[str], notes: dict) -> dict:
+    """The summary of an evaluation of these files by weights with these notes, by file."""
+    engine = evaluator()
+    engine.inferer = SimpleNamespace(notes=notes)
+    engine.data_loader = SimpleNamespace(dataset=Dataset([{"image": path} for path in images]))
+    table.attach(engine)
+    cases = [case(labels(4), labels(4)) for _ in images]
+    for one, path in zip(cases, images):
+        one["image"].meta["filename_or_obj"] = path
+    engine.run(cases)
+    return json.loads((table.folder / "summary.json").read_text())
+
+
+def test_cases_that_the_weights_were_trained_on_are_told_and_named(
+    table, images, tmp_path, caplog, monkeypatch
+):
+    copy = shutil.copy(images[1], tmp_path / "data/other_name.nii.gz")
+    lists = [training_images.digest_images([{"image": i, "label": ""}]) for i in (images[1], copy)]
+    assert lists[0] == lists[1]  # the name does not count
+    monkeypatch.setattr(end_of_run, "_lines", {})
+    notes = {"fold0.pt": {"training_images": lists[0]}, "fold1.pt": {"training_images": ["0"]}}
+    summary = evaluate_images(table, images, notes)
+    line = "1 of 3 cases were trained on by fold0.pt: their figures tell nothing about new images"
+    assert summary["trained_on"] == ["1"] and summary["failed"] == []
+    assert caplog.messages.count(line) == 1 and line in end_of_run._lines  # and at the end
+
+
+def test_of_weights_without_a_list_nothing_is_claimed(table, images, caplog):
+    caplog.set_level("INFO")
+    assert evaluate_images(table, images, {"old.pt": {}})["trained_on"] is None
+    (line,) = [text for text in caplog.messages if "trained" in text]
+    assert line.startswith("the weights do not tell which images they were trained on")
+    caplog.clear()
+    assert evaluate_images(table, images, {"a.pt": {"training_images": ["0"]}})["trained_on"] == []
+    assert not [text for text in caplog.messages if "trained" in text]
 
 
 @pytest.mark.gpu

@@ -171,10 +171,26 @@ def test_sections_of_a_datalist_are_taken_as_they_are(cases, part, tmp_path):
         "validation": [2],
         "test": [5, 4],
     }
-    assert numbers(part(found, "training", fold=3)) == [3, 1]
-    assert numbers(part(found, "validation", fold=3)) == [2]
-    assert numbers(part(found, "test")) == [5, 4]
-    assert numbers(part(found, "all")) == [3, 1, 2, 5, 4]
+    assert numbers(part(found, "training")) == [3, 1]
+    assert numbers(part(found, "validation")) == [2]
+    assert numbers(part(found, "test", fold=3)) == [5, 4]
+    assert numbers(part(found, "all", fold=3)) == [3, 1, 2, 5, 4]
+
+
+@pytest.mark.parametrize("name", ["training", "validation"])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"fold": 3}, "--fold 3 would divide nothing, .* under validation; leave it out, or move"),
+        ({"split": "btcv_24_6"}, "--split btcv_24_6 would divide nothing"),
+        ({"fold": 1, "split": "btcv_24_6"}, "--fold 1 and --split .* leave both out"),
+    ],
+)
+def test_a_fold_of_cases_that_the_datalist_has_divided_is_refused(
+    part, refusal, name, settings, words
+):
+    with refusal(words):
+        part(pool(7, validation=listed(9)), name, **settings)
 
 
 def test_paths_of_a_datalist_start_at_the_dataset(cases, tmp_path):
@@ -351,5 +367,5 @@ def test_notes_of_a_datalist_decide_and_are_not_handed_on(cases, part, tmp_path)
     for seed in (0, 1):
         assert numbers(part(found, "validation", fold=0, seed=seed)) == [1, 6]
         assert numbers(part(found, "training", seed=seed, label_fraction=0.5)) == [4, 5]
-        assert numbers(part(found, "validation", split="btcv_24_6", fold=7, seed=seed)) == [4]
+        assert numbers(part(found, "validation", split="btcv_24_6", seed=seed)) == [4]
     assert all(item.keys() == {"image", "label"} for item in part(found, "training"))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.transforms import RandCropByPosNegLabeld
+from monai.transforms import Compose, OneOf, RandCropByPosNegLabeld, RandFlipd, RandRotate90d
 
-from common.segmentation import random_crops
+from common.segmentation import check_turns, random_crops
 
 LABELS = {"0": "background", "1": "organ", "2": "tumour"}
 
@@ -64,3 +64,35 @@ def test_a_class_that_is_not_there_is_left_out_silently():
 def test_ratios_that_cannot_serve_are_refused(refusal, ratios, words):
     with refusal(words):
         random_crops((8, 8, 8), 2, LABELS, ratios)
+
+
+TURNS = RandRotate90d("image", prob=0.2)
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "patch_size", "words"),
+    [
+        ([TURNS], (96, 64, 64), r"--patch_size \[96, 64, 64\] has other edges along x"),
+        ([OneOf([RandFlipd("image"), Compose([TURNS])])], (96, 64, 64), "along x than along y"),
+        ([RandRotate90d("image", spatial_axes=(1, 2))], (96, 96, 64), "along y than along z"),
+    ],
+)
+def test_turns_that_would_exchange_unequal_edges_are_refused(
+    refusal, augmentation, patch_size, words
+):
+    with refusal(words):
+        check_turns(augmentation, patch_size, crops=2)
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "patch_size", "crops"),
+    [
+        ([TURNS], (96, 96, 32), 4),
+        ([RandFlipd("image")], (96, 64, 32), 4),
+        ([TURNS], (96, 64, 32), 1),
+    ],
+)
+def test_other_augmentations_and_single_crops_of_any_shape_are_taken(
+    augmentation, patch_size, crops
+):
+    check_turns(augmentation, patch_size, crops)

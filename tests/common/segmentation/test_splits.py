@@ -54,6 +54,7 @@ def test_a_split_that_leaves_nothing_is_refused(refusal):
     [
         ("five", 0, "--split five is unknown; it takes five_fold or btcv_24_6"),
         ("five_fold", 5, "fold 5"),
+        ("btcv_24_6", 1, "--fold 1 would change nothing, because --split btcv_24_6 is one"),
     ],
 )
 def test_unknown_splits_and_folds_are_refused(refusal, split, fold, words):

@@ -5,6 +5,7 @@ python -m scripts datalist folder /data/ct/images /data/ct/labels --overlay my_l
 """
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from ..common.segmentation.write_datalist import (
 
 LAYOUTS = [(f"{root}Training/img", f"{root}Training/label") for root in ("", "RawData/")]
 CONFIG = BUNDLE / "configs/train.json"
+NARROW = 20  # a range of intensities that whole numbers would distort
+HU = (-1100, 4000)  # what labelled voxels of a CT have, air and metal included
 PERCENTILES = (0.5, 99.5)  # of labelled voxels: nnU-Net's intensity range
 
 
@@ -97,7 +100,8 @@ def folder(
     refuse(problems + result.problems)
     if len(pairs) < 2:
         raise InputError(f"{images} holds {len(pairs)} labelled images; training takes two.")
-    config = json.dumps(_make_overlay(result), indent=4) + "\n"
+    suggested = _make_overlay(result)
+    config = json.dumps(suggested, indent=4) + "\n"
     root = Path(os.path.commonpath([Path(images).resolve(), Path(labels).resolve()]))
     if len(pairs) >= splits.FOLDS:
         sections, lines = {"training": add_folds(pairs, seed)}, []
@@ -105,6 +109,7 @@ def folder(
         sections = {"training": pairs[:-1], "validation": pairs[-1:]}
         lines = [f"too few for five folds: {Path(pairs[-1]['image']).name} validates, others train"]
     lines = [f"{len(pairs)} labelled images", *lines]
+    lines += _warn_of_range(suggested["hu_min"], suggested["hu_max"])
     if overlay:
         write_text(overlay, config)
         lines.append(f"{overlay}: name the labels in it, and look over the rest")
@@ -120,15 +125,37 @@ def _make_overlay(result: CheckResult) -> dict:
     half a percent at either end, as in nnU-Net (Isensee et al. 2021). The user names the labels.
     """
     numbers = sorted(set.union(*result.numbers.values()))
-    low, high = np.percentile(np.concatenate(result.intensities), PERCENTILES)
+    low, high = _intensity_range(result)
     return {
         "_desc_": "follows train.json, evaluate.json or inference.json in the list of config files",
         "labels": {"0": "background"} | {str(number): f"label {number}" for number in numbers},
         "class_weights": None,
         "spacing_mm": [round(float(mm), 3) for mm in np.median(result.spacings_mm, axis=0)],
-        "hu_min": round(float(low)),
-        "hu_max": round(float(high)),
+        "hu_min": low,
+        "hu_max": high,
     }
+
+
+def _intensity_range(result: CheckResult) -> tuple[float, float]:
+    """Returns the range of labelled voxels: whole HU, of a narrow range three digits of its width.
+
+    0.0123 to 0.9816 becomes 0.012 to 0.982; rounded to whole numbers, it would be clipped.
+    """
+    low, high = map(float, np.percentile(np.concatenate(result.intensities), PERCENTILES))
+    if not 0 < high - low <= NARROW:
+        return round(low), round(high)
+    digits = 2 - math.floor(math.log10(high - low))
+    return round(low, digits), round(high, digits)
+
+
+def _warn_of_range(low: float, high: float) -> list[str]:
+    """Says in a line that labelled voxels do not look like HU; nothing where they do."""
+    if high - low > NARROW and HU[0] <= low and high <= HU[1]:
+        return []
+    return [
+        f"labelled voxels lie from {low:g} to {high:g}, which does not look like HU: hu_min and "
+        "hu_max are in the images' own unit; check the images if they should be in HU"
+    ]
 
 
 COMMANDS = {"btcv": btcv, "folder": folder}

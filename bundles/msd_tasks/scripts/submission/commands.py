@@ -16,8 +16,8 @@ from ..common import BUNDLE
 from ..common.atomic_write import check_writable, explained, replacing, write_text
 from ..common.errors import InputError
 from ..common.inference.ensemble import member_paths
-from ..datalist.orientation import decide_orientation
 from ..datalist.tasks import read_tasks
+from .orientation import decide_orientation
 from .tasks import Task, config_files, find_tasks
 from .verify import check_all
 
@@ -29,7 +29,7 @@ def make(
     output: str,
     *,
     tasks: list[str] | None = None,
-    ckpt_path: str = "runs/{task}_fold*/checkpoints/best.pt",
+    ckpt_path: str = "runs/{task}_fold[0-4]/checkpoints/best.pt",
     predictions: str = "predictions/submission",
     configs: list[str] | None = None,
     msd_orientation: bool | None = None,
@@ -45,25 +45,28 @@ def make(
         ckpt_path: weights of a task, `{task}` is its name; a pattern is an ensemble.
         predictions: folder for the labels, a folder for each task.
         configs: files that follow inference.json and the task's, such as `configs/demo.json`.
-        msd_orientation: the headers reverse x and y; by default as `datalist msd` decides.
+        msd_orientation: the headers of all these tasks reverse x and y; by default each task is
+            read as the training of its weights read it, or else as `datalist msd` decides.
 
     Returns:
         How many cases of how many tasks were packed, in words.
 
     Raises:
-        InputError: weights or images are missing; a label file is missing or wrong.
+        InputError: weights or images are missing; a label file is missing or wrong; the trainings
+            of a task's weights have read headers differently.
     """
     chosen = find_tasks(data, predictions, tasks)
     weights = {task.name: _find_weights(task, ckpt_path) for task in chosen}
+    is_turned = {t.name: decide_orientation(t, weights[t.name], msd_orientation) for t in chosen}
     check_writable(files=[output], folders=[str(task.labels_dir) for task in chosen])
     configs = configs or []
     for task in chosen:
-        options = {"configs": configs, "msd_orientation": msd_orientation}
+        options = {"configs": configs, "msd_orientation": is_turned[task.name]}
         _check_record(task, weights[task.name], options)
     failed = [
         task.name
         for task in tqdm(chosen, desc="submission", unit="task")
-        if not _segment(task, weights[task.name], configs, msd_orientation)
+        if not _segment(task, weights[task.name], configs, is_turned[task.name])
     ]
     if failed:
         raise InputError(
@@ -105,18 +108,13 @@ def _check_record(task: Task, weights: list[str], options: dict) -> None:
     write_text(path, json.dumps(record, indent=1) + "\n")
 
 
-def _segment(
-    task: Task, weights: list[str], configs: list[str], orientation: bool | None = None
-) -> bool:
+def _segment(task: Task, weights: list[str], configs: list[str], is_turned: bool) -> bool:
     """Runs the inference of the images that have no labels yet; tells whether it ended well."""
     missing = [image for image in task.images if not task.labels_of(image).is_file()]
     if not missing:
         return True
     datalist = task.labels_dir / "missing.json"
     names = [{"image": os.path.relpath(image, task.images_dir)} for image in missing]
-    channels = task.config["channels"]
-    is_turned, line = decide_orientation(task.name, task.images, channels, orientation)
-    print(line, file=sys.stderr)
     content = {"test": names, "msd_orientation": is_turned}
     write_text(datalist, json.dumps(content) + "\n")
     files = [*config_files(task.name), *configs]

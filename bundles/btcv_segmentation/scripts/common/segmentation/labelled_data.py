@@ -8,7 +8,7 @@ from pathlib import Path
 from ..data.datalist import SECTIONS, check_disjoint, read_datalist
 from ..errors import InputError
 from .pairing import check_grids, find_folders, paired
-from .splits import SPLIT_KEYS, first_fraction, split_cases
+from .splits import SPLIT_KEYS, SPLITS, first_fraction, split_cases
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +70,11 @@ def select(
         seed: seed of folds and ranks that a datalist does not name.
 
     Raises:
-        InputError: there are no such cases or part, or the cases cannot be split so.
+        InputError: there are no such cases or part, the cases cannot be split so, or a fold or
+            split is named that a list's own `validation` leaves without effect.
     """
+    if name in ("training", "validation") and cases["validation"]:
+        _check_unsplit(split, fold)
     if name == "all":
         selected = [item for items in cases.values() for item in items]
     elif name in ("training", "validation") and not cases["validation"]:
@@ -87,6 +90,18 @@ def select(
         logger.info(f"{len(kept)} of {len(selected)} labelled volumes train")
         selected = kept
     return [{"image": item["image"], "label": item["label"]} for item in selected]
+
+
+def _check_unsplit(split: str, fold: int) -> None:
+    """Refuses a fold or a split, other than the default, of cases that a datalist has divided."""
+    given = [f"--fold {fold}"] if fold else []
+    given += [f"--split {split}"] if split != SPLITS[0] else []
+    if given:
+        raise InputError(
+            f"{' and '.join(given)} would divide nothing, because the datalist has cases under "
+            f"validation; leave {'both' if len(given) > 1 else 'it'} out, or move these cases to "
+            "training, where each may name its fold."
+        )
 
 
 def _check_pair(item: dict, channels: int, channel_names: Sequence[str]) -> dict:

@@ -13,6 +13,7 @@ from ..atomic_write import check_writable
 from ..leftovers import remove_leftovers
 from ..network.patch_merging import merging_of
 from ..runtime.distributed import Processes, is_main_process
+from ..weights.preprocessing_note import add_to_note
 from .checkpoint_files import (
     checkpoint_path,
     deploy,
@@ -26,6 +27,7 @@ from .checkpoint_state import (
     check_data,
     digests,
     further_parts,
+    labelled_images,
     random_state,
     restore,
     set_random_state,
@@ -79,7 +81,7 @@ class CheckpointHandler:
         self.interval, self.is_main, self.n_saved = interval, is_main_process(), n_saved
         self.processes, self.was_finished = None, False
         self.saved_at = 0  # iteration of the last state
-        self.loss_check, self.data = LossCheck(), {}
+        self.loss_check, self.data, self.images = LossCheck(), {}, []
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)
@@ -96,6 +98,7 @@ class CheckpointHandler:
             remove_leftovers(self.run_folder, is_locked=True)
             check_writable(files=[self.model_path], folders=[self.folder])
             self.data = digests(engine, self.evaluator)
+            self.images = labelled_images(engine)
         last = read_last(self.folder, self.processes)
         if last:
             self.load(engine, *last)
@@ -164,6 +167,7 @@ class CheckpointHandler:
         if not self.is_main:
             return
         state = training_state(engine, self.evaluator, self.network, self.others)
+        add_to_note(state["network"], images=self.images)
         config = json.dumps(kept_config(self.run_folder))
         state |= {"random": random_states, "config": config, "data": self.data}
         write_checkpoint(state, checkpoint_path(self.folder, engine.state.iteration))

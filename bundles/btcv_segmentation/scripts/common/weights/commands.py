@@ -2,8 +2,10 @@
 """Inspects a file of weights, converts it to SwinUNETR's own layout, downloads public ones."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 from monai.apps import download_url
@@ -16,7 +18,7 @@ from ..atomic_write import check_writable, save_atomically
 from ..errors import InputError
 from ..network.patch_merging import AUTO, CURRENT, check_kind
 from ..network.slice_order import MERGINGV2, in_current_order
-from . import matching, objective, preprocessing_note
+from . import matching, objective, orientation, preprocessing_note, training_images
 from .architecture import Architecture, describe, read_architecture
 from .find_merging import decide, in_words
 from .layouts import Weights, read_weights
@@ -46,10 +48,19 @@ def inspect(file: str) -> str:
         "merging": str(weights.evidence),
         "trained with": _join_words(preprocessing_note.describe(note or {}))
         or "nothing that it carries",
-        "training": objective.describe_training(note or {}) or "nothing that it carries",
+        "training": _describe_training(note or {}) or "nothing that it carries",
         "sha256": sha256(file),
     }
     return "\n".join([file, *(f"{name:14}{text}" for name, text in lines.items())])
+
+
+def _describe_training(note: Mapping[str, Any]) -> str:
+    """Describes a training: `24 labelled images, msd_orientation False`; empty where unknown."""
+    count, is_turned = len(note.get(training_images.KEY, [])), note.get(orientation.KEY)
+    words = [objective.describe_training(note)]
+    words += [f"{count} labelled images"] if count else []
+    words += [f"{orientation.KEY} {is_turned}"] if is_turned is not None else []
+    return ", ".join(filter(None, words))
 
 
 def convert(file: str, out: str, merging: str = AUTO) -> str:

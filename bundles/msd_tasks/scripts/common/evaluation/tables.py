@@ -12,6 +12,7 @@ import pandas as pd
 from ..atomic_write import replacing
 from ..errors import InputError
 from .boxplots import boxplots
+from .remarks import Remarks, join_remarks, remark_lines
 from .summary import lines, metric_columns, summarise
 
 FIRST, LAST = ["case", "label", "name", "dice"], ["hd95_mm", "volume_ml", "reference_volume_ml"]
@@ -62,7 +63,9 @@ def merge_processes(rows: list[list[dict]]) -> pd.DataFrame:
     return pd.concat(parts).sort_index(kind="stable").drop_duplicates(["case", "label"])
 
 
-def write_and_print(folder: str | Path, table: pd.DataFrame) -> None:
+def write_and_print(
+    folder: str | Path, table: pd.DataFrame, remarks: Remarks | None = None
+) -> None:
     """Writes the three files and prints the means.
 
     The files replace older ones together, once all are complete. Without matplotlib there is no
@@ -72,11 +75,12 @@ def write_and_print(folder: str | Path, table: pd.DataFrame) -> None:
     Args:
         folder: is created if missing.
         table: a row for each case and organ; undefined metrics are NaN.
+        remarks: on cases that failed or were trained on; None: nothing is known of them.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    summary = summarise(table)
+    summary = summarise(table) | (remarks or join_remarks([]))
     metrics = table.to_csv(index=False, lineterminator="\r\n")
     try:
         picture = boxplots(table)
@@ -92,7 +96,7 @@ def write_and_print(folder: str | Path, table: pd.DataFrame) -> None:
             "printed instead: save it as metrics.csv."
         ) from error
     finally:
-        print("\n".join(lines(summary)))
+        print("\n".join([*lines(summary), *remark_lines(summary)]))
     if picture is None:
         print("boxplots.png is left out: matplotlib is not installed (pip install matplotlib)")
 

@@ -14,8 +14,11 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..runtime.distributed import is_main_process
+from ..runtime.end_of_run import warn_now_and_at_end
 from ..weights.load import load_state, network_state
-from ..weights.preprocessing_note import merging_in
+from ..weights.orientation import describe_other_orientation
+from ..weights.preprocessing_note import merging_in, read_metadata
 from .exported_network import ExportedNetwork
 
 logger = logging.getLogger(__name__)
@@ -47,6 +50,7 @@ class EnsembleInferer(Inferer):
         self.inferer, axes = inferer, sorted(set(flip_axes))
         self.flips = [flip for n in range(len(axes) + 1) for flip in combinations(axes, n)]
         self.members: list[dict[str, Tensor]] = []  # empty: the weights that the network has
+        self.notes: dict[str, dict[str, Any]] = {}  # on the training of each loaded file
 
     def load(
         self,
@@ -56,6 +60,9 @@ class EnsembleInferer(Inferer):
         allow_other_merging: bool = False,
     ) -> None:
         """Reads the members from checkpoints; the network loads a single one at once.
+
+        Where a training has corrected its images' headers and this run does not, or the other way
+        round, a warning says so, and again at the end of the run.
 
         Args:
             network: the weights must fit it; an `ExportedNetwork` reads its own file.
@@ -75,6 +82,7 @@ class EnsembleInferer(Inferer):
                     "ensemble is of files with weights, by configs/inference.json alone."
                 )
             network.load(paths[0], trained_with)
+            self._keep_notes({paths[0]: network.note}, trained_with)
             return
         states = [network_state(path, network, trained_with, allow_other_merging) for path in paths]
         kinds = [merging_in(state) for state in states]
@@ -89,6 +97,14 @@ class EnsembleInferer(Inferer):
         else:
             logger.info(f"ensemble of {len(states)} networks: the mean of their probabilities")
         self.members = states if len(states) > 1 else []
+        notes = {path: read_metadata(state) or {} for path, state in zip(paths, states)}
+        self._keep_notes(notes, trained_with)
+
+    def _keep_notes(self, notes: dict[str, dict], trained_with: Mapping[str, Any] | None) -> None:
+        self.notes = notes
+        line = describe_other_orientation(notes, trained_with or {})
+        if line and is_main_process():
+            warn_now_and_at_end(line)
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args, **kwargs) -> Tensor:
@@ -148,7 +164,7 @@ def member_paths(ckpt_path: str | Sequence[str]) -> list[str]:
     """Lists the files of an ensemble's members in the order of `ckpt_path`, a pattern's sorted.
 
     Args:
-        ckpt_path: a path, a pattern such as `runs/fold*/checkpoints/best.pt`, or a list of both.
+        ckpt_path: a path, a pattern such as `runs/fold[0-4]/checkpoints/best.pt`, or a list.
 
     Raises:
         InputError: a pattern matches no file, or the list is empty.

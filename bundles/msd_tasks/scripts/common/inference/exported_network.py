@@ -37,6 +37,7 @@ class ExportedNetwork(nn.Module):
         self.shape, self.classes = [channels, *patch_size], classes
         self.device = torch.device(device)
         self.exported: Any = None
+        self.note: dict[str, Any] = {}  # on the training of its weights
 
     def load(self, path: str, trained_with: Mapping[str, Any] | None = None) -> None:
         """Reads the file, checks that it fits this run, and says so in one line of the log.
@@ -63,7 +64,7 @@ class ExportedNetwork(nn.Module):
                 f"{path} is no {self.kind} network, or it is damaged; write it anew by `python -m "
                 f"monai.bundle {self.command}` (docs/export.md)."
             ) from error
-        note = self.read_note()
+        self.note = note = self.read_note()
         check_purpose(path, note, trained_with or {})
         shape, classes = self.sizes(path)
         if shape[1:] != self.shape[1:] and shape[0] == self.shape[0]:

@@ -30,7 +30,7 @@ def split_cases(
     Args:
         cases: all labelled cases.
         split: "five_fold", in which the fold's cases validate, or "btcv_24_6".
-        fold: 0 to 4; of no meaning for "btcv_24_6".
+        fold: 0 to 4; 0 for "btcv_24_6".
         seed: seed of folds that the cases do not name.
 
     Raises:
@@ -38,6 +38,11 @@ def split_cases(
     """
     if split not in SPLITS:
         raise InputError(f"--split {split} is unknown; it takes {' or '.join(SPLITS)}.")
+    if split == "btcv_24_6" and fold != 0:
+        raise InputError(
+            f"--fold {fold} would change nothing, because --split {split} is one division; leave "
+            "one of them out."
+        )
     if split == "five_fold" and fold not in range(FOLDS):
         raise InputError(f"--fold {fold} does not exist; it takes 0 to {FOLDS - 1}.")
     if split == "five_fold":

@@ -14,6 +14,7 @@ from ignite.engine import Engine
 from ..errors import InputError
 from ..network.patch_merging import merging_of
 from ..weights.preprocessing_note import add_to_note, merging_in
+from ..weights.training_images import digest_images
 from .data_digest import digest_data
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,11 @@ def digests(engine: Engine, evaluator: Engine) -> dict[str, str | None]:
     """Returns digests of the lists of images, of training and validation; see `digest_data`."""
     engines = {"training": engine, "validation": evaluator}
     return {name: digest_data(one.data_loader) for name, one in engines.items()}
+
+
+def labelled_images(engine: Engine) -> list[str]:
+    """Returns a digest of each labelled image that an engine trains on, for the weights' note."""
+    return digest_images(getattr(getattr(engine.data_loader, "dataset", None), "data", None) or [])
 
 
 def check_data(state: Mapping[str, Any], data: Mapping[str, str | None], path: str | Path) -> None:

@@ -11,7 +11,7 @@ from ..cli.command_line import started_from_shell
 from ..errors import InputError
 from ..network.encoder import is_frozen
 from ..network.patch_merging import AUTO, CURRENT, asked_merging, merging_of, set_merging
-from . import matching, objective, preprocessing_note
+from . import matching, objective, preprocessing_note, training_images
 from .check_fit import check_encoder
 from .inflate import repeat_input_channel
 from .layouts import Weights, read_weights
@@ -96,6 +96,9 @@ def start_from(
     first_merging = (weights.trained_with or {}).get(STARTED_FROM, weights.evidence.merging)
     if first_merging not in (None, merging):
         preprocessing_note.attach_metadata(network, {STARTED_FROM: first_merging})
+    seen = (weights.trained_with or {}).get(training_images.KEY)
+    if seen:
+        preprocessing_note.attach_metadata(network, {training_images.KEY: seen})
     counts = matching.describe_counts(fitting, network_tensors)
     from_scratch = matching.parts_from_scratch(fitting, network_tensors, weights.lacking)
     left_out = matching.describe_left_out(file_tensors, network_tensors)

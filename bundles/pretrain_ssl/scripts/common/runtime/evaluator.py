@@ -74,7 +74,7 @@ class _ContinuingLoader:
     """Yields a loader's batches, and a `_Failure` in the place of one that cannot be loaded."""
 
     def __init__(self, loader: DataLoader) -> None:
-        self.loader = loader
+        self.loader, self.dataset = loader, loader.dataset
         self.images = len(loader.dataset)
 
     def __len__(self) -> int:

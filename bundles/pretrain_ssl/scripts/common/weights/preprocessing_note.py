@@ -6,7 +6,7 @@ the file stays a plain state dict. The architecture needs no note: see `architec
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from monai.utils import ensure_tuple
 from torch import Tensor, nn
 
 from ..network.patch_merging import WEIGHT, merging_of
+from . import training_images
 
 KEY = "trained_with"
 MERGING = "merging"  # the kind by which the weights are to be run
@@ -29,20 +30,26 @@ def attach_metadata(network: nn.Module, trained_with: Mapping[str, Any]) -> None
     """
     note = dict(trained_with)
     network.register_state_dict_post_hook(partial(_add_note, note))
-    network.register_load_state_dict_pre_hook(partial(_keep_starting_merging, note))
+    network.register_load_state_dict_pre_hook(partial(_keep_past, note))
 
 
-def _keep_starting_merging(note: dict, network: nn.Module, state: Mapping[str, Tensor], *_) -> None:
-    """Keeps the merging that loaded weights started from; MONAI Label has its own loader."""
-    first = (read_metadata(state) or {}).get(STARTED_FROM)
-    if first is not None:
-        note[STARTED_FROM] = first
+def _keep_past(note: dict, network: nn.Module, state: Mapping[str, Tensor], *_) -> None:
+    """Keeps the merging that loaded weights started from, and the images that they have seen.
+
+    MONAI Label has a loader of its own, so that a training's start is only seen here.
+    """
+    loaded = read_metadata(state) or {}
+    if loaded.get(STARTED_FROM) is not None:
+        note[STARTED_FROM] = loaded[STARTED_FROM]
+    training_images.join(note, loaded.get(training_images.KEY, []))
 
 
 def _add_note(trained_with: dict, network: nn.Module, state: Any, *_) -> None:
     merging = merging_of(network)
-    note = trained_with | ({MERGING: merging} if merging else {})
-    state._metadata[KEY] = state._metadata.get(KEY, {}) | note
+    before = state._metadata.get(KEY, {})
+    note = before | trained_with | ({MERGING: merging} if merging else {})
+    training_images.join(note, before.get(training_images.KEY, []))
+    state._metadata[KEY] = note
 
 
 def with_metadata(
@@ -83,11 +90,18 @@ def merging_in(state: Mapping[str, Tensor]) -> str | None:
     return (read_metadata(state) or {}).get(MERGING)
 
 
-def add_to_note(state: Mapping[str, Tensor], **values: Any) -> None:
-    """Adds to the note of a network's state dict, where it has one, such as `iterations=500`."""
+def add_to_note(state: Mapping[str, Tensor], images: Iterable[str] = (), **values: Any) -> None:
+    """Adds to the note of a network's state dict, where it has one, such as `iterations=500`.
+
+    Args:
+        state: of the network.
+        images: digests of `training_images`; they join those that the note has.
+        values: replace those of the note.
+    """
     note = getattr(state, "_metadata", {}).get(KEY)
     if note is not None:
         note.update(values)
+        training_images.join(note, images)
 
 
 def describe(trained_with: Mapping[str, Any]) -> dict[str, str]:
