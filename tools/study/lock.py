@@ -6,14 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from common.atomic_write import explained
 from common.errors import InputError
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[IO]:
     """Locks a folder against another runner, or raises an InputError that names it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    with explained(folder, "give another --output_dir"):
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / ".lock").open("w")
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

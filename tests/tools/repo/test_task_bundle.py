@@ -220,6 +220,13 @@ def test_an_unknown_task_lists_the_ten(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in ("file", "file/out"):
+        with pytest.raises(SystemExit, match=f"^error: {tmp_path}/{folder} cannot be written"):
+            make("Task02_Heart", tmp_path / folder)
+
+
 def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("tools.repo.task_bundle.readme", lambda task: 1 / 0)
     with pytest.raises(ZeroDivisionError):

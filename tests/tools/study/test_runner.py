@@ -143,6 +143,12 @@ def test_a_changed_command_is_told_before_anything_runs(bench):
     assert bench.calls() == calls
 
 
+def test_a_folder_that_cannot_be_written_is_one_sentence(bench):
+    (bench.folder / "file").touch()
+    with pytest.raises(InputError, match="file/out cannot be written .*; give another --output_d"):
+        bench.run(output_dir="file/out")
+
+
 def test_a_study_may_be_moved(bench):
     bench.run()
     (bench.folder / "out").rename(bench.folder / "moved")
