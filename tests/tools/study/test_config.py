@@ -348,7 +348,7 @@ def test_equal_time_is_that_of_the_measured_steps_and_comes_last(name, tmp_path)
 
 
 def step_costs(size: str) -> dict[str, float]:
-    """The cost of a step beside that of the paper's, as docs/objectives.md has it."""
+    """The cost of a step relative to that of the paper's, as docs/objectives.md has it."""
     text = (ROOT / "docs/objectives.md").read_text()
     text = text.partition(f"<!-- cost of a step, {size} -->")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[3:]]
