@@ -16,9 +16,16 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What runs leave in a bundle; scripts/common/evaluation is none of it.
 OUTPUTS = $(foreach kind,models runs pretrained predictions evaluation cache,$(wildcard bundles/*/$(kind)))
 LARGE_ORGANS = spleen,right kidney,left kidney,liver,stomach,aorta
+# The functions of make split names at spaces, so the shell takes the path of CT apart.
 CT ?=
+quoted = '$(subst ','\'',$(1))'
 ifneq ($(CT),)
-$(if $(wildcard $(CT)),,$(error $(CT) does not exist; give CT the path of a NIfTI file))
+ifneq ($(shell test -f $(call quoted,$(CT)) && echo yes),yes)
+$(error $(CT) is no file; give CT the path of a NIfTI file)
+endif
+CT_NAME := $(shell basename $(call quoted,$(CT)))
+CT_PATH := $(shell cd "$$(dirname $(call quoted,$(CT)))" && pwd)/$(CT_NAME)
+CT_STEM := $(shell echo $(call quoted,$(CT_NAME)) | sed -E 's/\.[^.]*$$//; s/\.nii$$//')
 endif
 
 # A task's demo is that of the bundle that is released for it; 04 and 05 keep their fine voxels.
@@ -26,6 +33,9 @@ TASK ?=
 TASKS = $(sort $(basename $(notdir $(wildcard bundles/msd_tasks/configs/tasks/*.json))))
 ifneq ($(filter $(TASKS),$(TASK)),$(TASK))
 $(error $(TASK) is no task; the tasks are $(TASKS))
+endif
+ifneq ($(and $(TASK),$(CT)),)
+$(error CT is segmented by the demo without TASK; give one of the two)
 endif
 TASK_BUNDLE = demo/bundles/msd_$(shell echo $(TASK) | tr A-Z a-z)_segmentation
 FLAGS_Task04_Hippocampus = --spacing_mm "[1.0,1.0,1.0]"
@@ -72,7 +82,7 @@ demo-btcv: setup
 	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/train.json','configs/demo.json','configs/evaluate.json']" --dataset_dir ../../unseen --evaluate_on all
 	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir ../../unseen/RawData/Training/img
 ifneq ($(CT),)
-	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir "$(abspath $(CT))" --output_dir ../../own_ct
+	cd demo/bundles/btcv_segmentation && python -m monai.bundle run --config_file "['configs/inference.json','configs/demo.json']" --dataset_dir $(call quoted,$(CT_PATH)) --output_dir ../../own_ct
 endif
 	python tools/report page demo/report.html --title "Swin UNETR on phantoms" \
 	  --runs demo/bundles/pretrain_ssl/runs/demo,demo/bundles/btcv_segmentation/runs/demo \
@@ -80,7 +90,7 @@ endif
 	  --segmented demo/unseen/RawData/Training/img --predictions demo/bundles/btcv_segmentation/predictions --references demo/unseen/RawData/Training/label \
 	  --evaluation demo/bundles/btcv_segmentation/evaluation/metrics.csv --highlight "$(LARGE_ORGANS)" \
 	  --labels_from bundles/btcv_segmentation/configs/metadata.json \
-	  $(if $(CT),--ct "$(abspath $(CT))" --ct_prediction demo/own_ct/$(patsubst %.nii,%,$(basename $(notdir $(CT))))_seg.nii.gz) \
+	  $(if $(CT),--ct $(call quoted,$(CT_PATH)) --ct_prediction $(call quoted,demo/own_ct/$(CT_STEM)_seg.nii.gz)) \
 	  --open_browser
 
 test: setup

@@ -5,14 +5,13 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import random
-import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from helpers import forget_scripts, import_scripts
+from helpers import import_scripts, scripts_restored
 
 pytest_plugins = ["bundle_runs"]
 
@@ -41,10 +40,8 @@ def fixed_seeds() -> None:
 @pytest.fixture(autouse=True)
 def no_scripts_left() -> Iterator[None]:
     """Whatever a test imports as `scripts` is gone when it ends."""
-    path = sys.path.copy()
-    yield
-    forget_scripts()
-    sys.path[:] = path
+    with scripts_restored():
+        yield
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """What several tests need: where things are, small files, and a bundle's `scripts` package."""
 
+import contextlib
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +42,17 @@ def import_scripts(bundle: str) -> ModuleType:
     others = [entry for entry in sys.path if Path(entry).parent != BUNDLES]
     sys.path[:] = [str(BUNDLES / bundle), *others]
     return importlib.import_module("scripts")
+
+
+@contextlib.contextmanager
+def scripts_restored() -> Iterator[None]:
+    """Whatever is imported as `scripts` meanwhile is gone at the end, and from `sys.path`."""
+    path = sys.path.copy()
+    try:
+        yield
+    finally:
+        forget_scripts()
+        sys.path[:] = path
 
 
 def forget_scripts() -> None:

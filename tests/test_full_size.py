@@ -1,13 +1,12 @@
-"""The paper's sizes, two steps, on a CPU of 24 GB: what the README says a machine needs."""
+"""The paper's sizes, two steps, on a CPU: the memory that the README says they take."""
 
-import resource
+import re
 
 import pytest
 from bundle_runs import copy_bundle, run
+from helpers import ROOT
 
 from tools import phantom
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +29,26 @@ TWO_STEPS = {
 }
 
 
+# The README's 3.2, and its "at most 7.5"; a quarter more is left to other versions and machines.
+README_GIB = {"pretrain_ssl": 3.2, "btcv_segmentation": 7.5, "msd_tasks": 7.5}
+MARGIN = 1.25
+
+
+def test_the_readme_says_these_numbers():
+    took = "took {pretrain_ssl} GiB (`pretrain_ssl`) and at most {msd_tasks} GiB (`btcv_segm"
+    assert took.format(**README_GIB) in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TWO_STEPS)
-def test_full_size_trains_within_24_gb(name, volumes, tmp_path):
+def test_full_size_trains_within_the_memory_that_the_readme_says(name, volumes, tmp_path):
     data, flags = TWO_STEPS[name]
     bundle = copy_bundle(name, tmp_path)
-    run(bundle, "train", "--dataset_dir", volumes / data, *flags, "--num_workers", 0, threads=2)
-    largest_gb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    print(f"{name}: largest resident set so far {largest_gb:.1f} GiB")
-    assert (bundle / "models/model.pt").is_file() and largest_gb < 24
+    flags = ["--dataset_dir", volumes / data, *flags, "--num_workers", 0]
+    done = run(bundle, "train", *flags, threads=2)
+    peaks = [
+        float(gib) for gib in re.findall(r"peak memory ([\d.]+) GiB", done.stdout + done.stderr)
+    ]
+    print(f"{name}: peak memory {peaks} GiB")
+    assert (bundle / "models/model.pt").is_file()
+    assert peaks and max(peaks) <= MARGIN * README_GIB[name]

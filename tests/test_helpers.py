@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from helpers import BUNDLES, import_scripts
+from helpers import BUNDLES, import_scripts, scripts_restored
 
 
 def test_each_bundle_gets_its_own_scripts():
@@ -17,6 +17,15 @@ def test_each_bundle_gets_its_own_scripts():
     assert sys.modules["scripts.common.weights.load"] is found[1] is not found[0]
 
 
-def test_no_scripts_are_left_behind():
-    assert not any(name.split(".")[0] == "scripts" for name in sys.modules)
-    assert not any(str(BUNDLES) in entry for entry in sys.path)
+def test_every_test_leaves_no_scripts_behind(request):
+    assert "no_scripts_left" in request.fixturenames
+    with scripts_restored():
+        import_scripts("pretrain_ssl")
+        assert are_there()
+    assert not are_there()
+
+
+def are_there() -> bool:
+    """Whether a bundle's `scripts` is imported, or a bundle on the path."""
+    is_imported = any(name.split(".")[0] == "scripts" for name in sys.modules)
+    return is_imported or any(str(BUNDLES) in entry for entry in sys.path)

@@ -197,7 +197,7 @@ def agrees_with_probabilities(made: nib.Nifti1Image, steps: nib.Nifti1Image) -> 
 
 def test_inference_of_one_file_is_what_was_evaluated(finetuned, evaluated, phantoms, tmp_path):
     image = phantoms / "btcv/RawData/Training/img/img0002.nii.gz"
-    run(finetuned[0], "inference demo", "--dataset_dir", image, "--output_dir", tmp_path / "o")
+    run_here(finetuned[0], "inference demo", "--dataset_dir", image, "--output_dir", tmp_path / "o")
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["img0002_seg.nii.gz"]
     made = nib.load(tmp_path / "o/img0002_seg.nii.gz")
     label = nib.load(phantoms / "btcv/RawData/Training/label/label0002.nii.gz")

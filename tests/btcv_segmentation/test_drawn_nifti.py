@@ -59,15 +59,25 @@ def segment(tmp_path_factory):
     return run
 
 
-@settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=150,
-    database=None,
-    suppress_health_check=list(HealthCheck),
+DRAWN = settings(
+    derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
+
+
+@settings(DRAWN, max_examples=60)
 @given(drawn=drawn_files())
 def test_labels_lie_where_the_block_is_or_one_sentence_says_why_not(segment, drawn):
+    labels_lie_where_the_block_is(segment, drawn)
+
+
+@pytest.mark.slow
+@settings(DRAWN, max_examples=150)
+@given(drawn=drawn_files())
+def test_the_same_of_more_files(segment, drawn):
+    labels_lie_where_the_block_is(segment, drawn)
+
+
+def labels_lie_where_the_block_is(segment, drawn: Drawn) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         path, sentence, written = segment(drawn.content)

@@ -1,6 +1,7 @@
 """Exports by MONAI's own commands, and inference from the exported files."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def test_torchscript_runs_alone_at_any_batch_and_holds_what_serving_needs(export
 
 @pytest.mark.slow
 def test_onnx_takes_the_note_by_a_command(onnx_exported, phantoms, tmp_path):
-    exported = onnx_exported
+    exported = shutil.copytree(onnx_exported, tmp_path / "bundle")  # the other tests have no note
     file = exported / "models/model.onnx"
     names = ["models/model.onnx", "models/model.pt"]
     done = python_here(exported, "-m", "scripts", "weights", "add_note", *names)
@@ -133,7 +134,8 @@ def test_onnx_takes_the_note_by_a_command(onnx_exported, phantoms, tmp_path):
     kept = onnxruntime.InferenceSession(file).get_modelmeta().custom_metadata_map
     assert json.loads(kept["trained_with"])["task"] == "BTCV"
     images = phantoms / "btcv/RawData/Training/img/img0001.nii.gz"
-    flags = ["--dataset_dir", images, "--spacing_mm", "[4.0,4.0,4.0]", "--output_dir", tmp_path]
+    flags = ["--dataset_dir", images, "--spacing_mm", "[4.0,4.0,4.0]"]
+    flags += ["--output_dir", tmp_path / "out"]
     done = run_here(exported, "inference demo inference_onnx", *flags, check=False)
     assert last_line(done.stderr) == (
         "error: ./models/model.onnx was trained with spacing 5 x 5 x 5 mm, here 4 x 4 x 4 mm; give "

@@ -19,10 +19,12 @@ from monai.bundle import ConfigParser
 from common.cli.command_line import RUN_ARGUMENTS
 from common.cli.commands import understand
 from common.cli.flags import is_declared
+from common.runtime.memory import KEPT_BYTES, M_MMAP_MAX, M_TOP_PAD, M_TRIM_THRESHOLD, STEP_BYTES
 
 NAMES = ["btcv_segmentation", "msd_tasks", "pretrain_ssl"]
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted(ROOT.glob("docs/*.md")),
     *sorted(BUNDLES.glob("*/docs/*.md")),
 ]
@@ -48,7 +50,11 @@ def commands() -> list[tuple[Path, str]]:
 
 def test_every_document_is_there_and_shows_commands():
     names = {str(path.relative_to(ROOT)) for path, _ in commands()}
-    assert names >= {"README.md", *(f"bundles/{name}/docs/README.md" for name in NAMES)}
+    assert names >= {
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"bundles/{name}/docs/README.md" for name in NAMES),
+    }
 
 
 @pytest.mark.parametrize(("document", "line"), commands(), ids=lambda value: str(value)[-60:])
@@ -64,6 +70,8 @@ def test_documented_command(document, line):
         check_tool_command(document, words)
     elif words[:3] == ["python", "-m", "scripts"]:
         check_script_command(document, words[3:])
+    elif words[:3] == ["python", "-m", "pytest"]:
+        assert all((ROOT / word).exists() for word in words[3:] if "/" in word)
     elif words[0] == "idc":
         check_options(words[2:], "idc_index.cli", words[1])
     elif " -m dask " in line:
@@ -156,6 +164,14 @@ def check_options(words: list[str], module: str, command: str) -> None:
     shown = python(ROOT, "-m", module, command, "--help").stdout
     for option in (word.split("=")[0] for word in words if word.startswith("--")):
         assert re.search(rf"^ +{option} ", shown, re.M), f"{module} {command} knows no {option}"
+
+
+def test_settings_of_the_allocator_are_those_that_the_code_makes():
+    settings = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: KEPT_BYTES, M_TOP_PAD: STEP_BYTES}
+    names = {M_MMAP_MAX: "MMAP_MAX", M_TRIM_THRESHOLD: "TRIM_THRESHOLD", M_TOP_PAD: "TOP_PAD"}
+    wanted = "export " + " ".join(f"MALLOC_{names[n]}_={value}" for n, value in settings.items())
+    shown = [(path.name, line) for path, line in commands() if "MALLOC_" in line]
+    assert shown == [("monai_label.md", wanted), ("performance.md", wanted)]
 
 
 def test_what_ci_runs_is_what_the_readme_says():

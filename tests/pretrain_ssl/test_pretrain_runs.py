@@ -110,7 +110,8 @@ def test_curves_go_to_mlflow_by_monais_own_tracking(phantoms, tmp_path):
 
 
 def test_evaluation_repeats_the_best_validation(pretrained, phantoms):
-    run(pretrained, "train demo evaluate", "--dataset_dir", phantoms / "corpus", "--batch_size", 2)
+    flags = ["--dataset_dir", phantoms / "corpus", "--batch_size", 2]
+    run_here(pretrained, "train demo evaluate", *flags)
     figures = json.loads((pretrained / "evaluation/metrics.json").read_text())
     losses = [r["value"] for r in rows(pretrained / "runs/demo") if r["name"] == "validation/loss"]
     assert set(figures) == FIGURES | {"chance"}
@@ -143,7 +144,7 @@ def body_size(image: nib.Nifti1Image) -> np.ndarray:
 
 
 def test_inference_writes_volumes_on_the_images_grid_pictures_and_embeddings(pretrained, phantoms):
-    run(pretrained, "inference demo", "--dataset_dir", phantoms / "corpus")
+    run_here(pretrained, "inference demo", "--dataset_dir", phantoms / "corpus")
     images = sorted(path for path in (phantoms / "corpus").rglob("*.nii*"))
     assert len(images) == 4
     for path in images:

@@ -37,7 +37,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from common.atomic_write import replacing
+from common.atomic_write import check_writable, write_text
 from common.cli.kinds import Count
 from common.errors import InputError
 from tools import ROOT
@@ -97,6 +97,7 @@ def run(
     """
     if device == "cuda" and not asked(FACTS)["hardware"]["gpu"]:
         raise InputError("--device cuda needs a CUDA GPU, which PyTorch does not find here.")
+    check_writable(folders=[output_dir])
     preset, rows, measurements = (device if size == "full" else size), [], {}
     with tempfile.TemporaryDirectory(prefix="benchmark_") as folder:
         shutil.copytree(ROOT / "bundles", Path(folder, "bundles"), ignore=_ignored)
@@ -138,8 +139,7 @@ def write(
     }
     text = table(result)
     for name, content in (("json", json.dumps(result, indent=2) + "\n"), ("md", text)):
-        with replacing(folder / f"benchmark.{name}") as temporary:
-            temporary.write_text(content)
+        write_text(folder / f"benchmark.{name}", content)
     print(text)
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from common.atomic_write import check_writable, replacing
+from common.atomic_write import check_writable, write_text
 from common.cli.kinds import Count
 from common.errors import InputError
 from tools import ROOT
@@ -128,8 +128,7 @@ def run_steps(
         result["steps"][name] = found
         result["seconds"] = time.perf_counter() - started
         say(f"{name}: {found.get('not_measured') or 'done'}, {result['seconds']:.0f} s so far")
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(result, indent=2) + "\n")
+        write_text(path, json.dumps(result, indent=2) + "\n")
     print(f"{path} holds the results; `python tools/benchmark gpu_table` shows them as a table")
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from common.atomic_write import replacing
+from common.atomic_write import write_text
 from common.errors import InputError
 from tools import ROOT
 
@@ -38,8 +38,7 @@ def gpu_table(result: str = "", page: str = "") -> None:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise InputError(f"{target} has no place for the table: {BEGIN.strip()} to {END.strip()}.")
-    with replacing(target) as temporary:
-        temporary.write_text(before + begin + text + end + after)
+    write_text(target, before + begin + text + end + after)
     print(text)
 
 

@@ -1,4 +1,4 @@
-"""Times a training step of each pre-training objective, beside that of the paper's.
+"""Times a training step of each pre-training objective, relative to that of the paper's.
 
     python tools/benchmark objectives
     python tools/benchmark objectives --only masked,distilled --size full --crops 2 --in_turns False
@@ -89,5 +89,5 @@ def table(found: dict[str, dict], compared: Literal["seconds", "cpu_seconds"]) -
         f"{given['peak_bytes'] / 2**30:.2f} |"
         for name, given in found.items()
     ]
-    header = [f"| objective | {shown} | beside the paper's | GiB |", "|---|--:|--:|--:|"]
+    header = [f"| objective | {shown} | relative to the paper's | GiB |", "|---|--:|--:|--:|"]
     return "\n".join(header + lines)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from common.errors import InputError
 from common.weights.find_merging import merging_of_weights
 from common.weights.merging_score import merging_score
 
@@ -32,7 +33,7 @@ def kept_runs(out: str) -> list[KeptRun]:
     """Lists every run with checkpoints below a folder, at any depth.
 
     Raises:
-        SystemExit: there is none.
+        InputError: there is none, or its config.json is damaged.
     """
     runs = []
     for path in sorted(Path(out).rglob("config.json")):
@@ -40,12 +41,17 @@ def kept_runs(out: str) -> list[KeptRun]:
             int(s.stem.split("_")[1]): s for s in path.parent.glob("checkpoints/iteration_*.pt")
         }
         if kept:
-            content, name = json.loads(path.read_text()), path.parent.relative_to(out).parent
-            merging = content.get("merging", content["config"]["merging"])
-            states = dict(sorted(kept.items()))
-            runs.append(KeptRun(name.as_posix(), content["config"], merging, states))
+            name, states = path.parent.relative_to(out).parent, dict(sorted(kept.items()))
+            try:
+                content = json.loads(path.read_text())
+                merging = content.get("merging", content["config"]["merging"])
+                runs.append(KeptRun(name.as_posix(), content["config"], merging, states))
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                raise InputError(
+                    f"{path} is no config.json of a run; delete its folder, and train it again."
+                ) from None
     if not runs:
-        raise SystemExit(f"{out} holds no run; give the folder that `train` was given.")
+        raise InputError(f"{out} holds no run; give the folder that `train` was given.")
     return runs
 
 

@@ -12,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.atomic_write import check_writable
 from common.cli.kinds import Count
+from common.errors import InputError
 from tools import ROOT
 
 BUNDLES = ROOT / "bundles"
@@ -141,22 +143,24 @@ def train(out: str, *, corpus: str, btcv: str, brain: str, workers: Count = 1) -
         workers: trainings at a time, of one thread each by OMP_NUM_THREADS=1.
     """
     folder = Path(out).absolute()
+    check_writable(folders=[out])
     data = {
         name: str(Path(path).absolute())
         for name, path in (("corpus", corpus), ("btcv", btcv), ("brain", brain))
     }
     for name, path in data.items():
         if not Path(path).is_dir():
-            raise SystemExit(f"{path} does not exist; give the folder of --{name}.")
+            raise InputError(f"{path} does not exist; give the folder of --{name}.")
     ahead = [job for job in jobs() if not (job.folder(folder) / "model.pt").exists()]
     with ThreadPoolExecutor(workers) as pool:
-        failed = [name for name in pool.map(lambda job: run_job(job, folder, data), ahead) if name]
+        statuses = list(pool.map(lambda job: run_job(job, folder, data), ahead))
+    failed = [str(job.folder(folder)) for job, status in zip(ahead, statuses) if status]
     if failed:
-        raise SystemExit(f"failed: {', '.join(failed)}; each has its log.txt there.")
+        raise InputError(f"failed: {', '.join(failed)}; each has its log.txt there.")
 
 
-def run_job(job: Job, out: Path, data: dict[str, str]) -> str:
-    """Runs one training; returns its folder when the training has failed, else None."""
+def run_job(job: Job, out: Path, data: dict[str, str]) -> int:
+    """Runs one training; returns its exit status."""
     folder = job.folder(out)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log.txt").open("a") as log:
@@ -167,4 +171,4 @@ def run_job(job: Job, out: Path, data: dict[str, str]) -> str:
             stderr=subprocess.STDOUT,
         )
     print(f"{folder.name}: {'failed' if done.returncode else 'trained'}", flush=True)
-    return str(folder) if done.returncode else ""
+    return done.returncode

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import torch
 
-from common.atomic_write import replacing
+from common.atomic_write import check_writable, write_text
+from common.errors import InputError
 from tools import ROOT
 
 from .cases import CASES
@@ -43,7 +44,7 @@ def fetch(*, wheels: str, versions: list[str] | None = None) -> None:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     for version in versions or PUBLISHED.split():
         if subprocess.run([*command, "-d", wheels, f"monai=={version}"]).returncode:
-            raise SystemExit(f"pip could not download monai {version}; it says why above.")
+            raise InputError(f"pip could not download monai {version}; it says why above.")
 
 
 def run(*, wheels: str, output: str, cases: str | None = None) -> None:
@@ -55,13 +56,14 @@ def run(*, wheels: str, output: str, cases: str | None = None) -> None:
         cases: names of cases, separated by semicolons; without it all of them.
     """
     target, found = checked_output(output), find_wheels(Path(wheels))
+    check_writable(files=[output])
     names = checked_cases(cases)
     installed = Path(importlib.util.find_spec("monai").origin).parents[1]
     with tempfile.TemporaryDirectory() as folder:
         print("the installed version makes weights and inputs", file=sys.stderr)
         reference = work(Path(folder), installed, names, "reference")
         if "error" in reference:
-            raise SystemExit(f"the installed MONAI fails: {reference['error']}")
+            raise InputError(f"the installed MONAI fails: {reference['error']}")
         versions = {}
         for version, wheel in found.items():
             print(f"MONAI {version}", file=sys.stderr)
@@ -70,8 +72,7 @@ def run(*, wheels: str, output: str, cases: str | None = None) -> None:
                 versions[version] = work(Path(folder), Path(unpacked), names)
     report = {"reference": reference["version"], "torch": torch.__version__, "versions": versions}
     text = json.dumps(report, indent=1) if target.suffix == ".json" else markdown(report)
-    with replacing(target) as temporary:
-        temporary.write_text(text + "\n")
+    write_text(target, text + "\n")
     print(markdown(report))
 
 
@@ -84,14 +85,14 @@ def table(*, report: str) -> None:
     try:
         print(markdown(json.loads(Path(report).read_text())))
     except OSError:
-        raise SystemExit(f"{report} cannot be read; `run` writes such a file.") from None
+        raise InputError(f"{report} cannot be read; `run` writes such a file.") from None
     except (ValueError, KeyError, TypeError):
-        raise SystemExit(f"{report} is no .json that `run` wrote.") from None
+        raise InputError(f"{report} is no .json that `run` wrote.") from None
 
 
 def checked_output(output: str) -> Path:
     if Path(output).suffix not in (".json", ".md"):
-        raise SystemExit(f"{output} must end in .json or .md.")
+        raise InputError(f"{output} must end in .json or .md.")
     return Path(output)
 
 
@@ -99,7 +100,7 @@ def checked_cases(cases: str | None) -> list[str]:
     names = list(CASES) if cases is None else cases.split(";")
     for name in names:
         if name not in CASES:
-            raise SystemExit(f"no case is called {name!r}; there are {'; '.join(CASES)}.")
+            raise InputError(f"no case is called {name!r}; there are {'; '.join(CASES)}.")
     return names
 
 
@@ -107,14 +108,14 @@ def find_wheels(folder: Path) -> dict[str, Path]:
     """Returns MONAI's wheels by version, oldest first, each of them readable to its end."""
     found = {path.name.split("-")[1]: path for path in folder.glob("monai-*-*.whl")}
     if not found:
-        raise SystemExit(f"{folder} has no wheel of MONAI (monai-*.whl); `fetch` gets them.")
+        raise InputError(f"{folder} has no wheel of MONAI (monai-*.whl); `fetch` gets them.")
     for path in found.values():
         try:
             damaged = zipfile.ZipFile(path).testzip() is not None
         except (zipfile.BadZipFile, zlib.error, EOFError):
             damaged = True
         if damaged:
-            raise SystemExit(f"{path} is damaged; delete it and fetch it again.")
+            raise InputError(f"{path} is damaged; delete it and fetch it again.")
     return {version: found[version] for version in sorted(found, key=numbers)}
 
 

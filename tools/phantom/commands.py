@@ -18,8 +18,9 @@ import nibabel as nib
 import numpy as np
 from tqdm import tqdm
 
-from common.atomic_write import replacing
+from common.atomic_write import check_writable, explained, replacing
 from common.cli.kinds import Count, Seed, Whole
+from common.errors import InputError
 
 from .cases import case_rng, draw_case
 from .tasks import BTCV, TASKS, Task
@@ -29,8 +30,12 @@ VoxelSize = Annotated[float, ("type", "number"), ("minimum", 0.5), ("maximum", 1
 
 
 def write(path: Path, save: Callable[[Path], None]) -> None:
-    """Writes a file through a temporary name beside it, so that the file is whole or absent."""
-    with replacing(path) as temporary:
+    """Writes a file through a temporary name beside it, so that the file is whole or absent.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with explained(path), replacing(path) as temporary:
         save(temporary)
 
 
@@ -60,10 +65,11 @@ def dataset_json(name: str, training: list[int], test: list[int]) -> dict:
 
 
 def output_folder(out: str) -> Path:
-    """Checks that the output folder is not a file, and returns its path."""
+    """Checks that the output folder can be written and is no file, and returns its path."""
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
-        raise SystemExit(f"{folder} is a file; OUT is a folder to write into")
+        raise InputError(f"{folder} is a file; OUT is a folder to write into.")
+    check_writable(folders=[out])
     return folder
 
 
@@ -123,13 +129,9 @@ def corpus(
 
             upright = nib.as_closest_canonical(image)
             hu, spacing = np.asarray(upright.dataobj), upright.header.get_zooms()
-            write_series(
-                folder / patient / "study_1/series_2",
-                hu,
-                spacing,
-                **phantom_tags(spacing),
-                PatientID=patient,
-            )
+            series = folder / patient / "study_1/series_2"
+            with explained(series):
+                write_series(series, hu, spacing, **phantom_tags(spacing), PatientID=patient)
         else:
             write(folder / patient / names[(number - 1) % len(names)], image.to_filename)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from common.atomic_write import explained
 from common.errors import InputError
+from tools import ROOT
 from tools.repo.task_bundle import task_bundle
 
-from .. import ROOT
 from .archive import write_zip
 from .demo_bundle import WEIGHTS, changed_since_demo, write_demo_bundle
 from .files import SUMS, add_weights, changed_files, collect, untracked_files
@@ -67,8 +67,9 @@ def build(
         print(f"left out, since git does not track them: {', '.join(untracked)}")
     with explained(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-    # beside the target, so that it is renamed within one file system
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}_") as temporary:
+        # beside the target, so that it is renamed within one file system
+        made_in = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}_")
+    with made_in as temporary:
         sources, made, old = (Path(temporary, name) for name in ("sources", "made", "old"))
         bundles = write_bundles(root, sources, with_demo_weights, dirty)
         if with_weights:

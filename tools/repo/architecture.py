@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.atomic_write import replacing
+from common.atomic_write import explained, replacing, write_text
+from common.errors import InputError
+from tools import ROOT
 
-from .. import ROOT
 from .copies import EVERY_BUNDLE, HEADER, PACKAGES
 
 PAGE, PICTURE = "docs/architecture.md", "docs/architecture.png"
@@ -123,15 +124,14 @@ def architecture(root: Path = ROOT) -> None:
     rooms = find_rooms(root)
     for room in rooms:
         if room.place == "common" and room.name not in PLACES:
-            raise SystemExit(
-                f"error: {room.name} has no place in the picture; add one to PLACES in "
+            raise InputError(
+                f"{room.name} has no place in the picture; add one to PLACES in "
                 "tools/repo/architecture.py."
             )
     page = root / PAGE
     text = with_table(page.read_text(), rooms)
-    with replacing(page) as temporary:
-        temporary.write_text(text)
-    with replacing(root / PICTURE) as temporary:
+    write_text(page, text)
+    with explained(root / PICTURE), replacing(root / PICTURE) as temporary:
         save_picture(rooms, temporary)
 
 
@@ -182,11 +182,6 @@ def _draw_imports(axes, room: Room) -> None:
 def _draw_bundle(axes, bundle: str, rooms: list[Room], top: float) -> float:
     """Draws a bundle's rooms below `top`; returns where the next bundle begins."""
     axes.text(5.4, top - 0.16, bundle, size=13, weight="bold", va="center")
-    if not rooms:
-        axes.text(
-            5.5, top - 0.5, "no Python of its own: configs/tasks/*.json", size=12, va="center"
-        )
-        return top - 0.92
     for index, room in enumerate(rooms):
         y = top - 0.56 - 0.47 * index
         _draw_box(axes, (6.0, y), 1.1, 0.38, OWN, room.name)

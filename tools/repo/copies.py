@@ -6,9 +6,10 @@ workflow made for its default task, and small files that answer old command line
 
 from pathlib import Path
 
-from common.atomic_write import replacing
+from common.atomic_write import write_text
+from common.errors import InputError
+from tools import ROOT
 
-from .. import ROOT
 from .specialise import specialise_text
 
 EVERY_BUNDLE = ("cli", "data", "network", "weights", "runtime", "training")
@@ -104,7 +105,7 @@ def check(root: Path = ROOT) -> None:
     problems = differing(root)
     if problems:
         lines = [f"{path.relative_to(root)} {what}" for path, what in problems.items()]
-        raise SystemExit("\n".join([*lines, "run `make copies`, and edit common/ alone."]))
+        raise InputError("\n".join([*lines, "run `make copies`, and edit common/ alone."]))
 
 
 def write(root: Path = ROOT) -> None:
@@ -118,5 +119,4 @@ def write(root: Path = ROOT) -> None:
         if path not in wanted:
             path.unlink()
             continue
-        with replacing(path) as temporary:
-            temporary.write_text(wanted[path])
+        write_text(path, wanted[path])

@@ -13,7 +13,8 @@ import json
 import re
 from pathlib import Path
 
-from common.atomic_write import replacing
+from common.atomic_write import write_text
+from common.errors import InputError
 
 LEFT_BY_RUNS = {"models", "runs", "predictions", "evaluation", "pretrained", "cache"}  # .gitignore
 WIDTH = 100
@@ -91,12 +92,28 @@ def differing(folder: str) -> dict[Path, str]:
     """Returns the JSON files below a folder whose layout differs, each with its right text.
 
     Of a bundle the folders that its runs write are left out.
+
+    Raises:
+        InputError: there is no JSON file, or one that cannot be read.
     """
     paths = [path for path in sorted(Path(folder).rglob("*.json")) if not is_left_by_run(path)]
     if not paths:
-        raise SystemExit(f"no JSON file below {folder}; give the folder of the bundles.")
-    texts = {path: (path.read_text(), formatted(path.read_text())) for path in paths}
+        raise InputError(f"no JSON file below {folder}; give the folder of the bundles.")
+    texts = {path: read_both(path) for path in paths}
     return {path: new for path, (old, new) in texts.items() if old != new}
+
+
+def read_both(path: Path) -> tuple[str, str]:
+    """Reads a JSON file; returns its text, and the same formatted.
+
+    Raises:
+        InputError: it cannot be read, or is no JSON.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, formatted(text)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is no JSON file ({error}); mend it.") from None
 
 
 def is_left_by_run(path: Path) -> bool:
@@ -116,7 +133,7 @@ def check(folder: str) -> None:
     found = differing(folder)
     if found:
         names = ", ".join(map(str, found))
-        raise SystemExit(f"not formatted: {names}; run `python tools/repo format_json {folder}`.")
+        raise InputError(f"not formatted: {names}; run `python tools/repo format_json {folder}`.")
 
 
 def write(folder: str) -> None:
@@ -126,6 +143,5 @@ def write(folder: str) -> None:
         folder: such as `bundles`.
     """
     for path, text in differing(folder).items():
-        with replacing(path) as temporary:
-            temporary.write_text(text)
+        write_text(path, text)
         print(f"formatted {path}")

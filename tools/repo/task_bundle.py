@@ -10,9 +10,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from common.atomic_write import explained
 from common.errors import InputError, suggest_and_list
+from tools import ROOT
 
-from .. import ROOT
 from .copies import MOVED_COMMANDS, workflow_configs
 from .format_json import layout
 from .task_metadata import channel_names, metadata, title
@@ -43,8 +44,8 @@ def task_bundle(task: str, output_dir: str, root: Path = ROOT) -> str:
         The folder of the bundle.
 
     Raises:
-        InputError: there is no such task; the folder is there and something else, or holds files
-            that this command does not write, such as trained weights.
+        InputError: there is no such task; the folder cannot be written, is there and something
+            else, or holds files that this command does not write, such as trained weights.
     """
     bundle = root / "bundles" / SOURCE
     path = bundle / f"configs/tasks/{task}.json"
@@ -52,9 +53,11 @@ def task_bundle(task: str, output_dir: str, root: Path = ROOT) -> str:
         known = sorted(file.stem for file in path.parent.glob("*.json"))
         raise InputError(f"{task} is no task of {SOURCE}; {suggest_and_list(task, known)}")
     target = Path(output_dir) / bundle_name(task)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # beside the target, so that it is renamed within one file system
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}_") as temporary:
+    with explained(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # beside the target, so that it is renamed within one file system
+        made_in = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}_")
+    with made_in as temporary:
         made, old = Path(temporary, "made"), Path(temporary, "old")
         write_files(bundle, path, made)
         if os.path.lexists(target):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from common.atomic_write import replacing
+from common.atomic_write import check_writable, explained, replacing
 from common.cli.kinds import Count
+from common.errors import InputError
 
 from .curves import readable, style_panel
 from .inputs import existing, read_metrics
@@ -26,17 +27,20 @@ def compare_runs(output: str, *, runs: list[str], figures: list[str], columns: C
     """Draws curves of several runs: a panel for each figure, a line for each run.
 
     Args:
-        output: the PNG.
+        output: the picture to write, a name that ends in .png.
         runs: run folders, separated by commas.
         figures: names of metrics.csv, such as `train/loss`, separated by commas.
         columns: panels in a row.
     """
+    if not output.endswith(".png"):
+        raise InputError(f"{output} does not end in .png; name the picture to write first.")
+    check_writable(files=[output])
     folders = [existing(run, "--runs") for run in runs]
     curves = {run: read_metrics(run) for run in folders}
     for name in figures:
         split, _, quantity = name.rpartition("/")
         if not any(split in found.get(quantity, {}) for found in curves.values()):
-            raise SystemExit(f"no run has a figure {name}; metrics.csv has the names.")
+            raise InputError(f"no run has a figure {name}; metrics.csv has the names.")
     rows, columns = math.ceil(len(figures) / columns), min(columns, len(figures))
     size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows)
     picture = Figure(figsize=size, layout="constrained")
@@ -57,7 +61,11 @@ def compare_runs(output: str, *, runs: list[str], figures: list[str], columns: C
 
 
 def save_png(picture: Figure, path: Path) -> Path:
-    """Writes a figure as PNG, the same bytes for the same figure; returns the path."""
-    with replacing(path) as temporary:
+    """Writes a figure as PNG, the same bytes for the same figure; returns the path.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with explained(path), replacing(path) as temporary:
         picture.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
     return path

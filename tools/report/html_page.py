@@ -11,7 +11,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from common.atomic_write import replacing
+from common.atomic_write import explained, replacing
 
 PICTURE_DPI = 130
 STYLE = """
@@ -124,6 +124,10 @@ def page_html(title: str, sections: list[Section]) -> str:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Writes the page whole or not at all."""
-    with replacing(path) as temporary:
+    """Writes the page whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with explained(path), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -3,6 +3,8 @@
 import html
 from pathlib import Path
 
+from common.errors import InputError
+
 from .html_page import Section, figure_html, paragraph
 from .inputs import Case, existing, find_cases, find_reference, stem
 from .slice_figures import inpainting_figure, overlay_figure
@@ -84,7 +86,7 @@ def segmentation_section(
         folder = existing(references, "--references", kind="folder")
         truths = [find_reference(case, folder) for case in cases]
         if not any(truths):
-            raise SystemExit(
+            raise InputError(
                 f"{folder} holds no reference for {cases[0].image.name} or any other image; a "
                 "reference has the image's name, or is label0001.nii.gz for img0001.nii.gz."
             )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from common.data.formats import ITK_ENDINGS, ending_of, is_image_name, stem_of
 from common.data.walk import list_folders
+from common.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -24,21 +25,27 @@ def existing(path: str | Path, option: str, kind: str = "file or folder") -> Pat
     """Returns the path, or stops if there is no such "file", "folder" or "file or folder"."""
     path = Path(path)
     if not (path.is_file() and "file" in kind or path.is_dir() and "folder" in kind):
-        raise SystemExit(f"{path} is not an existing {kind}; give {option} the path of one.")
+        raise InputError(f"{path} is not an existing {kind}; give {option} the path of one.")
     return path
 
 
 def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Reads a CSV file by column names, which must all be there."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in columns if name not in (reader.fieldnames or [])]
-        if missing:
-            raise SystemExit(
-                f"{path} has no column {', '.join(missing)}; its first line must name at least "
-                f"the columns {','.join(columns)}."
-            )
-        return list(reader)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            names, rows = reader.fieldnames or [], list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{path} cannot be read as a table ({error}); give a CSV file in UTF-8."
+        ) from None
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise InputError(
+            f"{path} has no column {', '.join(missing)}; its first line must name at least "
+            f"the columns {','.join(columns)}."
+        )
+    return rows
 
 
 def read_metrics(run: Path) -> dict[str, dict[str, dict[int, float]]]:
@@ -49,7 +56,7 @@ def read_metrics(run: Path) -> dict[str, dict[str, dict[int, float]]]:
     """
     path = run / "metrics.csv"
     if not path.is_file():
-        raise SystemExit(
+        raise InputError(
             f"{run} has no metrics.csv; give --runs the folder a training wrote it to."
         )
     curves: dict[str, dict[str, dict[int, float]]] = {}
@@ -60,7 +67,7 @@ def read_metrics(run: Path) -> dict[str, dict[str, dict[int, float]]]:
         except (TypeError, ValueError):
             if number == len(rows):
                 continue
-            raise SystemExit(
+            raise InputError(
                 f"{path}, line {number + 1}, is not iteration,name,value; correct or delete it."
             ) from None
         split, slash, quantity = row["name"].partition("/")
@@ -68,7 +75,7 @@ def read_metrics(run: Path) -> dict[str, dict[str, dict[int, float]]]:
             split, quantity = "", row["name"]
         curves.setdefault(quantity, {}).setdefault(split, {})[iteration] = value
     if not curves:
-        raise SystemExit(f"{path} holds no values yet; wait until the training has written some.")
+        raise InputError(f"{path} holds no values yet; wait until the training has written some.")
     return curves
 
 
@@ -80,14 +87,14 @@ def read_evaluation(path: Path) -> pd.DataFrame:
     """
     table = pd.DataFrame(read_rows(path, ("case", "label", "name", "dice"))).fillna("")
     if table.empty or not table["label"].any():
-        raise SystemExit(f"{path} holds no organ; run the evaluation again on at least one case.")
+        raise InputError(f"{path} holds no organ; run the evaluation again on at least one case.")
     table = table[table["label"] != ""]
     metrics = [name for name in table if name and name.startswith(("dice", "nsd", "hd95"))]
     try:
         numbers = table[metrics].replace("", "nan").astype(float)
         labels = table["label"].astype(int)
     except ValueError as error:
-        raise SystemExit(f"{path}: {error}; the cell must be a number or empty.") from None
+        raise InputError(f"{path}: {error}; the cell must be a number or empty.") from None
     names = table["name"].where(table["name"] != "", "label " + table["label"])
     table = pd.DataFrame({"case": table["case"], "label": labels, "name": names}).join(numbers)
     return table.sort_values("label", kind="stable")
@@ -100,7 +107,7 @@ def read_label_names(path: Path) -> dict[int, str]:
         channels = content["network_data_format"]["outputs"]["pred"]["channel_def"]
         return {int(label): str(name) for label, name in channels.items()}
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise SystemExit(
+        raise InputError(
             f"{path} has no network_data_format.outputs.pred.channel_def; give --labels_from the "
             "configs/metadata.json of a segmentation bundle."
         ) from None
@@ -127,7 +134,7 @@ def find_cases(
             cases.append(Case((parent / stem(image)).as_posix(), image, files))
     if not cases:
         expected = " and ".join(f"STEM{suffix}.nii.gz" for suffix in suffixes)
-        raise SystemExit(
+        raise InputError(
             f"{folder} holds no {expected} for any image STEM.nii.gz of {root}; give {options[1]} "
             "the folder that the inference on these images wrote to."
         )

@@ -10,7 +10,9 @@ import contextlib
 import webbrowser
 from pathlib import Path
 
+from common.atomic_write import check_writable
 from common.cli.kinds import Count
+from common.errors import InputError
 
 from .html_page import page_html, write_page
 from .image_sections import ct_section, inpainting_section, segmentation_section
@@ -23,12 +25,12 @@ PHANTOM_STAMP = "trained on phantoms, not a segmentation to use"
 def check_options(output: str, pairs: dict[str, tuple[str, str]], others: list[str]) -> None:
     """Stops when no input was named, or only half of a pair, or no page to write."""
     if not output.endswith(".html"):
-        raise SystemExit(f"{output} does not end in .html; name the page to write first.")
+        raise InputError(f"{output} does not end in .html; name the page to write first.")
     for options, (first, second) in pairs.items():
         if bool(first) != bool(second):
-            raise SystemExit(f"{options} go together; give both or neither.")
+            raise InputError(f"{options} go together; give both or neither.")
     if not any(others) and not any(first for first, _ in pairs.values()):
-        raise SystemExit(
+        raise InputError(
             "Nothing to report: give at least one of --runs, --images, --segmented, --evaluation "
             "and --ct."
         )
@@ -80,7 +82,8 @@ def page(
     }
     check_options(output, pairs, [runs, evaluation])
     if (references and not segmented) or (highlight and not evaluation):
-        raise SystemExit("--references needs --segmented, and --highlight needs --evaluation.")
+        raise InputError("--references needs --segmented, and --highlight needs --evaluation.")
+    check_writable(files=[output])
     names = {}
     if evaluation:
         table = read_evaluation(existing(evaluation, "--evaluation", "file"))

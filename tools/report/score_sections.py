@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from common.errors import InputError
 from common.evaluation.summary import FIRST_REGION
 
 from .curves import curves_figure, dice_figure, readable
@@ -69,7 +70,7 @@ def mean_of_highlighted(dice: pd.Series, highlight: list[str]) -> float:
     """Averages the named organs' mean Dice; undefined organs are left out."""
     unknown = [name for name in highlight if name not in dice]
     if unknown:
-        raise SystemExit(
+        raise InputError(
             f"--highlight names {', '.join(unknown)}, which the evaluation does not hold; choose "
             f"from {', '.join(dice.index)}."
         )

@@ -13,6 +13,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
 from common.data.open_image import open_image
+from common.errors import InputError
 
 CT_WINDOW_HU = (-175.0, 250.0)  # soft tissue: the intensity range of the BTCV experiments
 MR_IF_MIN_ABOVE = -200.0  # CT contains air (-1000 HU); an image without any is taken for MR
@@ -46,12 +47,12 @@ def load_volume(path: Path, channels: bool = True) -> Volume:
         if image.ndim == 4 and (channels or count == 1):
             image = nib.funcs.four_to_three(image)[0]
         if image.ndim != 3:
-            raise SystemExit(f"{path} has shape {image.shape}; give a 3D image, one value a voxel.")
+            raise InputError(f"{path} has shape {image.shape}; give a 3D image, one value a voxel.")
         image = nib.as_closest_canonical(image)
         values = np.nan_to_num(image.get_fdata(dtype=np.float32))
     except (ImageFileError, OSError, EOFError, zlib.error) as error:
         reason = type(error).__name__
-        raise SystemExit(
+        raise InputError(
             f"{path} cannot be read ({reason}); write this NIfTI file again."
         ) from None
     return Volume(values, image.affine, Path(path), count)
@@ -70,7 +71,7 @@ def check_same_grid(image: Volume, other: Volume) -> None:
         drift_mm = np.abs(image.affine - other.affine) @ [*image.values.shape, 1]
         same = drift_mm.max() < 0.1 * image.spacing_mm.min()
     if not same:
-        raise SystemExit(
+        raise InputError(
             f"{image.path} and {other.path} are not on the same voxel grid (shape, spacing or "
             "origin differ); write the second one again on the grid of the first."
         )

@@ -16,6 +16,7 @@ evaluated. docs/studies.md has more.
 import sys
 
 from common.cli.kinds import Count
+from common.errors import InputError
 
 from .config import BUNDLES, check_commands, read_study
 from .figure import draw
@@ -57,7 +58,7 @@ def run(
     study = with_known(study, results)
     check_commands(study)
     for name, path in missing(study).items():
-        raise SystemExit(f"{path} does not exist; give what is to be used by --{name}.")
+        raise InputError(f"{path} does not exist; give what is to be used by --{name}.")
     status = Runner(study, jobs).run()
     if status <= 1 and (study.known or any(study.result(run).is_file() for run in study.runs)):
         show(study)

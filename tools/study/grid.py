@@ -8,7 +8,7 @@ named by the factors that its command depends on, so that runs share the steps t
 import re
 import shlex
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -28,6 +28,8 @@ class Job:
         bundle: name of the bundle, in whose folder it runs.
         config_file: names of the configs, without `configs/` and `.json`.
         arguments: the words after `python -m monai.bundle run`.
+        named: the same words with paths by their names, such as `{output_dir}`.
+        inputs: names of the study's inputs that it reads.
         makes: the file that is there when it has ended well.
         needs: the jobs whose files it reads.
     """
@@ -38,6 +40,8 @@ class Job:
     bundle: str
     config_file: tuple[str, ...]
     arguments: tuple[str, ...]
+    named: tuple[str, ...]
+    inputs: tuple[str, ...]
     makes: Path
     needs: tuple["Job", ...] = field(repr=False)
 
@@ -98,9 +102,7 @@ class Study:
         flags = self.flags(step, run)
         names = flags.pop("config_file", spec["config_file"])
         files = [f"configs/{name}.json" for name in names]
-        arguments = ["--config_file", str(files) if len(files) > 1 else files[0]]
-        for flag, value in flags.items():
-            arguments += [f"--{flag}", str(self.filled(value, step, run))]
+        before = ("--config_file", str(files) if len(files) > 1 else files[0])
         used = fields(flags)
         return Job(
             step=step,
@@ -108,10 +110,23 @@ class Study:
             folder=folder,
             bundle=spec["bundle"],
             config_file=tuple(names),
-            arguments=tuple(arguments),
+            arguments=(*before, *self.words(flags, step, run)),
+            named=(*before, *self.by_name.words(flags, step, run)),
+            inputs=tuple(name for name in self.inputs if name in used),
             makes=folder / spec["makes"],
             needs=tuple(self.job(name, run) for name in self.content["steps"] if name in used),
         )
+
+    @cached_property
+    def by_name(self) -> "Study":
+        """Returns the same study with `{output_dir}`, `{corpus_dir}` and so on as its paths."""
+        inputs = {name: Path(f"{{{name}}}") for name in self.inputs}
+        return replace(self, output_dir=Path("{output_dir}"), inputs=inputs)
+
+    def words(self, flags: dict[str, Any], step: str, run: dict[str, str]) -> list[str]:
+        """Returns flags as words of a command line, filled."""
+        pairs = ((f"--{flag}", str(self.filled(flags[flag], step, run))) for flag in flags)
+        return [word for pair in pairs for word in pair]
 
     def flags(self, step: str, run: dict[str, str]) -> dict[str, Any]:
         """Returns a step's flags, and those that the levels of this run add; not filled yet.

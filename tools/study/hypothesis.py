@@ -16,8 +16,6 @@ from .results import SCORE, Spread
 LEVEL = 0.05  # a corrected p of at most this counts as shown
 MOST_PAIRS = 20  # a million signs; more would take minutes
 SIDES = {"two-sided": 2, "greater": 1}
-TEST_KEYS = {"factor", "baseline", "cell", "pairs", "alternative"}
-OPTIONAL_TEST_KEYS = {"levels"}
 
 
 @dataclass(frozen=True)
@@ -66,36 +64,60 @@ def check_test(test: dict[str, Any], factors: dict[str, Any]) -> None:
             raise ValueError(f"the test's level {level} of {name} does not exist.")
     if str(test["baseline"]) in map(str, test.get("levels", [])):
         raise ValueError(f"the test compares {test['baseline']} with itself; mend levels.")
-    if test["alternative"] not in SIDES:
-        raise ValueError(f"the test's alternative is {' or '.join(SIDES)}.")
 
 
-def compare(study: Study, rows: Iterable[dict[str, Any]]) -> list[Comparison]:
-    """Compares the planned levels of the test's factor with the baseline, in the primary cell.
+def planned_pairs(study: Study) -> dict[str, tuple[str, ...]]:
+    """Lists the pairs that the study's runs give each planned level, in the primary cell.
 
     Without `levels` in the test every other level of the factor is planned.
 
     Raises:
-        SystemExit: there are too many pairs for every sign to be tried.
+        ValueError: a planned level has no pair with the baseline, since runs are left out, or more
+            pairs than every sign can be tried for.
     """
     test = study.content["test"]
-    cell, planned = {name: str(level) for name, level in test["cell"].items()}, {}
-    score = {tuple(row[n] for n in study.content["factors"]): row[SCORE] for row in rows}
-    found: dict[str, dict[str, float]] = {}
-    for run in study.runs:
-        if cell.items() <= run.items():
-            level, pair = run[test["factor"]], run[test["pairs"]]
-            planned.setdefault(level, []).append(pair)
-            if tuple(run.values()) in score:
-                found.setdefault(level, {})[pair] = score[tuple(run.values())]
-    baseline = str(test["baseline"])
-    levels = [str(level) for level in test.get("levels", planned)]
+    factor, baseline = test["factor"], str(test["baseline"])
+    cell = {name: str(level) for name, level in test["cell"].items()}
+    by_level: dict[str, list[str]] = {}
+    for run in (run for run in study.runs if cell.items() <= run.items()):
+        by_level.setdefault(run[factor], []).append(run[test["pairs"]])
+    base = by_level.get(baseline, [])
+    levels = list(map(str, study.content["factors"][factor]))
+    named = list(map(str, test.get("levels", levels)))
+    planned = {
+        level: tuple(pair for pair in by_level.get(level, []) if pair in base)
+        for level in levels
+        if level in named and level != baseline
+    }
+    for level, pairs in planned.items():
+        if not pairs:
+            raise ValueError(
+                f"the test has no pair of {level} and {baseline} in its cell, since leave_out "
+                "leaves their runs out; mend leave_out, or list other levels in the test."
+            )
+        if len(pairs) > MOST_PAIRS:
+            raise ValueError(
+                f"the test has {len(pairs)} pairs, too many to try every sign; plan {MOST_PAIRS}."
+            )
+    return planned
+
+
+def compare(study: Study, rows: Iterable[dict[str, Any]]) -> list[Comparison]:
+    """Compares the planned levels of the test's factor with the baseline, in the primary cell."""
+    test, factors = study.content["test"], study.content["factors"]
+    scores = {tuple(str(row[name]) for name in factors): row[SCORE] for row in rows}
+    cell = {name: str(level) for name, level in test["cell"].items()}
+
+    def score(level: str, pair: str) -> float | None:
+        run = cell | {test["factor"]: level, test["pairs"]: pair}
+        return scores.get(tuple(run[name] for name in factors))
+
     comparisons = []
-    for level in (level for level in planned if level in levels and level != baseline):
-        ours, base = found.get(level, {}), found.get(baseline, {})
-        pairs = {pair: (ours[pair], base[pair]) for pair in base if pair in ours}
+    for level, planned in planned_pairs(study).items():
+        found = {pair: (score(level, pair), score(str(test["baseline"]), pair)) for pair in planned}
+        pairs = {pair: values for pair, values in found.items() if None not in values}
         p = sign_flip_p(pairs.values(), test["alternative"]) if len(pairs) > 1 else None
-        comparisons.append(Comparison(level, tuple(planned[level]), pairs, p))
+        comparisons.append(Comparison(level, planned, pairs, p))
     corrected = holm([each.p for each in comparisons])
     return [
         Comparison(each.level, each.planned, each.pairs, each.p, value)
@@ -109,13 +131,8 @@ def sign_flip_p(pairs: Iterable[tuple[float, float]], alternative: str) -> float
     Args:
         pairs: score of the compared level and of the baseline, of 2 to 20 pairs.
         alternative: "two-sided", or "greater": only a gain counts.
-
-    Raises:
-        SystemExit: there are more than 20 pairs.
     """
     ours, base = np.transpose([*pairs])
-    if len(ours) > MOST_PAIRS:
-        raise SystemExit(f"{len(ours)} pairs are too many to try every sign; plan {MOST_PAIRS}.")
     return permutation_test(
         (ours, base),
         lambda x, y, axis: np.mean(x - y, axis=axis),
@@ -139,8 +156,26 @@ def holm(values: list[float | None]) -> list[float | None]:
 
 
 def fewest_pairs(comparisons: int, alternative: str) -> int:
-    """Returns how few pairs can reach 0.05, corrected, where every pair has one sign."""
+    """Returns how few pairs, all of one sign, reach 0.05 if Holm multiplies by `comparisons`.
+
+    That is the number of all comparisons for the smallest p, one less for the next, 1 for the last.
+    """
     pairs = 1
     while comparisons * SIDES[alternative] / 2**pairs > LEVEL:
         pairs += 1
     return pairs
+
+
+def shown_before(pairs: int, comparisons: int, alternative: str) -> int:
+    """Returns how many other levels must be shown with a smaller p, so that this one can be.
+
+    Args:
+        pairs: of this level, enough to reach 0.05 without a correction.
+        comparisons: of the test.
+        alternative: of the test.
+    """
+    return next(
+        before
+        for before in range(comparisons)
+        if fewest_pairs(comparisons - before, alternative) <= pairs
+    )

@@ -6,16 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from common.atomic_write import explained
+from common.errors import InputError
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[IO]:
-    """Locks a folder against another runner, or raises a SystemExit that names it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    """Locks a folder against another runner, or raises an InputError that names it."""
+    with explained(folder, "give another --output_dir"):
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / ".lock").open("w")
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SystemExit(
+            raise InputError(
                 f"{folder} is in use by another study, or by a command that one left running; "
                 "wait for it, or end it."
             ) from None

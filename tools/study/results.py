@@ -1,10 +1,13 @@
 """Collects a study's results: one row for each run, and their means, spreads and gains."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
+
+from common.errors import InputError
 
 from .grid import Study, chain, line_factors
 from .steps import made_by, record
@@ -46,7 +49,7 @@ def read_results(study: Study) -> list[dict[str, Any]]:
     summary have the row that is known of them, if any.
 
     Raises:
-        SystemExit: a summary is damaged or has no mean Dice; or no run has one yet.
+        InputError: a summary is damaged or has no mean Dice; or no run has one yet.
     """
     rows, last = [], list(study.content["steps"])[-1]
     for run in study.runs:
@@ -56,19 +59,32 @@ def read_results(study: Study) -> list[dict[str, Any]]:
             continue
         try:
             summary = json.loads(path.read_text())
-            row = run | {SCORE: float(summary[SCORE])} | dict(summary[PARTS])
-        except (ValueError, KeyError, TypeError):
-            raise SystemExit(
-                f"{path} is no evaluation's summary with a {SCORE} and a {PARTS} of each organ; "
-                "delete its folder, and it is made anew."
+            parts = {n: None if x is None else finite(x) for n, x in summary[PARTS].items()}
+            row = run | {SCORE: finite(summary[SCORE])} | parts
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(
+                f"{path} is no evaluation's summary with a {SCORE} and a {PARTS} of each organ, "
+                "each a finite number; delete its folder, and it is made anew."
             ) from None
         job = study.job(last, run)
         seconds = {each.step: record(each).get("seconds") for each in chain(job)}
         columns = {f"{step}_seconds": seconds.get(step) for step in study.content["steps"]}
         rows.append(row | columns | {MADE_BY: made_by(study, job)})
     if not rows:
-        raise SystemExit(f"{study.output_dir} has no result yet; start the study by run.")
+        raise InputError(f"{study.output_dir} has no result yet; start the study by run.")
     return rows
+
+
+def finite(value: Any) -> float:
+    """Reads a finite number.
+
+    Raises:
+        ValueError, TypeError: it is none; NaN would pass for a result in every comparison.
+    """
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is not finite")
+    return number
 
 
 def panels(study: Study, rows: list[dict[str, Any]]) -> Panels:

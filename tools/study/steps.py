@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from common.atomic_write import replacing
+from common.errors import InputError
 
 from .grid import Job, Study, chain
 
@@ -31,7 +32,7 @@ def write_record(study: Study, job: Job, state: str, seconds: float) -> None:
         study: of the job.
         job: the command.
         state: `started`, `stopped`, `failed` or `finished`.
-        seconds: that it has run so far, all attempts together.
+        seconds: that it has run so far, in all attempts whose end was recorded.
     """
     content = {"state": state, "seconds": round(seconds, 1)}
     content |= {"inputs": inputs(study, job), "commands": commands(study, job)}
@@ -46,19 +47,8 @@ def is_finished(job: Job) -> bool:
 
 def commands(study: Study, job: Job) -> dict[str, list[str]]:
     """Returns bundle and arguments of a job and of all that it needs, by their folders."""
-    paths = {str(study.output_dir): "{output_dir}"}
-    paths |= {str(path): f"{{{name}}}" for name, path in study.inputs.items()}
-
-    def without_paths(argument: str) -> str:
-        for path, name in paths.items():
-            argument = argument.replace(path, name)
-        return argument
-
     return {
-        str(each.folder.relative_to(study.output_dir)): [
-            each.bundle,
-            *map(without_paths, each.arguments),
-        ]
+        str(each.folder.relative_to(study.output_dir)): [each.bundle, *each.named]
         for each in chain(job)
     }
 
@@ -71,8 +61,8 @@ def made_by(study: Study, job: Job) -> str:
 
 def inputs(study: Study, job: Job) -> dict[str, str]:
     """Returns the paths of the inputs of a job and of those that it needs, by name."""
-    words = " ".join(argument for each in chain(job) for argument in each.arguments)
-    return {name: str(path) for name, path in study.inputs.items() if str(path) in words}
+    used = {name for each in chain(job) for name in each.inputs}
+    return {name: str(path) for name, path in study.inputs.items() if name in used}
 
 
 def check_unchanged(study: Study, with_inputs: bool = True) -> None:
@@ -83,7 +73,7 @@ def check_unchanged(study: Study, with_inputs: bool = True) -> None:
         with_inputs: whether the inputs are to be the same as well.
 
     Raises:
-        SystemExit: a command has changed since; the first difference is named.
+        InputError: a command has changed since; the first difference is named.
     """
     changed = []
     for job in study.jobs:
@@ -97,7 +87,7 @@ def check_unchanged(study: Study, with_inputs: bool = True) -> None:
             changed.append((job.folder, difference))
     if changed:
         (folder, difference), others = changed[0], len(changed) - 1
-        raise SystemExit(
+        raise InputError(
             f"{folder}{f' (and {others} more)' if others else ''} was made by another command: "
             f"{difference}; delete what is to be made anew, or give another --output_dir."
         )

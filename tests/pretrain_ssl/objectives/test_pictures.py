@@ -62,16 +62,16 @@ def marked_body(axes: np.ndarray, spacing_mm: tuple, shape: tuple) -> tuple:
 
 
 @pytest.mark.parametrize(
-    ("tilt", "axes", "spacing_mm", "shape"),
+    ("tilt", "axes", "spacing_mm", "shape", "dimensions"),
     [
-        (np.eye(3), np.eye(3), (5, 5, 5), (60, 50, 40)),
-        (np.eye(3), LPS, (4, 4, 8), (70, 60, 20)),
-        (np.eye(3), SUPERIOR_FIRST, (8, 4, 5), (20, 60, 60)),
-        (TILT, LPS, (4, 6, 8), (80, 50, 26)),
+        (np.eye(3), np.eye(3), (5, 5, 5), (60, 50, 40), 3),
+        (np.eye(3), LPS, (4, 4, 8), (70, 60, 20), 3),
+        (np.eye(3), SUPERIOR_FIRST, (8, 4, 5), (20, 60, 60), 3),
+        (TILT, LPS, (4, 6, 8), (80, 50, 26), 3),
+        (TILT, LPS, (4, 6, 8), (80, 50, 26), 4),
     ],
-    ids=["RAS", "LPS, anisotropic", "axes permuted", "oblique, anisotropic"],
+    ids=["RAS", "LPS, anisotropic", "axes permuted", "oblique, anisotropic", "the same in 4D"],
 )
-@pytest.mark.parametrize("dimensions", [3, 4])
 def test_inference_draws_every_affine_alike(
     base, tmp_path, tilt, axes, spacing_mm, shape, dimensions
 ):

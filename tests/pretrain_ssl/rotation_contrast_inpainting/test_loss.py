@@ -1,10 +1,11 @@
-"""The three loss_module against values computed by hand."""
+"""The three losses against values computed by hand."""
 
 from math import exp, log
 
 import numpy as np
 import pytest
 import torch
+from objective_examples import example
 
 ALL = {"rotation": 1.0, "contrastive": 1.0, "reconstruction": 1.0}
 
@@ -12,20 +13,6 @@ ALL = {"rotation": 1.0, "contrastive": 1.0, "reconstruction": 1.0}
 @pytest.fixture
 def loss_module(objective):
     return objective.loss
-
-
-def example(crops: int = 3, dtype=torch.float32) -> tuple[dict, dict]:
-    """Random predictions and targets of a batch."""
-    pred = {
-        "rotation": torch.randn(2 * crops, 4).to(dtype),
-        "embedding": torch.randn(2 * crops, 8).to(dtype),
-        "reconstruction": torch.rand(2 * crops, 1, 4, 4, 2).to(dtype),
-    }
-    target = {
-        "rotation": torch.randint(4, (2 * crops,)),
-        "reconstruction": torch.rand(2 * crops, 1, 4, 4, 2),
-    }
-    return pred, target
 
 
 def contrastive(loss_module, embedding: torch.Tensor, temperature: float = 0.5) -> float:

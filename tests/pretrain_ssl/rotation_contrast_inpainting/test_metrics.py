@@ -3,26 +3,13 @@
 import pytest
 import torch
 from ignite.engine import Engine
+from objective_examples import example
 
 NAMES = (
     *("loss", "rotation_loss", "contrastive_loss", "reconstruction_loss"),
     *("rotation_accuracy", "contrastive_top1", "mean_cosine", "psnr", "l1", "l1_of_mean"),
 )
 ALL = {"rotation": 1.0, "contrastive": 1.0, "reconstruction": 1.0}
-
-
-def example(crops: int = 3, dtype=torch.float32) -> tuple[dict, dict]:
-    """Random predictions and targets of a batch."""
-    pred = {
-        "rotation": torch.randn(2 * crops, 4).to(dtype),
-        "embedding": torch.randn(2 * crops, 8).to(dtype),
-        "reconstruction": torch.rand(2 * crops, 1, 4, 4, 2).to(dtype),
-    }
-    target = {
-        "rotation": torch.randint(4, (2 * crops,)),
-        "reconstruction": torch.rand(2 * crops, 1, 4, 4, 2),
-    }
-    return pred, target
 
 
 def figures_of(objective, logits=None, turns=None, restored=None, truth=None) -> dict:

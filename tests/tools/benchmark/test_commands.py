@@ -153,17 +153,26 @@ def test_checkout_stays_untouched(result):
     ],
 )
 def test_mistakes_are_told_in_one_sentence(tmp_path, flags, sentence):
-    done = benchmark("--output_dir", tmp_path / "out", *flags)
-    assert done.returncode == 1 and done.stderr.startswith(f"error: {sentence}")
-    assert done.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
+    with pytest.raises(SystemExit) as refusal:
+        command_here("run", "--output_dir", tmp_path / "out", *flags)
+    assert str(refusal.value).startswith(f"error: {sentence}")
+    assert "\n" not in str(refusal.value) and not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_cuda_without_a_gpu_is_told_in_one_sentence(tmp_path):
-    done = benchmark("--output_dir", tmp_path / "out", "--device", "cuda")
-    assert done.returncode == 1 and done.stderr.strip().splitlines()[-1] == (
+def test_cuda_without_a_gpu_is_told_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "asked", lambda order: {"hardware": {"gpu": None}})
+    with pytest.raises(SystemExit) as refusal:
+        command_here("run", "--output_dir", tmp_path / "out", "--device", "cuda")
+    assert str(refusal.value) == (
         "error: --device cuda needs a CUDA GPU, which PyTorch does not find here."
     )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_timed(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="^error: .*/file/out cannot be written"):
+        command_here("run", "--output_dir", tmp_path / "file/out", "--size", "tiny")
 
 
 @pytest.mark.gpu

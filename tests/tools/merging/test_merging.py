@@ -13,6 +13,7 @@ from monai.bundle import ConfigParser
 from weight_layouts import look_trained
 
 from common.cli.flags import is_declared
+from common.errors import InputError
 from tools.merging import compare, trainings
 from tools.merging.score import Scored, score, table
 from tools.merging.trainings import KINDS, TRAININGS, jobs
@@ -46,7 +47,7 @@ def test_what_is_trained_is_not_trained_again(tmp_path, monkeypatch, capsys):
         (job.folder(tmp_path / "out") / "model.pt").touch()
     where = [str(tmp_path / name) for name in ("out", "corpus", "btcv", "brain")]
     data = dict(zip(("corpus", "btcv", "brain"), where[1:]))
-    with pytest.raises(SystemExit, match="corpus does not exist; give the folder of --corpus"):
+    with pytest.raises(InputError, match="corpus does not exist; give the folder of --corpus"):
         trainings.train(where[0], **data)
     for folder in where[1:]:
         Path(folder).mkdir()
@@ -54,7 +55,7 @@ def test_what_is_trained_is_not_trained_again(tmp_path, monkeypatch, capsys):
     assert len(done) == 1 and f"--merging={jobs()[0].merging}" in done[0]
     assert f"{jobs()[0].folder(Path('out')).name}: trained" in capsys.readouterr().out
     status.returncode = 1
-    with pytest.raises(SystemExit, match=f"failed: .*{jobs()[0].folder(Path('out')).name}"):
+    with pytest.raises(InputError, match=f"failed: .*{jobs()[0].folder(Path('out')).name}"):
         trainings.train(where[0], **data)
 
 
@@ -82,8 +83,17 @@ def test_scores_of_kept_states(runs):
     assert re.search(r"^\| a_current \| current \| -\d\.\d \(7\) \| current \|$", told, re.M)
     for kind in KINDS:
         assert f"\n{kind}: 1 trainings, 1 states: 1 told rightly, 0 wrongly, 0 not" in told
-    with pytest.raises(SystemExit, match="nothing holds no run; give the folder"):
+    with pytest.raises(InputError, match="nothing holds no run; give the folder"):
         score(str(runs / "nothing"))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"config": {}}'])
+def test_a_damaged_config_is_named(tmp_path, content):
+    (tmp_path / "a/run/checkpoints").mkdir(parents=True)
+    (tmp_path / "a/run/checkpoints/iteration_7.pt").touch()
+    (tmp_path / "a/run/config.json").write_text(content)
+    with pytest.raises(InputError, match="a/run/config.json is no config.json of a run"):
+        score(str(tmp_path))
 
 
 def test_wrong_and_undecided_states_are_counted():

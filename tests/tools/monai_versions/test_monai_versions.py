@@ -12,6 +12,7 @@ import pytest
 import torch
 from monai.networks.nets import swin_unetr
 
+from common.errors import InputError
 from tools.monai_versions import commands, worker
 from tools.monai_versions.cases import ALL, CASES, OWN, encoder
 from tools.monai_versions.network import MERGINGS, UnavailableError, build
@@ -216,7 +217,7 @@ def test_fetch_asks_pip_for_each_version(monkeypatch):
 
 
 def test_folder_without_wheels_is_refused(tmp_path):
-    with pytest.raises(SystemExit, match=rf"^{tmp_path} has no wheel of MONAI"):
+    with pytest.raises(InputError, match=rf"^{tmp_path} has no wheel of MONAI"):
         commands.run(wheels=str(tmp_path), output="versions.md")
 
 
@@ -224,18 +225,18 @@ def test_folder_without_wheels_is_refused(tmp_path):
 def test_damaged_wheel_is_named(tmp_path, content):
     path = wheel(tmp_path, "1.0.0", "# " + "0123456789" * 9)
     path.write_bytes(path.read_bytes().replace(b"0123", b"3210") if content is None else content)
-    with pytest.raises(SystemExit, match=rf"^{path} is damaged"):
+    with pytest.raises(InputError, match=rf"^{path} is damaged"):
         commands.run(wheels=str(tmp_path), output="versions.json")
 
 
 def test_unknown_case_is_refused(tmp_path):
     wheel(tmp_path, "1.0.0")
-    with pytest.raises(SystemExit, match="^no case is called 'none'; there are defaults; "):
+    with pytest.raises(InputError, match="^no case is called 'none'; there are defaults; "):
         commands.run(wheels=str(tmp_path), output="versions.json", cases="defaults;none")
 
 
 def test_other_output_is_refused(tmp_path):
-    with pytest.raises(SystemExit, match=r"^versions\.csv must end in \.json or \.md"):
+    with pytest.raises(InputError, match=r"^versions\.csv must end in \.json or \.md"):
         commands.run(wheels=str(tmp_path), output="versions.csv")
 
 
@@ -244,5 +245,5 @@ def test_table_of_what_is_no_report_is_refused(tmp_path, content):
     path = tmp_path / "versions.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(SystemExit, match=rf"^{path} (cannot be read|is no \.json)"):
+    with pytest.raises(InputError, match=rf"^{path} (cannot be read|is no \.json)"):
         commands.table(report=str(path))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from common.cli.commands import run
+from common.errors import InputError
 from tools.phantom import commands as phantom
 
 SPLEEN, RIGHT_KIDNEY, LEFT_KIDNEY, GALLBLADDER, ESOPHAGUS, LIVER, STOMACH = range(1, 8)
@@ -186,6 +187,8 @@ def test_raising_msd_counts_keeps_the_files(tmp_path):
         (["msd", "OUT", "--task", "Task11_Knee"], "Task11_Knee is unknown; did you mean Task"),
         (["btcv", "OUT", "--count", "0"], "--count: takes a whole number of 1 or more, not 0"),
         (["corpus", "FILE"], "is a file"),
+        (["btcv", "FILE/OUT"], "FILE/OUT cannot be written"),
+        (["msd", "FILE/OUT", "--task", "Task09_Spleen"], "FILE/OUT cannot be written"),
         (["corpus", "OUT", "--spacing_mm", "0"], "takes a number from 0.5 up to 10, not 0"),
         (["btcv", "OUT", "--first", "-3"], "--first: takes a whole number of 1 or more, not -3"),
         (["msd", "OUT", "--task", "Task09_Spleen", "--test_count", "-1"], "takes a whole"),
@@ -217,6 +220,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         temporary.write_text("ne")
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="a.txt cannot be written .disk full.; make room for it"):
         phantom.write(path, half)
     assert files(tmp_path) == {"a.txt": b"old"}

@@ -139,6 +139,19 @@ def test_a_failure_leaves_nothing(checkout, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_written_is_one_sentence(checkout, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=f"^error: {tmp_path}/file cannot be written"):
+        build(tmp_path / "file/dist", "--root", checkout)
+
+    def full(**_) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build_module.tempfile, "TemporaryDirectory", full)
+    with pytest.raises(SystemExit, match=f"^error: {tmp_path} cannot be written .No space left"):
+        build(tmp_path / "dist", "--root", checkout)
+
+
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="is no git checkout"):
         build(tmp_path / "dist", "--root", tmp_path)

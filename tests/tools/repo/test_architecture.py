@@ -8,6 +8,7 @@ import pytest
 from helpers import BUNDLES, ROOT
 from PIL import Image
 
+from common.errors import InputError
 from tools.repo import architecture
 
 PAGE = ROOT / architecture.PAGE
@@ -113,7 +114,7 @@ def test_the_command_writes_the_same_picture_each_time(rooms, tmp_path):
 
 def test_a_package_without_a_place_in_the_picture_is_named(tmp_path):
     write(tmp_path / "common/novel/__init__.py", '"""Is new."""\n')
-    with pytest.raises(SystemExit, match="novel has no place .* PLACES"):
+    with pytest.raises(InputError, match="novel has no place .* PLACES"):
         architecture.architecture(tmp_path)
 
 

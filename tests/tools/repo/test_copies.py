@@ -118,7 +118,7 @@ def test_what_is_wrong_is_named_and_mended(root, change, sentence):
     change(root)
     with pytest.raises(SystemExit) as refusal:
         check(root)
-    lines = str(refusal.value).splitlines()
+    lines = str(refusal.value).removeprefix("error: ").splitlines()
     assert sentence in lines and lines[-1] == "run `make copies`, and edit common/ alone."
     write(root)
     check(root)

@@ -6,6 +6,7 @@ import re
 import pytest
 from helpers import BUNDLES
 
+from common.errors import InputError
 from tools.repo import format_json
 
 CONFIGS = sorted(BUNDLES.rglob("*.json"))
@@ -108,7 +109,7 @@ def test_blank_line_inside_a_node_says_nothing_of_a_top_level_key_of_that_name()
 
 def test_check_names_the_differing_files_of_all_sub_folders(tmp_path):
     configs(tmp_path)
-    with pytest.raises(SystemExit, match=f"^not formatted: {tmp_path}/deep/bad.json; run"):
+    with pytest.raises(InputError, match=f"^not formatted: {tmp_path}/deep/bad.json; run"):
         format_json.check(str(tmp_path))
 
 
@@ -124,8 +125,16 @@ def test_write_changes_only_what_differs(tmp_path, capsys):
 
 
 def test_folder_without_json_is_refused(tmp_path):
-    with pytest.raises(SystemExit, match="no JSON file below"):
+    with pytest.raises(InputError, match="no JSON file below"):
         format_json.check(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe", b"text"])
+def test_a_file_that_is_no_json_is_named(tmp_path, content):
+    (tmp_path / "broken.json").write_bytes(content)
+    for command in (format_json.check, format_json.write):
+        with pytest.raises(InputError, match=f"^{tmp_path}/broken.json is no JSON file .*; mend"):
+            command(str(tmp_path))
 
 
 def test_what_runs_leave_in_a_bundle_is_not_read(tmp_path):

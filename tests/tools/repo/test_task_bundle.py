@@ -106,7 +106,13 @@ def test_metadata_passes_the_official_schema(task, bundles):
     python_here(bundles[task], "-m", "monai.bundle", *words)
 
 
-@pytest.mark.parametrize("task", TASKS)
+def fast(*tasks: str) -> list:
+    """All ten tasks; those that are not named are for the slow tests."""
+    return [t if t in tasks else pytest.param(t, marks=pytest.mark.slow) for t in TASKS]
+
+
+# MR of several channels, MR of one, CT
+@pytest.mark.parametrize("task", fast("Task01_BrainTumour", "Task04_Hippocampus", "Task09_Spleen"))
 def test_properties_are_complete(task, bundles, tmp_path):
     bundle, channels = bundles[task], load(bundles[task], "train")["channels"]
     for number in range(5):
@@ -130,11 +136,7 @@ def test_properties_are_complete(task, bundles, tmp_path):
         workflow.finalize()
 
 
-FAST = ("Task04_Hippocampus", "Task09_Spleen")
-BY_TIME = [t if t in FAST else pytest.param(t, marks=pytest.mark.slow) for t in TASKS]
-
-
-@pytest.mark.parametrize("task", BY_TIME)
+@pytest.mark.parametrize("task", fast("Task04_Hippocampus", "Task09_Spleen"))
 def test_network_takes_and_gives_what_the_metadata_says(task, bundles):
     use_scripts(bundles[task])
     verify_net_in_out(
@@ -218,6 +220,13 @@ def test_an_unknown_task_lists_the_ten(tmp_path):
     with pytest.raises(SystemExit, match=f"Task11_X is no task .*{', '.join(TASKS)}"):
         make("Task11_X", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in ("file", "file/out"):
+        with pytest.raises(SystemExit, match=f"^error: {tmp_path}/{folder} cannot be written"):
+            make("Task02_Heart", tmp_path / folder)
 
 
 def test_a_failure_leaves_nothing(tmp_path, monkeypatch):

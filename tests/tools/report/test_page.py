@@ -14,8 +14,9 @@ import pytest
 from helpers import ROOT, write_nifti
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from common.errors import InputError
 from common.evaluation.tables import write_and_print
-from tools.report import curves, image_sections, inputs, slice_figures, slices, volumes
+from tools.report import curves, html_page, image_sections, inputs, slice_figures, slices, volumes
 from tools.report import page as report
 
 TOOL = ROOT / "tools/report"
@@ -300,7 +301,7 @@ def test_label_names_come_from_metadata_first(data):
     (data / "metadata.json").write_text(json.dumps(content))
     assert inputs.read_label_names(data / "metadata.json") == {0: "background", 1: "Milz"}
     (data / "other.json").write_text("{}")
-    with pytest.raises(SystemExit, match="other.json has no network_data_format"):
+    with pytest.raises(InputError, match="other.json has no network_data_format"):
         inputs.read_label_names(data / "other.json")
 
 
@@ -318,6 +319,8 @@ def mistakes(data: Path) -> dict[str, tuple[dict, str]]:
     (data / "empty").mkdir()
     save(data / "small_seg.nii.gz", body((12, 20, 16))[1])
     (data / "odd.csv").write_text("case,organ\n")
+    (data / "binary").mkdir()
+    (data / "binary/metrics.csv").write_bytes(b"iteration,name,value\n\xff\xfe\n")
     return {
         "nothing": ({}, "Nothing to report"),
         "half": ({"images": o["images"]}, "--images and --reconstructions go together"),
@@ -332,6 +335,11 @@ def mistakes(data: Path) -> dict[str, tuple[dict, str]]:
             r"img0001.nii.gz and .*small_seg.nii.gz are not on the same voxel grid",
         ),
         "columns": ({"evaluation": str(data / "odd.csv")}, "odd.csv has no column label, name"),
+        "binary metrics": ({"runs": [str(data / "binary")]}, "metrics.csv cannot be read as a ta"),
+        "binary evaluation": (
+            {"evaluation": str(data / "binary/metrics.csv")},
+            "metrics.csv cannot be read as a table .*; give a CSV file in UTF-8",
+        ),
         "highlight": (
             {"evaluation": o["evaluation"], "highlight": ["lung"]},
             "--highlight names lung.*spleen, liver, aorta",
@@ -349,14 +357,22 @@ def mistakes(data: Path) -> dict[str, tuple[dict, str]]:
 
 def test_mistakes_stop_with_one_sentence_and_write_nothing(data):
     for name, (options, message) in mistakes(data).items():
-        with pytest.raises(SystemExit, match=message) as stop:
+        with pytest.raises(InputError, match=message) as stop:
             report.page(str(data / "r.html"), **options)
         assert "\n" not in str(stop.value), name
         assert not list(data.glob("*r.html*")), name
 
 
+def test_where_the_page_cannot_be_written_nothing_is_read(data):
+    output = str(data / "evaluation.csv/r.html")
+    with pytest.raises(InputError, match="r.html cannot be written .*; give another place"):
+        report.page(output, runs=[str(data / "none")])
+    with pytest.raises(InputError, match="r.html cannot be written"):
+        html_page.write_page(Path(output), "text")
+
+
 def test_output_must_be_a_page(data):
-    with pytest.raises(SystemExit, match="evaluation.csv does not end in .html"):
+    with pytest.raises(InputError, match="evaluation.csv does not end in .html"):
         report.page(str(data / "evaluation.csv"), runs=all_options(data)["runs"])
     assert (data / "evaluation.csv").read_text().splitlines() == EVALUATION
 
@@ -388,5 +404,5 @@ def test_of_several_channels_the_first_is_shown_and_label_maps_have_one(tmp_path
     assert told in image_sections.overlay_html(path, labels, {1: "edema"})
     plain = Path(write_nifti(tmp_path / "plain.nii.gz", values[..., 0]))
     assert "is shown" not in image_sections.overlay_html(plain, labels, {1: "edema"})
-    with pytest.raises(SystemExit, match=r"mr.nii.gz has shape \(4, 5, 6, 2\); give a 3D image"):
+    with pytest.raises(InputError, match=r"mr.nii.gz has shape \(4, 5, 6, 2\); give a 3D image"):
         volumes.load_label_map(path)

@@ -3,19 +3,18 @@
 import copy
 import csv
 import json
-import sys
 from pathlib import Path
 
 import pytest
+import study_stub
 from helpers import BUNDLES, ROOT
 from monai.bundle import ConfigParser
 
+from common.errors import InputError
 from tools.study.config import check_commands, read_study
 from tools.study.grid import Study
 from tools.study.hypothesis import compare, fewest_pairs
-
-sys.path.insert(0, str(Path(__file__).parent))
-import study_stub  # noqa: E402
+from tools.study.steps import commands, inputs, made_by
 
 STUDIES = sorted((ROOT / "tools/study/studies").glob("*.json"))
 
@@ -27,7 +26,7 @@ def read(tmp_path: Path, content: dict, **inputs: str) -> Study:
 
 
 def changed(*keys: str, value) -> dict:
-    """The stub's study with another value at these keys; None removes it."""
+    """The stub's study with another value at these keys."""
     content = node = copy.deepcopy(study_stub.CONFIG)
     for key in keys[:-1]:
         node = node[key]
@@ -112,13 +111,38 @@ def test_paths_and_values_as_a_shell_takes_them(tmp_path):
     assert "--steps \"{'a': ['1', 2]}\"" in line
 
 
+def test_commands_are_kept_by_the_names_of_paths_whatever_the_folders_are_called(tmp_path):
+    content = copy.deepcopy(study_stub.CONFIG)
+    content["inputs"]["more_dir"] = "more"
+    content["steps"]["before"]["flags"]["steps"] = {"a": "{more_dir}/x"}
+
+    def made(**folders: str) -> tuple[str, dict, dict]:
+        study = read(tmp_path, content, **folders)
+        job = study.jobs[-1]
+        return made_by(study, job), commands(study, job), inputs(study, job)
+
+    digest, kept, used = made(dataset_dir="/m2/ct_labelled", more_dir="/m2/ct")
+    assert kept["before"][3:] == [
+        *("--dataset_dir", "{dataset_dir}", "--out", "{output_dir}/before/summary.json"),
+        *("--value", "0.1", "--steps", "{'a': '{more_dir}/x'}"),
+    ]
+    assert used == {"dataset_dir": "/m2/ct_labelled", "more_dir": "/m2/ct"}
+    for folders in ({"more_dir": "/m2"}, {"more_dir": str(tmp_path)}, {"more_dir": "/x"}):
+        assert made(dataset_dir="/m2/ct_labelled", **folders)[:2] == (digest, kept)
+    del content["steps"]["before"]["flags"]["steps"]
+    assert set(made(dataset_dir="/m2/ct_labelled", more_dir="/m2/ct")[2]) == {"dataset_dir"}
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (changed("seeds", value=[1]), "the study knows no key seeds; .* steps"),
-        (changed("steps", "train", "flag", value={}), "step train knows no key flag; did .* flags"),
-        (changed("steps", "train", value=1), "step train is no object in braces"),
-        (changed("factors", "seed", value=[]), "factor seed needs levels"),
+        (
+            changed("steps", "train", "flag", value={}),
+            "steps::train knows no key flag; did .*gs",
+        ),
+        (changed("steps", "train", value=1), "steps::train takes an object in braces, not 1"),
+        (changed("factors", "seed", value=[]), r"factors::seed takes a list of levels.*, not \[\]"),
         (changed("factors", "seed", value=[1, "1"]), "factor seed needs levels, each of them once"),
         (
             changed("factors", "value", value=["a + b", "a/b"]),
@@ -138,18 +162,42 @@ def test_paths_and_values_as_a_shell_takes_them(tmp_path):
         (changed("steps", "train", "flags", "value", value=None), "value is null; leave it out"),
         (changed("result", value="{evalute}/a"), "no step or input evalute; did you mean evaluate"),
         (changed("figure", "x", value="fraction"), "knows no factor fraction"),
-        (changed("figure", "x_scale", value="evn"), "knows no x_scale evn; did you mean even?"),
+        (
+            changed("figure", "x_scale", value="evn"),
+            "no figure::x_scale evn; did you mean even?",
+        ),
         (changed("leave_out", value=[{"sed": [1]}]), "leave_out knows no factor sed; did you mean"),
         (changed("leave_out", value=[{"seed": [7]}]), "leave_out knows no level 7; there are 0, 1"),
         (changed("run_last", value=[{"seed": [7]}]), "run_last knows no level 7; there are 0, 1"),
         (
             changed("figure", "kind", value="pie"),
-            "knows no kind pie; there are bars, lines, points",
+            "knows no figure::kind pie; there are bars, lines, points",
         ),
+        (None, "the study takes an object in braces, not null"),
+        (changed("seed", value=3), "the study knows no key seed"),
+        (
+            changed("factors", "seed", value=3),
+            "factors::seed takes a list of levels, or .*not 3",
+        ),
+        (changed("factors", "seed", value="012"), 'factors::seed takes a list of .*, not "012"'),
+        (changed("factors", "seed", value=[None]), "factors::seed::0 takes a level: .*, not null"),
+        (changed("factors", "start", "given", value=[]), "factors::start::given takes an object"),
+        (changed("factors", value=["seed"]), "factors takes an object of one or more factors"),
+        (changed("steps", value=[]), "steps takes an object of one or more steps"),
+        (changed("steps", "train", "flags", value=[]), "steps::train::flags takes an object of fl"),
+        (changed("steps", "train", "config_file", value="train"), "config_file takes a list of"),
+        (changed("inputs", "dataset_dir", value=None), "inputs::dataset_dir takes a text"),
+        (changed("leave_out", value={"seed": [1]}), "leave_out takes a list of objects in braces"),
+        (changed("leave_out", value=[{"seed": "1"}]), "leave_out::0::seed takes a list of levels"),
+        (changed("figure", "lines", value=[["a"]]), "figure::lines::0 takes a text"),
+        (changed("figure", "repeats", value="seed"), "figure knows no key repeats"),
+        (changed("figure", "x_format", value="{y}"), "figure::x_format {y} cannot write the num"),
+        (changed("figure", "x_format", value="{x:d}"), "figure::x_format {x:d} cannot write"),
+        (changed("result", value=None), "result takes a text, not null"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_file(tmp_path, content, sentence):
-    with pytest.raises(SystemExit, match=f"study.json: .*{sentence}") as refusal:
+    with pytest.raises(InputError, match=f"study.json: .*{sentence}") as refusal:
         read(tmp_path, content)
     assert "\n" not in str(refusal.value)
 
@@ -162,10 +210,10 @@ def test_levels_in_any_script_have_folders_of_their_own(tmp_path):
 
 
 def test_a_file_that_is_none_or_no_json_is_named(tmp_path):
-    with pytest.raises(SystemExit, match="nowhere.json cannot be read"):
+    with pytest.raises(InputError, match="nowhere.json cannot be read"):
         read_study(str(tmp_path / "nowhere.json"), None, {})
     (tmp_path / "text.json").write_text("text")
-    with pytest.raises(SystemExit, match="text.json: Expecting value"):
+    with pytest.raises(InputError, match="text.json: Expecting value"):
         read_study(str(tmp_path / "text.json"), None, {})
 
 
@@ -184,13 +232,13 @@ def test_flags_are_those_that_the_bundles_declare(tmp_path):
     check_commands(read(tmp_path, content))
     train = content["steps"]["train"]
     train["flags"]["epohcs"] = 2
-    with pytest.raises(SystemExit, match="declares epohcs; did you mean epochs?"):
+    with pytest.raises(InputError, match="declares epohcs; did you mean epochs?"):
         check_commands(read(tmp_path, content))
     train["config_file"] = ["train", "dmeo"]
-    with pytest.raises(SystemExit, match="dmeo.json does not exist"):
+    with pytest.raises(InputError, match="dmeo.json does not exist"):
         check_commands(read(tmp_path, content))
     train["bundle"] = "btcv"
-    with pytest.raises(SystemExit, match="step train: there is no bundle btcv"):
+    with pytest.raises(InputError, match="step train: there is no bundle btcv"):
         check_commands(read(tmp_path, content))
 
 
@@ -300,7 +348,7 @@ def test_equal_time_is_that_of_the_measured_steps_and_comes_last(name, tmp_path)
 
 
 def step_costs(size: str) -> dict[str, float]:
-    """The cost of a step beside that of the paper's, as docs/objectives.md has it."""
+    """The cost of a step relative to that of the paper's, as docs/objectives.md has it."""
     text = (ROOT / "docs/objectives.md").read_text()
     text = text.partition(f"<!-- cost of a step, {size} -->")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[3:]]

@@ -1,17 +1,14 @@
 """Figure of a study: every line in a style of its own, a panel for each level of `panels`."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from study_stub import finished_study
 
 from tools.study.figure import Style, draw
 from tools.study.results import panels, read_results
-
-sys.path.insert(0, str(Path(__file__).parent))
-from study_stub import finished_study  # noqa: E402
 
 
 def colours(path: Path) -> set[tuple[int, int, int]]:

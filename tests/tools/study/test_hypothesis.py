@@ -3,19 +3,17 @@
 import copy
 import csv
 import json
-import sys
 from pathlib import Path
 
 import pytest
+import study_stub
 
+from common.errors import InputError
 from tools.study.commands import show
 from tools.study.config import read_study
 from tools.study.grid import Study
-from tools.study.hypothesis import compare, fewest_pairs, holm, sign_flip_p
+from tools.study.hypothesis import compare, fewest_pairs, holm, shown_before, sign_flip_p
 from tools.study.verdict import describe
-
-sys.path.insert(0, str(Path(__file__).parent))
-import study_stub  # noqa: E402
 
 PLAN = {
     **{"factor": "start", "baseline": "scratch", "cell": {"value": 0.25}},
@@ -25,15 +23,18 @@ SEEDS = 9
 STARTS = ("scratch", "a", "b")
 
 
-def a_study(folder: Path, **test) -> Study:
+def a_study(
+    folder: Path, leave_out: list | None = None, seeds: int = SEEDS, starts=STARTS, **test
+) -> Study:
     """Two starts against scratch, nine seeds at 0.25 and three at 0.5."""
     content = copy.deepcopy(study_stub.CONFIG)
     content["factors"] = {
-        "start": {name: {"train": {"steps": {"a": i}}} for i, name in enumerate(STARTS)},
+        "start": {name: {"train": {"steps": {"a": i}}} for i, name in enumerate(starts)},
         "value": [0.25, 0.5],
-        "seed": list(range(SEEDS)),
+        "seed": list(range(seeds)),
     }
-    content["leave_out"] = [{"value": [0.5], "seed": list(range(3, SEEDS))}]
+    few = {"value": [0.5], "seed": list(range(3, seeds))}
+    content["leave_out"] = [few, *(leave_out or [])]
     content["test"] = PLAN | test
     (folder / "study.json").write_text(json.dumps(content))
     return read_study(str(folder / "study.json"), str(folder / "out"), {})
@@ -65,9 +66,25 @@ def test_p_is_the_share_of_signs_that_give_as_much(gains, two_sided, one_sided):
     assert sign_flip_p(pairs, "greater") == pytest.approx(one_sided, abs=1e-12)
 
 
-def test_more_pairs_than_signs_can_be_tried_are_refused():
-    with pytest.raises(SystemExit, match="21 pairs are too many"):
-        sign_flip_p([(0.1, 0.0)] * 21, "two-sided")
+def test_more_pairs_than_signs_can_be_tried_are_refused_before_anything_runs(tmp_path):
+    assert len(a_study(tmp_path, seeds=20).runs) == 3 * (20 + 3)
+    with pytest.raises(InputError, match="study.json: the test has 21 pairs, too many"):
+        a_study(tmp_path, seeds=21)
+
+
+@pytest.mark.parametrize("left_out", ["scratch", "a"])
+@pytest.mark.parametrize("named", [{}, {"levels": ["a", "b"]}])
+def test_a_level_without_runs_in_the_cell_is_refused(tmp_path, left_out, named):
+    with pytest.raises(InputError, match="study.json: the test has no pair of a and scratch in"):
+        a_study(tmp_path, [{"start": [left_out], "value": [0.25]}], **named)
+    a_study(tmp_path, [{"start": ["a"], "value": [0.25]}], levels=["b"])
+
+
+def test_pairs_are_planned_that_the_baseline_has_too(tmp_path):
+    study = a_study(tmp_path, [{"start": ["scratch"], "seed": [8]}, {"start": ["b"], "seed": [0]}])
+    a, b = compare(study, rows(study, {"a": [0.1] * 9, "b": [0.1] * 9}))
+    assert a.planned == tuple(map(str, range(8))) and b.planned == tuple(map(str, range(1, 8)))
+    assert (len(a.pairs), len(b.pairs)) == (8, 7)
 
 
 def test_holm_by_hand():
@@ -79,15 +96,18 @@ def test_holm_by_hand():
 def test_how_many_pairs_can_reach_the_level_at_all():
     assert fewest_pairs(1, "two-sided") == 6 and fewest_pairs(1, "greater") == 5
     assert fewest_pairs(5, "two-sided") == 8 and fewest_pairs(5, "greater") == 7
+    # 7 pairs: 2 / 128 = 0.0156, times 3 is below 0.05, so two others must have been multiplied
+    assert shown_before(7, 5, "two-sided") == 2 and shown_before(8, 5, "two-sided") == 0
+    assert shown_before(6, 5, "two-sided") == 4  # 2 / 64 = 0.03125, times 1
 
 
 def test_only_planned_levels_are_compared_and_corrected_for(tmp_path):
     study = a_study(tmp_path, levels=["b"])
     (b,) = compare(study, rows(study, {"a": [0.1] * 9, "b": [0.1] * 9}))
     assert (b.level, b.p, b.corrected) == ("b", pytest.approx(2 / 512), pytest.approx(2 / 512))
-    with pytest.raises(SystemExit, match="level c of start does not exist"):
+    with pytest.raises(InputError, match="level c of start does not exist"):
         a_study(tmp_path, levels=["c"])
-    with pytest.raises(SystemExit, match="compares scratch with itself"):
+    with pytest.raises(InputError, match="compares scratch with itself"):
         a_study(tmp_path, levels=["scratch"])
 
 
@@ -117,12 +137,26 @@ def test_each_comparison_has_one_honest_sentence(tmp_path):
     text = describe(study, compare(study, rows(study, {"a": [-x for x in ups], "b": mixed[:3]})))
     assert "better in 0: a loss is shown" in text
     assert (
-        "b: 3 of 9 planned pairs (missing: 3, 4, 5, 6, 7, 8); fewer than 7 can never reach 0.05 "
-        "after the correction, whatever they give."
+        "b: 3 of 9 planned pairs (missing: 3, 4, 5, 6, 7, 8); fewer than 6 can never reach 0.05."
     ) in text
     text = describe(study, compare(study, rows(study, {"a": ups[:8], "b": []})))
     assert "(missing: 8), better in 8: a gain is shown (corrected p 0.0156); preliminary" in text
     assert "b: 0 of 9 planned pairs" in text
+
+
+def test_what_holm_shows_with_fewer_pairs_than_the_first_level_needs_is_told(tmp_path):
+    study = a_study(tmp_path, starts=("scratch", *"abcde"))
+    ups = [0.01 * i for i in range(1, 10)]
+    text = describe(study, compare(study, rows(study, dict.fromkeys("abcd", ups) | {"e": ups[:7]})))
+    assert "e: +0.040 ± 0.022 over scratch in 7 of 9 planned pairs (missing: 7, 8), " in text
+    assert "better in 7: a gain is shown (corrected p 0.0195); preliminary, pairs are" in text
+    mixed = [0.1, -0.1] * 4 + [0.01]
+    others = {"a": ups, **dict.fromkeys("bcd", mixed)}
+    text = describe(study, compare(study, rows(study, others | {"e": ups[:7]})))
+    assert "better in 7: no difference is shown (corrected p 0.0625); preliminary, pairs" in text
+    assert "; 7 pairs can reach 0.05 only where 2 other levels are shown." in text
+    text = describe(study, compare(study, rows(study, others | {"e": ups[:6]})))
+    assert "; 6 pairs can reach 0.05 only where 4 other levels are shown." in text
 
 
 def test_one_sided_says_so_and_finds_no_loss(tmp_path):
@@ -139,12 +173,15 @@ def test_one_sided_says_so_and_finds_no_loss(tmp_path):
         ({"cell": {}}, "needs one level of every factor but those of factor and pairs: value"),
         ({"cell": {"value": 0.3}}, "the test's level 0.3 of value does not exist"),
         ({"baseline": "none"}, "the test's level none of start does not exist"),
-        ({"alternative": "less"}, "the test's alternative is two-sided or greater"),
-        ({"side": 1}, "the test knows no key side"),
+        ({"alternative": "less"}, "knows no test::alternative less; there are greater, two-sided"),
+        ({"cell": [0.25]}, "test::cell takes an object of one level by factor"),
+        ({"levels": "ab"}, "test::levels takes a list of levels"),
+        ({"baseline": None}, "test::baseline takes a level"),
+        ({"side": 1}, "test knows no key side"),
     ],
 )
 def test_a_mistake_in_the_plan_is_one_sentence(tmp_path, test, sentence):
-    with pytest.raises(SystemExit, match=f"study.json: .*{sentence}"):
+    with pytest.raises(InputError, match=f"study.json: .*{sentence}"):
         a_study(tmp_path, **test)
 
 

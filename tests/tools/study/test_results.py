@@ -1,17 +1,14 @@
 """Results of a study: means, spreads and paired gains by hand, panels, the CSV."""
 
 import csv
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from study_stub import finished_study
 
+from common.errors import InputError
 from tools.study.results import Spread, gain, panels, read_results, scores
 from tools.study.results_file import write_rows
-
-sys.path.insert(0, str(Path(__file__).parent))
-from study_stub import finished_study  # noqa: E402
 
 
 def test_spread_is_the_sample_standard_deviation():
@@ -28,7 +25,7 @@ def test_gain_pairs_runs_of_one_seed():
 
 
 def test_lines_may_be_combinations_of_factors(tmp_path):
-    study = finished_study(tmp_path, {"x": "seed", "lines": ["start", "value"], "repeats": None})
+    study = finished_study(tmp_path, {"x": "seed", "lines": ["start", "value"]})
     found = scores(study, read_results(study))
     assert list(found)[0] == "start scratch, value 0.25" and len(found) == 4
     assert found["start given, value 0.5"] == {"0": {"": 0.8}, "1": {"": 0.8}}
@@ -58,11 +55,18 @@ def test_csv_has_a_row_for_each_run_that_there_is(tmp_path):
 def test_no_result_and_a_damaged_one_are_told(tmp_path):
     study = finished_study(tmp_path)
     study.result(study.runs[0]).write_text("{}")
-    with pytest.raises(SystemExit, match="scratch_value-0.25_seed-0/summary.json is no evaluat"):
+    with pytest.raises(InputError, match="scratch_value-0.25_seed-0/summary.json is no evaluat"):
+        read_results(study)
+    for summary in ('{"mean_dice": NaN, "dice": {}}', '{"mean_dice": 1, "dice": {"aorta": NaN}}'):
+        study.result(study.runs[0]).write_text(summary)
+        with pytest.raises(InputError, match="each a finite number"):
+            read_results(study)
+    study.result(study.runs[0]).write_text('{"mean_dice": 0.5, "dice": [1]}')
+    with pytest.raises(InputError, match="is no evaluation's summary"):
         read_results(study)
     for run in study.runs:
         study.result(run).unlink()
-    with pytest.raises(SystemExit, match="out has no result yet"):
+    with pytest.raises(InputError, match="out has no result yet"):
         read_results(study)
 
 

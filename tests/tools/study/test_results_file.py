@@ -1,22 +1,20 @@
 """A results.csv that was kept: figure, table and test again from it, and no run of it again."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from helpers import ROOT
+from study_stub import finished_study
 
 from common.cli.commands import run
+from common.errors import InputError
 from tools.study import commands
 from tools.study.config import read_study
 from tools.study.results import read_results
 from tools.study.results_file import with_known, write_rows
 from tools.study.runner import Runner
 from tools.study.steps import write_record
-
-sys.path.insert(0, str(Path(__file__).parent))
-from study_stub import finished_study  # noqa: E402
 
 KEPT = sorted((ROOT / "tools/study/studies").glob("*.csv"))
 
@@ -74,6 +72,8 @@ def test_runs_of_a_kept_file_are_not_run_again(kept, tmp_path):
         (lambda lines: [*lines, lines[1]], "line 9: the run is there twice"),
         (lambda lines: [lines[0], lines[1].replace("scratch", "x")], "line 2: .* is no run of"),
         (lambda lines: [lines[0], lines[1].replace(",0.2,", ",,")], "line 2: not every score is"),
+        (lambda lines: [lines[0], lines[1].replace(",0.2,", ",nan,")], "line 2: not every score"),
+        (lambda lines: [lines[0], lines[1].replace(",1.0,", ",inf,")], "line 2: not every score"),
         (lambda lines: [lines[0], lines[1][:-3] + "xyz"], "line 2: the run was made by other comm"),
         (lambda lines: ["a,b", "1,2"], "line 2: .* is no run of"),
     ],
@@ -81,10 +81,10 @@ def test_runs_of_a_kept_file_are_not_run_again(kept, tmp_path):
 def test_a_file_that_does_not_belong_is_told_with_its_line(kept, change, sentence):
     study = read_study(str(kept.parent / "study.json"), str(kept.parent / "out"), {})
     kept.write_text("\n".join(change(kept.read_text().splitlines())) + "\n")
-    with pytest.raises(SystemExit, match=f"kept.csv, {sentence}") as refusal:
+    with pytest.raises(InputError, match=f"kept.csv, {sentence}") as refusal:
         with_known(study, str(kept))
     assert "\n" not in str(refusal.value)
-    with pytest.raises(SystemExit, match="nowhere.csv cannot be read"):
+    with pytest.raises(InputError, match="nowhere.csv cannot be read"):
         with_known(study, "nowhere.csv")
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
+import study_stub
 
 from common.cli.commands import run
+from common.errors import InputError
 from tools.study import commands, config, runner, running
-
-sys.path.insert(0, str(Path(__file__).parent))
-import study_stub  # noqa: E402
 
 STEPS = 1 + 8 + 8  # one before, shared by four of eight runs
 
@@ -133,15 +132,21 @@ def test_a_changed_command_is_told_before_anything_runs(bench):
     bench.run()
     calls = bench.calls()
     bench.content["steps"]["before"]["flags"]["value"] = 0.2
-    with pytest.raises(SystemExit) as refusal:
+    with pytest.raises(InputError) as refusal:
         bench.run()
     sentence = str(refusal.value)
     assert "(and 8 more) was made by another command: before: --value was 0.1, is 0.2" in sentence
     bench.content["steps"]["before"]["flags"]["value"] = 0.1
     (bench.folder / "other").mkdir()
-    with pytest.raises(SystemExit, match="dataset_dir was .*data, is .*other"):
+    with pytest.raises(InputError, match="dataset_dir was .*data, is .*other"):
         bench.run(data="other")
     assert bench.calls() == calls
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(bench):
+    (bench.folder / "file").touch()
+    with pytest.raises(InputError, match="file/out cannot be written .*; give another --output_d"):
+        bench.run(output_dir="file/out")
 
 
 def test_a_study_may_be_moved(bench):
@@ -218,7 +223,7 @@ def study_is_free(folder: Path) -> bool:
     try:
         with runner.locked(folder):
             return True
-    except SystemExit:
+    except InputError:
         return False
 
 

@@ -1,13 +1,9 @@
 """Tables of a study: a row for each level and line; paired gains over first line and panel."""
 
-import sys
-from pathlib import Path
+from study_stub import finished_study
 
 from tools.study.results import panels, read_results
 from tools.study.tables import shown, tables
-
-sys.path.insert(0, str(Path(__file__).parent))
-from study_stub import finished_study  # noqa: E402
 
 
 def text_of(study) -> list[str]:

@@ -1,16 +1,13 @@
 """Figure of the planned test: a row for each comparison, with or without runs."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from study_stub import finished_study
 
 from tools.study.hypothesis import Comparison
 from tools.study.verdict_figure import draw_test, label
-
-sys.path.insert(0, str(Path(__file__).parent))
-from study_stub import finished_study  # noqa: E402
 
 TEST = {"factor": "start", "baseline": "scratch", "cell": {"value": 0.25}, "pairs": "seed"}
 SEEDS = ("0", "1", "2")

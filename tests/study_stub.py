@@ -43,7 +43,7 @@ CONFIG = {
         },
     },
     "result": "{evaluate}/summary.json",
-    "figure": {"kind": "lines", "x": "value", "lines": "start", "repeats": "seed"},
+    "figure": {"kind": "lines", "x": "value", "lines": "start"},
 }
 
 
@@ -114,7 +114,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "stub":
         stub(sys.argv[2:])
     else:
-        sys.path.insert(0, str(Path(__file__).parents[3]))
+        sys.path.insert(0, str(Path(__file__).parents[1]))
         from common.cli.commands import run
         from tools.study.commands import COMMANDS
 
