@@ -11,41 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from .library_errors import OTHER_PROCESS, explain
+
 STOPPED = (
     "stopped by the keyboard; the same command begins again, a training from its last checkpoint."
-)
-OTHER_PROCESS = "another process of this run has ended; its own lines say why."
-EXPLAINED = (
-    (re.compile(r"Connection (closed|reset) by peer|ncclRemoteError"), OTHER_PROCESS),
-    (
-        re.compile(r"DataLoader worker \(pid.*\) (is killed by signal|exited unexpectedly)"),
-        "a process that loads images was killed, mostly because memory ran out; give fewer "
-        "--num_workers, keep fewer images in memory (--cache_gb or --cache_rate), and give a "
-        "container more shared memory (--shm-size), then the same command goes on.",
-    ),
-    (
-        re.compile(r"OutOfMemoryError: CUDA|CUDA out of memory"),
-        "the GPU has not enough memory; give a smaller --batch_size, --sw_batch_size or "
-        "--patch_size, or end what else runs on it.",
-    ),
-    (
-        re.compile(r"^MemoryError|DefaultCPUAllocator: can't allocate memory"),
-        "this machine has not enough memory; give a smaller --batch_size, --sw_batch_size or "
-        "--patch_size, or end what else runs on it.",
-    ),
-    (
-        re.compile(r"Expected more than 1 spatial element when training"),
-        "--patch_size leaves one voxel at the network's coarsest level, which cannot be "
-        "normalized; give a --patch_size with a side of 64 or more.",
-    ),
-    (
-        re.compile(r"device type at start of device string|Invalid device string"),
-        "--device names no device of PyTorch; give cpu, cuda, or one of several such as cuda:1.",
-    ),
-    (
-        re.compile(r"No CUDA GPUs are available|not compiled with CUDA|Found no NVIDIA driver"),
-        "PyTorch finds no CUDA device here; leave out --device, or give --device cpu.",
-    ),
 )
 
 
@@ -110,7 +79,7 @@ def show_sentence(
         trace: its traceback.
     """
     is_stopped = issubclass(kind, KeyboardInterrupt)
-    sentence = STOPPED if is_stopped else sentence_of(error) or _explain(error)
+    sentence = STOPPED if is_stopped else sentence_of(error) or explain(error)
     if sentence is None or _debugging():
         sys.__excepthook__(kind, error, trace)
     if sentence is not None:
@@ -132,16 +101,6 @@ def show_errors_as_sentences() -> None:
 def _is_shown_at_the_end(record: logging.LogRecord) -> bool:
     is_of_engine = record.levelno == logging.ERROR and "is terminating due to" in str(record.msg)
     return _debugging() or not is_of_engine
-
-
-def _explain(error: BaseException | None) -> str | None:
-    """Explains an error of PyTorch that a user can mend; None for any other."""
-    while error is not None:
-        for pattern, sentence in EXPLAINED:
-            if pattern.search(f"{type(error).__name__}: {error}"):
-                return sentence
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def _tell_torchrun(sentence: str) -> None:

@@ -69,13 +69,6 @@ def test_sentence_alone_is_found_in_the_text_of_a_worker(capsys, kind, outer):
     assert shown(capsys, outer(text)) == "error: a.nii is broken; replace it.\n"
 
 
-def test_too_little_memory_is_explained(capsys):
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(1 << 50)
-    for error in (MemoryError(), caught.value):
-        assert "error: this machine has not enough memory; give a smaller" in shown(capsys, error)
-
-
 def test_other_errors_keep_their_traceback(capsys):
     assert "KeyError: 'some key'" in shown(capsys, KeyError("some key"))
 
@@ -97,33 +90,6 @@ def test_torchrun_is_told_the_sentence_for_its_last_lines(capsys, tmp_path, monk
     shown(capsys, errors.InputError("a.nii is broken; replace it."))
     failure = ProcessFailure(local_rank=0, pid=1, exitcode=1, error_file=str(path))
     assert "traceback : a.nii is broken; replace it." in str(ChildFailedError("run", {0: failure}))
-
-
-KILLED = "a process that loads images was killed"
-ENDED = "another process of this run has ended"
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("DataLoader worker (pid 12) is killed by signal: Killed. ", KILLED),
-        ("DataLoader worker (pid 12) is killed by signal: Bus error. It is possible that", KILLED),
-        ("DataLoader worker (pid(s) 12, 13) exited unexpectedly", KILLED),
-        ("[gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:1421.", ENDED),
-        ("CUDA out of memory. Tried to allocate 2.00 GiB.", "the GPU has not enough memory"),
-        (
-            "Expected more than 1 spatial element when training, got input size (2, 192, 1, 1, 1)",
-            "--patch_size leaves one voxel at the network's coarsest level",
-        ),
-        ("Invalid device string: 'cuda:x'", "--device names no device of PyTorch"),
-        ("No CUDA GPUs are available", "PyTorch finds no CUDA device here"),
-        ("Found no NVIDIA driver on your system.", "PyTorch finds no CUDA device here"),
-    ],
-)
-def test_errors_of_pytorch_that_a_user_can_mend_are_one_sentence(capsys, text, words):
-    error = chained(RuntimeError("Failed to evaluate"), RuntimeError(text))
-    assert shown(capsys, error).startswith(f"error: {words}")
-    assert shown(capsys, error).count("\n") == 1
 
 
 def test_a_process_that_lost_another_does_not_tell_torchrun(capsys, tmp_path, monkeypatch):
@@ -156,7 +122,7 @@ class DyingImages(Dataset):
 def test_a_worker_that_the_system_kills_is_one_sentence(capsys):
     with pytest.raises(RuntimeError) as raised:
         list(DataLoader(DyingImages(), num_workers=1))
-    assert shown(capsys, raised.value).startswith(f"error: {KILLED}")
+    assert shown(capsys, raised.value).startswith("error: a process that loads images was killed")
 
 
 def test_a_device_that_does_not_exist_is_one_sentence(capsys):

@@ -70,4 +70,6 @@ def test_processes_validate_whole_batches_in_turn():
         list(samplers.ValidationBatchSampler(5, 2, rank=rank, world_size=2)) for rank in range(2)
     ]
     assert ranks == [[[(0, 0), (0, 1)], [(0, 4)]], [[(0, 2), (0, 3)]]]
-    assert list(samplers.ValidationBatchSampler(1, 2, rank=1, world_size=2)) == [[(0, 0)]]
+    alone = [samplers.ValidationBatchSampler(1, 2, rank=rank, world_size=2) for rank in range(2)]
+    assert [list(sampler) for sampler in alone] == [[[(0, 0)]], [[(0, 0)]]]
+    assert [sampler.repeats for sampler in alone] == [False, True]

@@ -19,6 +19,21 @@ def test_metrics_file_holds_the_plain_numbers_and_the_chance_levels(base, tmp_pa
     assert capsys.readouterr().out == "loss: 0.5000\naccuracy: 0.2500 (chance 0.1250)\n"
 
 
+def test_a_batch_that_repeats_that_of_another_process_counts_nothing(objective):
+    """So a validation by more processes than batches has the means of one process."""
+    truth = torch.rand(4, 1, 2, 2, 2)
+    pred = {"rotation": torch.eye(4), "embedding": torch.eye(4), "reconstruction": truth}
+    metrics = objective.SSLMetrics(objective.SSLLoss({}))
+    metrics.reset()
+    for repeats, turns in ((True, [3, 2, 1, 0]), (False, [0, 1, 2, 3])):
+        target = {"rotation": torch.tensor(turns), "reconstruction": truth}
+        loader = SimpleNamespace(batch_sampler=SimpleNamespace(repeats=repeats))
+        output = {"pred": pred, "label": target}
+        state = SimpleNamespace(dataloader=loader, output=output, metrics={})
+        metrics.iteration_completed(SimpleNamespace(state=state))
+    assert metrics.compute()["rotation_accuracy"] == 1
+
+
 def test_every_view_has_a_row_with_its_image_pass_and_metrics(base, objective, tmp_path):
     truth = torch.tensor([0.0, 1.0]).reshape(1, 1, 2, 1, 1).repeat(4, 1, 1, 1, 1)
     pred = {

@@ -82,13 +82,16 @@ class ValidationBatchSampler(Sampler[list[Key]]):
     """Samples the batches of a validation: every item once a pass, in the data set's order.
 
     A batch never reaches into the next pass, so it holds no item twice. Processes take whole
-    batches in turn; one that would get none repeats the first.
+    batches in turn; one that would get none repeats the first, which no metric counts.
 
     Args:
         length: items of the data set.
         batch_size: items of a batch.
         passes: how often each item comes, every time drawn differently, always in the same way.
         rank, world_size: this process among all.
+
+    Attributes:
+        repeats: whether this process only repeats a batch of another one.
     """
 
     def __init__(
@@ -99,7 +102,8 @@ class ValidationBatchSampler(Sampler[list[Key]]):
             for number in range(passes)
             for first in range(0, length, batch_size)
         ]
-        self.batches = batches[rank::world_size] or batches[:1]
+        self.repeats = rank >= len(batches)
+        self.batches = batches[:1] if self.repeats else batches[rank::world_size]
 
     def __len__(self) -> int:
         return len(self.batches)

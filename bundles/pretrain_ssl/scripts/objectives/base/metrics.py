@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+from ignite.engine import Engine
 from ignite.metrics import Metric
 from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from torch import Tensor
@@ -67,16 +68,23 @@ class ObjectiveMetrics(Metric):
         """Returns the scalars of a trainer's output."""
         return self.of_batch(output["pred"], output["label"])[0]
 
+    def iteration_completed(self, engine: Engine) -> None:
+        """Adds a batch, but for one that repeats another process's (`ValidationBatchSampler`)."""
+        sampler = getattr(engine.state.dataloader, "batch_sampler", None)
+        self.share = float(not getattr(sampler, "repeats", False))
+        super().iteration_completed(engine)
+
     @reinit__is_reduced
     def reset(self) -> None:
         self.names, self.chance_names = (), ()
         self.sums = self.chance_sums = torch.zeros(0, dtype=torch.float64)
-        self.crops, self.chance = 0, {}
+        self.crops, self.chance, self.share = 0, {}, 1.0
 
     @reinit__is_reduced
     @torch.no_grad()
     def update(self, output) -> None:
         (means, crops), chance = self.of_batch(*output), self.chance_levels(*output)
+        crops *= self.share
         further = self.of_validation(*output)
         means |= {name: value.mean() for name, value in further.items()}
         self.sums = _added(self.sums, crops, means)
@@ -94,7 +102,7 @@ class ObjectiveMetrics(Metric):
         return {name: float(total) / self.crops for name, total in zip(names, sums)}
 
 
-def _added(sums: Tensor, crops: int, means: Mapping[str, float | Tensor]) -> Tensor:
+def _added(sums: Tensor, crops: float, means: Mapping[str, float | Tensor]) -> Tensor:
     """Adds a batch's means, weighted by its crops; the first batch says how many there are."""
     values = torch.tensor([float(value) for value in means.values()], dtype=torch.float64)
     return crops * values + (sums if len(sums) else 0)

@@ -76,7 +76,7 @@ class PositionMetrics(ObjectiveMetrics):
         truth = output[1]["position"].double()
         errors = output[0]["position"].double() - truth
         sums = [values.sum(dim=0) for values in (truth, truth.square(), errors.square())]
-        self.moments = self.moments + torch.stack(sums).to(self.moments.device)
+        self.moments = self.moments + self.share * torch.stack(sums).to(self.moments.device)
 
     @sync_all_reduce("moments")
     def compute(self) -> dict[str, float]:
