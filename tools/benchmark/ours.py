@@ -55,12 +55,13 @@ def read_config(order: dict, bundle: str, name: str) -> ConfigParser:
 
 
 def start(parser: ConfigParser) -> None:
-    """Starts a config as its `run` list does, without the check of flags and the engine.
+    """Starts a config as its `run` list does, without its checks (of images too) and the engine.
 
     That sets the allocator, the precision and the seeds, and loads weights.
     """
-    for position in range(1, len(parser["run"]) - 1):
-        parser.get_parsed_content(f"run::{position}")
+    for position, item in enumerate(parser["run"][:-1]):
+        if ".check_" not in item:
+            parser.get_parsed_content(f"run::{position}")
 
 
 def keep_freed_memory(parser: ConfigParser) -> None:

@@ -134,7 +134,7 @@ TAMPERED = {
         b / "configs/metadata.json", required_packages_version={"nibabel": "5"}
     ),
     "packages named: FAILED: large_files.yml is read by PyYAML": lambda b: require(b, PyYAML=None),
-    "packages named: FAILED: scripts/common/data/open_image.py imports SimpleITK": lambda b: edit(
+    "packages named: FAILED: scripts/common/data/itk_image.py imports SimpleITK": lambda b: edit(
         b / "configs/metadata.json", optional_packages={"pydicom": "3", "python-gdcm": "3"}
     ),
     "schema: FAILED: 'authors' is a required property": lambda b: drop(b, "authors"),
