@@ -1,8 +1,6 @@
 """Opens MetaImage and NRRD files by SimpleITK, as nibabel images on the same grid."""
 
 import re
-import zlib
-from pathlib import Path
 from types import ModuleType
 
 import nibabel as nib
@@ -10,14 +8,11 @@ import numpy as np
 
 from ..errors import InputError
 from .formats import ending_of
+from .itk_checksum import HEAD, check_compression
 from .nifti_affine import LPS_TO_RAS
 
-HEAD = 65536  # bytes, more than a header in text has
 # A header without such a line leaves the orientation to the reader.
 ORIENTATION = re.compile(rb"^(TransformMatrix|Orientation|Rotation|space directions)\s*[=:]", re.M)
-IS_COMPRESSED = re.compile(rb"^(CompressedData\s*=\s*True|encoding:\s*gz(ip)?)\s*$", re.M | re.I)
-VOXEL_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)[ \t]*(.+?)\r?\n", re.M | re.I)
-ATTACHED = re.compile(rb"\r?\n\r?\n")  # of NRRD: voxels begin behind an empty line
 
 
 def open_by_itk(path: str) -> nib.Nifti1Image:
@@ -95,37 +90,6 @@ class ItkVoxels:
 
     def __getitem__(self, index) -> np.ndarray:
         return np.asarray(self)[index]
-
-
-def check_compression(path: str) -> None:
-    """Checks the checksum of compressed voxels, which SimpleITK leaves out or only prints.
-
-    Args:
-        path: of a MetaImage or NRRD file, or of the header of one in two files.
-
-    Raises:
-        OSError: the voxels do not fit their checksum, or end early.
-    """
-    with open(path, "rb") as file:
-        head = file.read(HEAD)
-    if not IS_COMPRESSED.search(head):
-        return
-    listed, blank = VOXEL_FILE.search(head), ATTACHED.search(head)
-    name, start = path, blank.end() if blank else 0
-    if listed and listed[1] == b"LOCAL":
-        start = listed.end()
-    elif listed:
-        name, start = Path(path).parent / listed[1].decode(), 0
-    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)  # by its head of zlib or of gzip
-    with open(name, "rb") as file:
-        file.seek(start)
-        try:
-            while not decompressor.eof and (part := file.read(HEAD)):
-                decompressor.decompress(part)
-        except zlib.error as error:
-            raise OSError(f"{name} is damaged: {error}") from error
-    if not decompressor.eof:
-        raise OSError(f"{name} ends early")
 
 
 def _import_itk(path: str) -> ModuleType:

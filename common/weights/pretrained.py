@@ -10,12 +10,13 @@ from ..cli.command_line import started_from_shell
 from ..errors import InputError
 from ..network.encoder import is_frozen
 from ..network.patch_merging import AUTO, CURRENT, asked_merging, merging_of, set_merging
-from . import matching, objective, preprocessing_note, training_images
+from . import matching, objective, preprocessing_note
 from .check_fit import check_encoder
 from .inflate import repeat_input_channel
 from .layouts import Weights, read_weights
 from .load import decide_merging, load_state
 from .preprocessing_note import STARTED_FROM
+from .training_images import KEY as IMAGES
 
 logger = logging.getLogger(__name__)
 
@@ -92,12 +93,13 @@ def start_from(
     merging, merging_words = decide_merging(weights, network, allow_other_merging)
     tensors = {**network_tensors, **fitting}
     load_state(network, preprocessing_note.with_metadata(tensors, None, merging))
-    first_merging = (weights.trained_with or {}).get(STARTED_FROM, weights.evidence.merging)
+    note = weights.trained_with or {}
+    first_merging, images = note.get(STARTED_FROM, weights.evidence.merging), note.get(IMAGES)
+    past = {IMAGES: images} if images else {}
     if first_merging not in (None, merging):
-        preprocessing_note.attach_metadata(network, {STARTED_FROM: first_merging})
-    seen = (weights.trained_with or {}).get(training_images.KEY)
-    if seen:
-        preprocessing_note.attach_metadata(network, {training_images.KEY: seen})
+        past[STARTED_FROM] = first_merging
+    if past:
+        preprocessing_note.attach_metadata(network, past)
     counts = matching.describe_counts(fitting, network_tensors)
     from_scratch = matching.parts_from_scratch(fitting, network_tensors, weights.lacking)
     left_out = matching.describe_left_out(file_tensors, network_tensors)

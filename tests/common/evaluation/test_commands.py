@@ -77,13 +77,15 @@ def test_cases_that_failed_or_were_trained_on_are_carried_and_printed(write, tmp
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
-def test_an_older_or_damaged_summary_says_nothing_of_them(write, tmp_path, content):
+def test_an_older_or_damaged_summary_says_nothing_of_them(write, tmp_path, caplog, content):
     folds = [write(f"fold{n}", [row(case, 0.9)]) for n, case in enumerate("ab")]
     summary = Path(folds[0], "summary.json")
     summary.unlink() if content is None else summary.write_text(content)
     commands.merge(*folds, output=str(tmp_path / "all"))
     merged = evaluated(tmp_path / "all")
     assert merged["failed"] is merged["trained_on"] is None
+    warned = f"{summary} cannot be read: cases that failed or were trained on are not known"
+    assert (warned in caplog.messages) == (content != "{}")  # that of an older one can
 
 
 MISTAKES = {

@@ -5,12 +5,15 @@ Both are lists of cases in `summary.json`: `failed` and `trained_on`. None is no
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import list_first
 from ..weights.training_images import KEY, digest_image
+
+logger = logging.getLogger(__name__)
 
 Remarks = dict[str, list[str] | None]
 FAILED, TRAINED_ON = "failed", "trained_on"
@@ -55,11 +58,16 @@ def remark_lines(summary: Mapping[str, Any]) -> list[str]:
 
 
 def read_remarks(folder: str | Path) -> Remarks:
-    """Reads the remarks of an evaluation; of an older one, or a damaged file, they are unknown."""
+    """Reads the remarks of an evaluation; of an older one they are unknown.
+
+    So they are where the file is missing or damaged, and a warning says it.
+    """
+    path = Path(folder, "summary.json")
     try:
-        summary = json.loads(Path(folder, "summary.json").read_text())
+        summary = json.loads(path.read_text())
         return {name: summary.get(name) for name in (FAILED, TRAINED_ON)}
     except (OSError, ValueError, AttributeError):
+        logger.warning(f"{path} cannot be read: cases that failed or were trained on are not known")
         return {FAILED: None, TRAINED_ON: None}
 
 

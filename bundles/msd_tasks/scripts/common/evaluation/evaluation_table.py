@@ -71,8 +71,8 @@ class EvaluationTable:
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def started(self, engine: Engine) -> None:
-        """Forgets rows and means of an earlier `run`: its network may have had other weights."""
-        self.rows, self.paths = [], {}
+        """Forgets all of an earlier `run`: its network may have had other weights."""
+        self.rows, self.paths, self.trained_on = [], {}, None
         engine.state.metrics = {}
         notes = getattr(getattr(engine, "inferer", None), "notes", {})
         if notes and is_main_process():
