@@ -114,14 +114,14 @@ LEAVE_ONE = "leave configs/objectives/{}.json or configs/objectives/{}.json out 
             "train objectives/masked objectives/position",
             "configs/objectives/position.json gives the objective position, and the files before "
             f"it give masked; {LEAVE_ONE.format('masked', 'position')}; for the position beside "
-            "another objective, give --position_weight in place of "
+            "another objective that leaves its crops in place, give --position_weight instead of "
             "configs/objectives/position.json.",
         ),
         (
             "train objectives/position objectives/masked",
             "configs/objectives/masked.json gives the objective masked, and the files before it "
             f"give position; {LEAVE_ONE.format('position', 'masked')}; for the position beside "
-            "another objective, give --position_weight in place of "
+            "another objective that leaves its crops in place, give --position_weight instead of "
             "configs/objectives/position.json.",
         ),
         (
@@ -143,7 +143,7 @@ def test_what_does_not_go_together_is_refused(check, configs, sentence):
         ("train", "masked", "give configs/objectives/masked.json in --config_file, as its first"),
         ("train objectives/masked", PAPERS, "leave configs/objectives/masked.json out of"),
         ("train", "maskd", r"did you mean masked\? There are disrupted, "),
-        ("inference", "position", "or --position_weight for the position beside another objectiv"),
+        ("inference", "position", "or --position_weight for the position beside an objective"),
     ],
 )
 def test_a_flag_does_not_choose_an_objective(check, tmp_path, refusal, configs, name, remedy):

@@ -14,7 +14,8 @@ from .command_line import Layer
 from .config_order import OBJECTIVE, is_workflow
 
 BASE = "_base_objective_"  # the objective that an overlay changes; without it, the workflow's
-FLAG_BESIDE = {"position": "--position_weight"}  # objectives that are a task beside others too
+# Objectives that are a task beside others too, those that neither turn nor mix their crops.
+FLAG_BESIDE = {"position": "--position_weight"}
 
 
 class _Objective(NamedTuple):
@@ -95,8 +96,10 @@ def _describe_other_base(
             )
     for task, source in ((name, layer.source), (current.name, current.source)):
         if task in FLAG_BESIDE:
-            remedy += f"; for the {task} beside another objective, give {FLAG_BESIDE[task]} in "
-            remedy += f"place of {source}"
+            remedy += (
+                f"; for the {task} beside another objective that leaves its crops in place, give "
+                f"{FLAG_BESIDE[task]} instead of {source}"
+            )
     return f"{layer.source} {what}, and the files before it give {current.name}; {remedy}."
 
 
@@ -112,7 +115,10 @@ def _describe_name(
         known = sorted({first.name, *(path.stem for path in folder.glob("*.json"))})
         remedy = suggest_and_list(str(name), known).removesuffix(".")
     if name in FLAG_BESIDE:
-        remedy += f", or {FLAG_BESIDE[name]} for the {name} beside another objective"
+        remedy += (
+            f", or {FLAG_BESIDE[name]} for the {name} beside an objective that leaves its crops in "
+            "place"
+        )
     return (
         f"{origin} {name} chooses no objective, and the config files train {current.name}; "
         f"{remedy}."
