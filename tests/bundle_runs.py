@@ -10,7 +10,6 @@ import ctypes
 import gc
 import io
 import json
-import logging
 import os
 import random
 import runpy
@@ -26,7 +25,7 @@ import monai
 import numpy as np
 import pytest
 import torch
-from helpers import BUNDLES, forget_scripts
+from helpers import BUNDLES, forget_scripts, loggers_restored
 
 from tools import phantom
 
@@ -123,8 +122,6 @@ def process_state_restored() -> Iterator[None]:
     argv, path, hook = sys.argv, sys.path.copy(), sys.excepthook
     own_scripts = {name: sys.modules[name] for name in sys.modules if is_script(name)}
     forget_scripts()
-    loggers = [logging.getLogger(), logging.getLogger("ignite")]  # those of logging.conf
-    logs = [(logger, logger.handlers.copy(), logger.level) for logger in loggers]
     sigterm = signal.getsignal(signal.SIGTERM)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -132,7 +129,7 @@ def process_state_restored() -> Iterator[None]:
     cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     seed = monai.utils.misc._seed
     try:
-        with warnings.catch_warnings():
+        with loggers_restored(), warnings.catch_warnings():
             warnings.resetwarnings()
             for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning):
                 warnings.simplefilter("ignore", kind)
@@ -142,9 +139,6 @@ def process_state_restored() -> Iterator[None]:
         sys.argv, sys.path[:], sys.excepthook = argv, path, hook
         forget_scripts()
         sys.modules.update(own_scripts)
-        for logger, handlers, level in logs:
-            logger.handlers[:] = handlers
-            logger.setLevel(level)
         signal.signal(signal.SIGTERM, sigterm)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         random.setstate(states[0])

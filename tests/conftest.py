@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from helpers import import_scripts, scripts_restored
+from helpers import import_scripts, loggers_restored, scripts_restored
 
 pytest_plugins = ["bundle_runs"]
 
@@ -38,9 +38,9 @@ def fixed_seeds() -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_scripts_left() -> Iterator[None]:
-    """Whatever a test imports as `scripts` is gone when it ends."""
-    with scripts_restored():
+def nothing_left() -> Iterator[None]:
+    """Whatever a test imports as `scripts` is gone when it ends; logging is as it was."""
+    with scripts_restored(), loggers_restored():
         yield
 
 

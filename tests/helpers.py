@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,19 @@ def scripts_restored() -> Iterator[None]:
     finally:
         forget_scripts()
         sys.path[:] = path
+
+
+@contextlib.contextmanager
+def loggers_restored() -> Iterator[None]:
+    """What a configuration of logging changes meanwhile is undone: handlers and levels."""
+    loggers = [logging.getLogger(), logging.getLogger("ignite")]  # those of logging.conf
+    before = [(logger, logger.handlers.copy(), logger.level) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, handlers, level in before:
+            logger.handlers[:] = handlers
+            logger.setLevel(level)
 
 
 def forget_scripts() -> None:
