@@ -1,5 +1,7 @@
 """Draws a study's figure: mean Dice with its spread, and a point for every run."""
 
+import collections
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from .tables import shown
 SIZE_INCHES = (5.6, 3.8)  # of one panel
 INCHES_A_BAR = 1.0  # for its name
 INCHES_A_POINT = 0.17  # one mean beside the next
-NARROWEST_INCHES = 2.0  # a panel of points under its title
+NARROWEST_INCHES = 2.0  # a panel of points
+INCHES_A_LETTER = 0.11  # of a panel's title
 LEVEL_WIDTH = 0.7  # of all bars or points at one level, levels being 1 apart
 LINES, MARKERS = ("-", "--", ":"), ("o", "s", "^")  # of the first six lines, of the next six, …
 
@@ -29,24 +32,33 @@ class Style:
     line: str
     marker: str
 
-    @classmethod
-    def of(cls, index: int) -> "Style":
-        """Returns the style of a study's line by its number: six colours, then other dashes."""
-        turn, place = divmod(index, len(COLOURS))
-        return cls(COLOURS[place], LINES[turn % len(LINES)], MARKERS[turn % len(MARKERS)])
+
+def styles_of(lines: list[str]) -> dict[str, Style]:
+    """Returns the style of each line: six colours in turn, then other dashes and markers.
+
+    A line named after one before it, as `masked_equal_time` after `masked`, has that one's colour.
+    """
+    colours: dict[str, str] = {}
+    new, drawn = itertools.cycle(COLOURS), collections.Counter[str]()
+    styles = {}
+    for line in lines:
+        names = [other for other in colours if line.startswith(f"{other}_")]
+        colour = colours[line] = colours[max(names, key=len)] if names else next(new)
+        turn = drawn[colour]
+        styles[line] = Style(colour, LINES[turn % len(LINES)], MARKERS[turn % len(MARKERS)])
+        drawn[colour] += 1
+    return styles
 
 
 def draw(study: Study, found: Panels) -> Path:
     """Draws `figure.png`, its panels side by side; returns its path."""
-    widths = [panel_inches(study, scores) for scores in found.values()]
+    widths = [panel_inches(study, name, scores) for name, scores in found.items()]
     picture = Figure(figsize=(sum(widths), SIZE_INCHES[1]), layout="constrained")
-    styles: dict[str, Style] = {}
+    styles = styles_of(list(dict.fromkeys(line for scores in found.values() for line in scores)))
     panels = picture.subplots(
         1, len(found), sharey=True, squeeze=False, gridspec_kw={"width_ratios": widths}
     )[0]
     for axes, (name, scores) in zip(panels, found.items()):
-        for line in scores:
-            styles.setdefault(line, Style.of(len(styles)))
         draw_panel(study, axes, scores, styles, name)
     panels[0].set_ylabel("mean Dice of the organs", fontsize=9)
     if len(found) > 1:
@@ -56,11 +68,12 @@ def draw(study: Study, found: Panels) -> Path:
     return save_png(picture, study.output_dir / "figure.png")
 
 
-def panel_inches(study: Study, scores: Scores) -> float:
+def panel_inches(study: Study, name: str, scores: Scores) -> float:
     """Returns a panel's width, which for bars and points follows from how many there are."""
     kind, levels = study.content["figure"]["kind"], len(levels_of(scores))
     if kind == "points":
-        return max(NARROWEST_INCHES, INCHES_A_POINT * len(scores) * levels / LEVEL_WIDTH)
+        points = INCHES_A_POINT * len(scores) * levels / LEVEL_WIDTH
+        return max(NARROWEST_INCHES, INCHES_A_LETTER * len(name), points)
     return max(SIZE_INCHES[0], INCHES_A_BAR * levels if kind == "bars" else 0)
 
 

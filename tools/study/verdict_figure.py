@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from tools.report.compare_runs import save_png
 from tools.report.curves import style_panel
 
-from .figure import Style
+from .figure import styles_of
 from .grid import Study
 from .hypothesis import Comparison
 
@@ -27,9 +27,9 @@ def draw_test(study: Study, comparisons: list[Comparison]) -> Path:
     axes = picture.subplots()
     style_panel(axes, f"gain over {test['baseline']}, pairs of one {test['pairs']}")
     axes.axvline(0, color="#333c46", lw=1)
-    levels = list(map(str, study.content["factors"][test["factor"]]))
+    styles = styles_of(list(map(str, study.content["factors"][test["factor"]])))
     for place, each in enumerate(comparisons):
-        draw_level(axes, place, each, Style.of(levels.index(each.level)).colour)
+        draw_level(axes, place, each, styles[each.level].colour)
     names = [f"{each.level.replace('_', ' ')}\n{label(each)}" for each in comparisons]
     axes.set_yticks(range(len(comparisons)), names)
     axes.set_ylim(len(comparisons) - 0.5, -0.5)

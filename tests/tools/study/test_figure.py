@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from study_stub import finished_study
 
-from tools.study.figure import Style, draw
+from tools.study.figure import draw, styles_of
 from tools.study.results import panels, read_results
 
 
@@ -27,8 +27,16 @@ def test_figure_shows_every_line_in_its_colour(tmp_path, kind):
 
 
 def test_more_lines_than_colours_have_styles_of_their_own():
-    styles = [Style.of(index) for index in range(18)]
+    styles = styles_of([str(number) for number in range(18)]).values()
     assert len(set(styles)) == 18 and len({style.colour for style in styles}) == 6
+
+
+def test_a_line_named_after_another_has_its_colour_and_another_mark():
+    styles = styles_of(["scratch", "masked", "masked_mae", "masked_mae_long", "maskedly"])
+    colours = {name: style.colour for name, style in styles.items()}
+    assert colours["masked"] == colours["masked_mae"] == colours["masked_mae_long"]
+    assert len({colours[name] for name in ("scratch", "masked", "maskedly")}) == 3
+    assert len(set(styles.values())) == len(styles)
 
 
 def test_each_level_of_panels_has_a_panel_and_all_have_one_legend(tmp_path):
@@ -54,4 +62,7 @@ def test_a_panel_of_points_is_as_wide_as_it_has_points(tmp_path):
         for name, each in found.items()
     }
     with Image.open(draw(study, few)) as narrow, Image.open(draw(study, many)) as wide:
+        assert narrow.width < wide.width
+    long_titles = {f"{name} of a long title, longer than it": each for name, each in few.items()}
+    with Image.open(draw(study, few)) as narrow, Image.open(draw(study, long_titles)) as wide:
         assert narrow.width < wide.width
