@@ -180,9 +180,10 @@ def test_overlays_change_only_what_the_base_declares(name, overlay):
         assert not re.search(r"::\d", key), "overlays never name a list index"
 
 
-@pytest.mark.parametrize(
-    "path", sorted(BUNDLES.glob("pretrain_ssl/configs/objectives/*.json")), ids=lambda p: p.stem
-)
+OBJECTIVES = sorted(BUNDLES.glob("pretrain_ssl/configs/objectives/*.json"))
+
+
+@pytest.mark.parametrize("path", OBJECTIVES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("config", ["train", "inference"])
 def test_overlays_of_objectives_change_only_what_is_declared(config, path):
     """Or add knobs; `a::b` of a preset is declared by the overlays that stand before it."""
@@ -200,9 +201,21 @@ def test_overlays_of_objectives_change_only_what_is_declared(config, path):
     assert own.get(BASE, base["objective"]) == base["objective"]
 
 
+@pytest.mark.parametrize("path", OBJECTIVES, ids=lambda path: path.stem)
+def test_an_overlay_tells_what_it_gives_by_figures_of_the_page_of_convergence(path):
+    opening = json.loads(path.read_text())["_desc_"]
+    told = re.search(r"exports .*; this should give: (.*), as docs/convergence.md of", opening)[1]
+    figures = re.findall(r"\d+\.\d+", told)
+    page = (ROOT / "docs/convergence.md").read_text()
+    below = page[page.index(f"configs/objectives/{path.name}") :]
+    shown = re.findall(r"\d+\.\d+", "".join(below.split("\n## ")[:2]))
+    rounded = {f"{float(number):.{digits}f}" for number in shown for digits in (1, 2, 3)}
+    assert figures and [figure for figure in figures if figure not in rounded] == []
+
+
 def test_the_readme_names_every_overlay_of_an_objective():
     page = (BUNDLES / "pretrain_ssl/docs/README.md").read_text()
-    names = {path.name for path in BUNDLES.glob("pretrain_ssl/configs/objectives/*.json")}
+    names = {path.name for path in OBJECTIVES}
     assert len(names) >= 10 and [name for name in sorted(names) if f"{name}`" not in page] == []
 
 
