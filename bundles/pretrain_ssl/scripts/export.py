@@ -10,7 +10,7 @@ from .common.network.patch_merging import AUTO, check_kind
 from .common.weights.find_merging import decide, in_words
 from .common.weights.layouts import read_weights
 from .common.weights.matching import encoder_of, part
-from .common.weights.objective import describe_training
+from .common.weights.objective import KEY, describe_other_objective, describe_training
 from .common.weights.preprocessing_note import with_metadata
 
 NETWORK_NAME = "network.pt"
@@ -18,7 +18,9 @@ NETWORK_NAME = "network.pt"
 BLOCKS = {*(f"decoder{i}" for i in range(1, 6)), *(f"encoder{i}" for i in (1, 2, 3, 4, 10))}
 
 
-def export_encoder(ckpt_path: str, encoder_path: str, merging: str = AUTO) -> None:
+def export_encoder(
+    ckpt_path: str, encoder_path: str, merging: str = AUTO, objective: str | None = None
+) -> None:
     """Exports a checkpoint's encoder and, where it has one, encoder and decoder together.
 
     Both files have SwinUNETR's key layout. The encoder's has `swinViT.*`; `network.pt`, beside it,
@@ -30,15 +32,21 @@ def export_encoder(ckpt_path: str, encoder_path: str, merging: str = AUTO) -> No
         ckpt_path: of this bundle's training, or any layout that `layouts` knows.
         encoder_path: of the encoder's file.
         merging: how the checkpoint was trained, where it does not tell; see `patch_merging`.
+        objective: that of the overlay in the command; None takes a checkpoint of any.
 
     Raises:
-        InputError: see `layouts.read_weights` and `find_merging.decide`; or a file to write is the
+        InputError: see `layouts.read_weights` and `find_merging.decide`; the checkpoint is of
+            another objective; or a file to write is the
             checkpoint itself, or cannot be written.
     """
     network_path = Path(encoder_path).with_name(NETWORK_NAME)
     _check_paths(ckpt_path, encoder_path, network_path)
     remedy = "pre-train first (configs/train.json), or give a checkpoint by --ckpt_path."
     weights = read_weights(ckpt_path, remedy)
+    note = weights.trained_with or {}
+    other = describe_other_objective(note, {KEY: objective})
+    if other:
+        raise InputError(f"{ckpt_path} was pre-trained {other}.")
     kind = decide(check_kind(merging), weights.evidence, ckpt_path)
     encoder = encoder_of(weights.tensors)
     files = {Path(encoder_path): encoder}
@@ -47,7 +55,7 @@ def export_encoder(ckpt_path: str, encoder_path: str, merging: str = AUTO) -> No
         files[network_path] = encoder | decoder
     for path, tensors in files.items():
         save_atomically(with_metadata(tensors, weights.trained_with, kind), path)
-    training = describe_training(weights.trained_with or {})
+    training = describe_training(note)
     words = f"{training}; " if training else ""
     print(
         f"encoder: {len(encoder)} tensors of {ckpt_path} in {encoder_path} "

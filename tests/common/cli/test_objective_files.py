@@ -43,6 +43,8 @@ def check(monkeypatch):
         ("inference objectives/position demo",),
         ("train objectives/masked", "--objective", "masked"),  # what the files say anyway
         ("export_encoder",),
+        ("export_encoder objectives/masked objectives/masked_mae demo",),
+        ("export_encoder objectives/heads_paper demo",),
     ],
 )
 def test_an_objective_and_its_own_presets_pass(check, command):
@@ -123,6 +125,11 @@ LEAVE_ONE = "leave configs/objectives/{}.json or configs/objectives/{}.json out 
             f"give position; {LEAVE_ONE.format('position', 'masked')}; for the position beside "
             "another objective that leaves its crops in place, give --position_weight instead of "
             "configs/objectives/position.json.",
+        ),
+        (
+            "export_encoder objectives/masked objectives/volume_fusion",
+            "configs/objectives/volume_fusion.json gives the objective volume_fusion, and the "
+            f"files before it give masked; {LEAVE_ONE.format('masked', 'volume_fusion')}.",
         ),
         (
             "embeddings objectives/masked",

@@ -90,6 +90,15 @@ def test_train_evaluate_infer_export_and_verify(name, phantoms, tmp_path, load_s
 
     run_here(bundle, "export_encoder")
     check_exported(bundle / "models", state)
+    plain = torch.load(bundle / "models/encoder.pt", weights_only=True)
+    run_here(bundle, " ".join(["export_encoder", *overlays, "demo"]))
+    check_exported(bundle / "models", state)
+    again = torch.load(bundle / "models/encoder.pt", weights_only=True)
+    assert plain.keys() == again.keys() and all(map(torch.equal, plain.values(), again.values()))
+    other = "disrupted" if name != "disrupted" else "masked"
+    refused = run_here(bundle, f"export_encoder objectives/{other}", check=False)
+    assert refused.returncode == 1
+    assert f"was pre-trained by the objective {name}, and" in last_line(refused.stderr)
     load_scripts("pretrain_ssl")
     verify_net_in_out(
         "network_def",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError, suggest_and_list
+from ..weights.objective import DEFAULT
 from .command_line import Layer
 from .config_order import OBJECTIVE, is_workflow
 
@@ -37,6 +38,8 @@ def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
         layers: config files in order, then args file and flags.
         bundle_root: the folder of the bundle, which has `configs/objectives/`.
 
+    A workflow whose objective is null, as the export's, takes the files of any.
+
     Raises:
         InputError: an overlay stands behind another objective than the one that it changes, or
             behind a workflow without objectives; a flag, or a file without an objective's parts,
@@ -44,10 +47,11 @@ def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
     """
     files, folder = layers[:-2], Path(bundle_root, "configs/objectives")
     workflow = next(filter(is_workflow, files), files[0] if files else layers[-1])
-    first = _Objective(workflow.values.get(OBJECTIVE), workflow.source)
+    names = OBJECTIVE in workflow.values
+    first = _Objective(workflow.values[OBJECTIVE] or DEFAULT if names else None, workflow.source)
     current = first
     for layer in files:
-        name = layer.values.get(OBJECTIVE, current.name)
+        name = layer.values.get(OBJECTIVE) or current.name
         if name == current.name:
             continue
         if first.name is None:
@@ -64,7 +68,7 @@ def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
             )
         current = _Objective(name, layer.source)
     for layer in layers[-2:]:
-        name = layer.values.get(OBJECTIVE, current.name)
+        name = layer.values.get(OBJECTIVE) or current.name
         if name != current.name and first.name is not None:
             origin = f"{layer.source}: {OBJECTIVE}" if layer.source else f"--{OBJECTIVE}"
             raise InputError(_describe_name(origin, name, current, first, folder))
