@@ -1,15 +1,18 @@
 """Reads the architecture of a Swin UNETR from the shapes of its tensors."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+import torch
 from torch import Tensor
 
 PATCH = "swinViT.patch_embed.proj.weight"  # (feature size, channels, patch along x, y, z)
 OUTPUT = "out.conv.conv.weight"  # (classes, feature size, 1, 1, 1)
 TABLE = "blocks.0.attn.relative_position_bias_table"  # (relative positions in a window, heads)
 INDEX = ".attn.relative_position_index"  # a constant, which follows from the window
+FIRST_INDEX = f"swinViT.layers1.0.blocks.0{INDEX}"  # (tokens, tokens) rows of the table
 QKV = "swinViT.layers1.0.blocks.0.attn.qkv.weight"
 STAGES = range(1, 5)
 SWITCHES = ("use_v2", "patch_norm", "qkv_bias")
@@ -22,7 +25,7 @@ class Architecture:
     A field is None where the tensors that show its value are missing.
 
     Args:
-        window_size: tokens along an edge; None of a window that is no cube.
+        window_size: tokens along an edge; along x, y, z of a window that is no cube.
         in_channels: channels of an image.
         out_channels: classes, the background included.
     """
@@ -30,7 +33,7 @@ class Architecture:
     feature_size: int | None
     depths: tuple[int, ...] | None
     num_heads: tuple[int, ...] | None
-    window_size: int | None
+    window_size: int | tuple[int, ...] | None
     use_v2: bool
     patch_norm: bool | None
     qkv_bias: bool | None
@@ -48,7 +51,7 @@ def read_architecture(tensors: Mapping[str, Tensor]) -> Architecture:
         feature_size=None if patch is None else patch.shape[0],
         depths=depths if all(depths) else None,
         num_heads=tuple(table.shape[1] for table in tables) if are_known else None,
-        window_size=_window_edge(len(tables[0])) if are_known else None,
+        window_size=_window(len(tables[0]), tensors.get(FIRST_INDEX)) if are_known else None,
         use_v2=any(re.match(r"swinViT\.layers\dc\.", name) for name in tensors),
         patch_norm=None if patch is None else PATCH.replace("proj", "norm") in tensors,
         qkv_bias=QKV.replace("weight", "bias") in tensors if QKV in tensors else None,
@@ -129,7 +132,7 @@ def _suggest_remedy(mismatches: Mapping[str, tuple], is_whole: bool, has_encoder
 
 
 def _format_flag(name: str, value: object, has_encoder_node: bool) -> str:
-    value = (value,) * 3 if name == "window_size" else value
+    value = (value,) * 3 if name == "window_size" and isinstance(value, int) else value
     if has_encoder_node:  # MONAI's SwinTransformer calls the feature size so
         name = "encoder::" + name.replace("feature_size", "embed_dim")
     flag = f"--network_def::{name}"
@@ -141,7 +144,28 @@ def _count_blocks(tensors: Mapping[str, Tensor], stage: int) -> int:
     return len({match[1] for match in map(pattern.match, tensors) if match})
 
 
-def _window_edge(positions: int) -> int | None:
-    """Returns the edge of a cubic window from its number of relative positions, (2 edge - 1)³."""
+def _window(positions: int, index: Tensor | None) -> int | tuple[int, ...] | None:
+    """Reads a window's tokens along x, y, z; one number of a cube.
+
+    Args:
+        positions: relative positions in the window, (2 x - 1)(2 y - 1)(2 z - 1).
+        index: (tokens, tokens), the number of each pair's relative position; tells of a window
+            that is no cube.
+    """
     edge = round((positions ** (1 / 3) + 1) / 2)
-    return edge if (2 * edge - 1) ** 3 == positions else None
+    if (2 * edge - 1) ** 3 == positions and (index is None or len(index) == edge**3):
+        return edge
+    if index is None:
+        return None
+    behind = index[0, 0] - index[0]  # of each token: its place, counted in relative positions
+    z = _count_steps(behind, 1)
+    y = _count_steps(behind[::z], 2 * z - 1)
+    window = (len(index) // (y * z), y, z)
+    is_clear = 1 not in window  # (3, 1, 2) and (1, 3, 2) have the same constant
+    return window if is_clear and math.prod(2 * n - 1 for n in window) == positions else None
+
+
+def _count_steps(places: Tensor, step: int) -> int:
+    """Counts the places at the start that lie one step behind each other."""
+    is_next = places == step * torch.arange(len(places), device=places.device)
+    return int(is_next.int().cumprod(0).sum())

@@ -33,6 +33,13 @@ def test_architecture_and_tensors_are_those_of_the_file(encoder_file, tmp_path, 
     assert merging == {"legacy" if legacy else "current"}
 
 
+def test_a_window_that_is_no_cube_is_the_files(encoder_file, tmp_path):
+    state = copied(built(window_size=[2, 4, 8]))
+    network = encoder_file.EncoderOfFile(saved(tmp_path / "a.pt", state), NOTE)
+    assert tuple(network.swinViT.window_size) == (2, 4, 8)
+    assert all(torch.equal(network.state_dict()[name], state[name]) for name in encoder_of(state))
+
+
 def test_a_file_is_read_once(encoder_file, tmp_path, monkeypatch):
     module = importlib.import_module("scripts.embeddings.encoder_of_file")
     layouts = importlib.import_module("scripts.common.weights.layouts")
@@ -58,9 +65,13 @@ def test_what_cannot_be_built_or_was_trained_otherwise_is_refused(
     encoder_file, refusal, scripts, tmp_path
 ):
     preprocessing_note = importlib.import_module("scripts.common.weights.preprocessing_note")
-    with refusal("does not show its encoder's window_size"):
-        network = built(window_size=[2, 4, 8])
-        encoder_file.EncoderOfFile(saved(tmp_path / "a.pt", copied(network)), NOTE)
+    with refusal("does not show its encoder's window_size; give a file with a whole encoder"):
+        state = {
+            name: value
+            for name, value in copied(built(window_size=[2, 4, 8])).items()
+            if not name.endswith("relative_position_index")
+        }
+        encoder_file.EncoderOfFile(saved(tmp_path / "a.pt", state), NOTE)
     with refusal("has input channels 4"):
         network = built(in_channels=4)
         encoder_file.EncoderOfFile(saved(tmp_path / "a.pt", copied(network)), NOTE)

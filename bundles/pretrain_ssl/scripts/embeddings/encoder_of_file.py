@@ -69,17 +69,18 @@ def _build(path: str, architecture: Architecture, merging: str) -> SwinTransform
     if unknown:
         raise InputError(
             f"{path} does not show its encoder's {' and '.join(unknown)}; give a file with a whole "
-            "encoder, whose windows are cubes."
+            "encoder."
         )
     if architecture.in_channels != 1:
         raise InputError(
             f"{path} has input channels {architecture.in_channels}, and images of one channel are "
             "embedded; give another file."
         )
+    window = architecture.window_size
     return SwinTransformer(
         in_chans=1,
         embed_dim=architecture.feature_size,
-        window_size=(architecture.window_size,) * 3,
+        window_size=(window,) * 3 if isinstance(window, int) else window,
         patch_size=(2, 2, 2),
         depths=architecture.depths,
         num_heads=architecture.num_heads,
