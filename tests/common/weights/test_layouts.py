@@ -94,10 +94,11 @@ def test_position_indices_may_be_absent(tmp_path, caplog):
 def test_window_of_the_same_size_but_other_axes_is_refused(refusal, tmp_path):
     path = saved(tmp_path / "a.pt", copied(built(window_size=[2, 4, 8])))
     pretrained.load_pretrained(built(window_size=[2, 4, 8]), path)
-    for allow_partial in (False, True):
-        with refusal('has window size 2,4,8, this network 4,2,8; give .*window_size "\\[2,4,8\\]"'):
-            network = built(window_size=[4, 2, 8])
-            pretrained.load_pretrained(network, path, allow_partial=allow_partial)
+    network = built(window_size=[4, 2, 8])
+    with refusal('has window size 2,4,8, this network 4,2,8; give .*window_size "\\[2,4,8\\]"'):
+        pretrained.load_pretrained(network, path)
+    with refusal("positions in a window in another order"):
+        pretrained.load_pretrained(network, path, allow_partial=True)
 
 
 def test_positions_of_a_window_in_another_order_are_refused(refusal, tmp_path):
