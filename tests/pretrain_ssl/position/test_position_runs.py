@@ -89,3 +89,10 @@ def test_two_processes_train_every_parameter(phantoms, tmp_path):
     bundle, corpus = copy_bundle("pretrain_ssl", tmp_path), phantoms / "corpus"
     rows = run_two_processes(bundle, "objectives/masked", corpus, "--position_weight", 1)
     assert any(row["name"] == "validation/position_r2" for row in rows)
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_position_alone(phantoms, tmp_path):
+    bundle, corpus = copy_bundle("pretrain_ssl", tmp_path), phantoms / "corpus"
+    rows = run_two_processes(bundle, "objectives/position", corpus)
+    assert {"validation/position_r2", "train/position_mm"} <= {row["name"] for row in rows}

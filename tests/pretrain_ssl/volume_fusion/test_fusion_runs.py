@@ -10,7 +10,7 @@ from bundle_runs import copy_bundle, run_here
 from helpers import config_files, write_nifti
 from monai.bundle import ConfigParser
 from monai.networks.nets import SwinUNETR
-from objective_runs import SHORT, check_resumes_exactly
+from objective_runs import SHORT, check_resumes_exactly, run_two_processes
 from PIL import Image
 from torch.nn.functional import one_hot
 
@@ -82,3 +82,10 @@ def check_network(bundle) -> None:
         assert torch.equal(value, (fresh if name in output_layer else trained)[name]), name
     exported = torch.load(bundle / "models/network.pt", weights_only=True)
     assert set(exported) == set(trained) - output_layer == set(fresh) - output_layer
+
+
+@pytest.mark.slow
+def test_two_processes_train_every_parameter(phantoms, tmp_path):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    rows = run_two_processes(bundle, OVERLAY, phantoms / "corpus")
+    assert {"validation/fusion_dice", "train/fusion_dice"} <= {row["name"] for row in rows}
