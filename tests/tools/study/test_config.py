@@ -270,7 +270,7 @@ def test_every_flag_of_a_study_is_declared(path, tmp_path):
         ("merging_recovery_demo", 2 * 3 * 3, 3 + 2 * 18),
         ("pilot_demo", 2 * 2 * 2 + 1, 2 * 9),
         ("objectives", 6 * (9 + 3 + 3) + 5 * 3 + 4 * 3, 9 * 2 + 2 * 117),
-        ("objectives_demo", 6 * (9 + 3 + 3) + 5 * 3 + 4 * 3 + 2 * 3, 9 * 2 + 2 * 123),
+        ("objectives_demo", 6 * (9 + 3 + 3) + 6 * 3 + 4 * 3 + 2 * 3, 10 * 2 + 2 * 126),
     ],
 )
 def test_size_of_each_study_and_where_its_commands_write(name, runs, steps):
