@@ -55,7 +55,7 @@ def test_trains_resumes_exactly_evaluates_infers_and_exports(phantoms, tmp_path)
     metrics = json.loads((bundle / "evaluation/metrics.json").read_text())
     names = {"fusion_dice", "fusion_accuracy", "distinct_accuracy", "mixture_accuracy"}
     assert set(metrics) == {"loss", "dice_loss", "cross_entropy_loss", "chance", *names}
-    assert set(metrics["chance"]) == names and 0.05 < metrics["chance"]["fusion_dice"] < 0.08
+    assert set(metrics["chance"]) == names and 0.15 < metrics["chance"]["fusion_dice"] < 0.2
     with (bundle / "evaluation/views.csv").open(newline="") as file:
         assert [row["crop"] for row in csv.DictReader(file)] == ["0", "1"] * 4
 
