@@ -48,8 +48,8 @@ class MetricLogger:
     """Logs metrics: one progress bar, `metrics.csv` (`iteration,name,value`), TensorBoard.
 
     Names in both are `train/<metric>` (means over the last `interval` iterations and over all
-    processes, and the learning rate) and `validation/<metric>` (every scalar metric of the
-    evaluator). Attach it after the `ValidationHandler`, and after `CheckpointHandler`, whose
+    processes, but for NaN, and the learning rate) and `validation/<metric>` (every scalar metric of
+    the evaluator). Attach it after the `ValidationHandler`, and after `CheckpointHandler`, whose
     checkpoints hold the sums of the current interval. On resume the logger deletes the rows after
     the resumed iteration.
 
@@ -98,17 +98,21 @@ class MetricLogger:
     @torch.no_grad()
     def iteration_completed(self, engine: Engine) -> None:
         sums = engine.state.log_sums
+        missing = sums.setdefault("missing", {})  # how often a metric was NaN
         for name, value in self.metrics(engine.state.output).items():
             plain = torch.as_tensor(value).as_subclass(Tensor)  # a MetaTensor could not be saved
-            sums[name] = sums.get(name, 0) + plain.double()
+            sums[name] = sums.get(name, 0) + plain.double().nansum()
+            missing[name] = missing.get(name, 0) + plain.isnan().double()
         sums["iterations"] = sums.get("iterations", 0) + 1
         interval = min(self.interval or engine.state.epoch_length, engine.state.epoch_length)
         if engine.state.iteration % interval == 0:
-            means = {name: value / sums["iterations"] for name, value in sums.items()}
-            del means["iterations"]
-            values = idist.all_reduce(torch.stack(list(means.values()))) / idist.get_world_size()
+            rows = [
+                torch.stack([sums[name], sums["iterations"] - n]) for name, n in missing.items()
+            ]
             engine.state.log_sums = {}
-            figures = {f"train/{name}": float(value) for name, value in zip(means, values)}
+            totals, counts = idist.all_reduce(torch.stack(rows)).unbind(dim=1)
+            means = (totals / counts).tolist()
+            figures = {f"train/{name}": mean for name, mean in zip(missing, means)}
             figures["train/learning_rate"] = engine.optimizer.param_groups[0]["lr"]
             self.write(engine, figures)
             self.show("loss", figures["train/loss"])

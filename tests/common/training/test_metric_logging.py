@@ -1,8 +1,10 @@
 """Curves and progress, with a toy trainer whose validation figures are given."""
 
 import shutil
+from math import nan
 
 import pytest
+import torch
 from ignite.engine import Engine, Events
 from toy_training import Toy
 
@@ -62,6 +64,31 @@ def test_figures_of_the_output_are_followed(toy):
         return {"loss": output["loss"], "three": output["loss"] * 0 + 3}
 
     assert ["2", "train/three", "3"] in toy([0.25]).train(log={"metrics": figures}).rows()
+
+
+def test_an_iteration_without_a_metric_has_no_part_in_its_mean(toy):
+    values = iter([nan, 3.0, nan, nan])
+
+    def figures(output):
+        return {"loss": output["loss"], "some": torch.tensor(next(values))}
+
+    rows = toy([0.1, 0.2]).train(log={"metrics": figures}).rows()
+    assert [row for row in rows if row[1] == "train/some"] == [
+        ["2", "train/some", "3"],
+        ["4", "train/some", "nan"],
+    ]
+
+
+def test_sums_of_an_older_checkpoint_are_read(toy):
+    trained = toy([0.25])
+    older = {"loss": torch.tensor(10.0, dtype=torch.float64), "iterations": 8}
+    trained.trainer.add_event_handler(
+        Events.ITERATION_STARTED(once=1), lambda engine: setattr(engine.state, "log_sums", older)
+    )
+    losses = []
+    followed(trained.trainer, losses)
+    ((_, _, value),) = [row for row in trained.train().rows() if row[1] == "train/loss"]
+    assert float(value) == pytest.approx((10 + sum(losses)) / 10, rel=1e-5)
 
 
 def test_loss_is_found_in_decollated_outputs():

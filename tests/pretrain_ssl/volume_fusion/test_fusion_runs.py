@@ -12,6 +12,7 @@ from monai.bundle import ConfigParser
 from monai.networks.nets import SwinUNETR
 from objective_runs import SHORT, check_resumes_exactly, run_two_processes
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn.functional import one_hot
 
 from common.weights.pretrained import load_pretrained
@@ -50,12 +51,16 @@ def test_trains_resumes_exactly_evaluates_infers_and_exports(phantoms, tmp_path)
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     data = ["--dataset_dir", phantoms / "corpus"]
     check_resumes_exactly(bundle, f"train {OVERLAY} demo", *data, *SHORT, iteration=2)
+    events = EventAccumulator(str(bundle / "runs/demo/tensorboard"), size_guidance={"images": 0})
+    drawn = events.Reload().Images("validation/fused_true_predicted")
+    assert {event.step for event in drawn} == {2, 4}  # each validation
+    assert {(event.width, event.height) for event in drawn} == {(3 * 64, 2 * 64)}  # of two crops
 
     run_here(bundle, f"train {OVERLAY} demo evaluate", *data, "--evaluate_on", "all")
     metrics = json.loads((bundle / "evaluation/metrics.json").read_text())
     names = {"fusion_dice", "fusion_accuracy", "distinct_accuracy", "mixture_accuracy"}
     assert set(metrics) == {"loss", "dice_loss", "cross_entropy_loss", "chance", *names}
-    assert set(metrics["chance"]) == names and 0.05 < metrics["chance"]["fusion_dice"] < 0.08
+    assert set(metrics["chance"]) == names and 0.15 < metrics["chance"]["fusion_dice"] < 0.2
     with (bundle / "evaluation/views.csv").open(newline="") as file:
         assert [row["crop"] for row in csv.DictReader(file)] == ["0", "1"] * 4
 

@@ -40,8 +40,8 @@ class CropsTable:
     """Writes a CSV with a row for each crop or view of `of_crops`; an evaluator's handler.
 
     Columns are `image`, `pass`, `crop` (its number among those of the image in this pass), `view`
-    and the metrics. Where an objective makes several views of a batch, the first views of all crops
-    come before their second ones.
+    and the metrics, `nan` where a crop has none. Where an objective makes several views of a batch,
+    the first views of all crops come before their second ones.
 
     Args:
         path: of the file.

@@ -32,6 +32,8 @@ class ObjectiveMetrics(Metric):
     def of_crops(self, pred, target) -> dict[str, Tensor]:
         """Returns each metric as (N,), one value per crop or view of a batch, in its order.
 
+        A value is NaN where a crop has none; it is left out of the means, of an epoch too.
+
         Args:
             pred, target: as `loss.terms` takes them.
         """
@@ -46,7 +48,10 @@ class ObjectiveMetrics(Metric):
         return {}
 
     def chance_levels(self, pred, target) -> Mapping[str, float | Tensor]:
-        """Returns the chance level in this batch, a scalar by metric; by default there is none."""
+        """Returns chance levels by metric, of this batch or, (N,), of each crop; by default none.
+
+        Those of a metric that some crops lack are of each crop, with NaN for these crops.
+        """
         return {}
 
     def chance_of_epoch(self, levels: Mapping[str, float]) -> Mapping[str, float]:
@@ -57,16 +62,15 @@ class ObjectiveMetrics(Metric):
         return levels
 
     @torch.no_grad()
-    def of_batch(self, pred, target) -> tuple[dict[str, Tensor], int]:
-        """Returns scalars (the loss, its terms, the means of `of_crops`) and N of `of_crops`."""
-        terms, values = self.loss.terms(pred, target), self.of_crops(pred, target)
-        means = {name: value.mean() for name, value in values.items()}
-        count = len(next(iter(values.values())))
-        return {"loss": self.loss.weighted(terms), **terms, **means}, count
+    def of_batch(self, pred, target) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Returns the loss and its terms, scalars, and the values of `of_crops`, (N,) each."""
+        terms = self.loss.terms(pred, target)
+        return {"loss": self.loss.weighted(terms), **terms}, self.of_crops(pred, target)
 
     def __call__(self, output: Mapping) -> dict[str, Tensor]:
-        """Returns the scalars of a trainer's output."""
-        return self.of_batch(output["pred"], output["label"])[0]
+        """Returns the scalars of a trainer's output; NaN for a metric that no crop of it has."""
+        scalars, values = self.of_batch(output["pred"], output["label"])
+        return scalars | {name: value.nanmean() for name, value in values.items()}
 
     def iteration_completed(self, engine: Engine) -> None:
         """Adds a batch, but for one that repeats another process's (`ValidationBatchSampler`)."""
@@ -77,32 +81,46 @@ class ObjectiveMetrics(Metric):
     @reinit__is_reduced
     def reset(self) -> None:
         self.names, self.chance_names = (), ()
-        self.sums = self.chance_sums = torch.zeros(0, dtype=torch.float64)
+        self.sums = self.chance_sums = torch.zeros(0, 2, dtype=torch.float64)
         self.crops, self.chance, self.share = 0, {}, 1.0
 
     @reinit__is_reduced
     @torch.no_grad()
     def update(self, output) -> None:
-        (means, crops), chance = self.of_batch(*output), self.chance_levels(*output)
-        crops *= self.share
-        further = self.of_validation(*output)
-        means |= {name: value.mean() for name, value in further.items()}
-        self.sums = _added(self.sums, crops, means)
-        self.chance_sums = _added(self.chance_sums, crops, chance)
-        self.names, self.chance_names = tuple(means), tuple(chance)
-        self.crops += crops
+        (scalars, values), chance = self.of_batch(*output), self.chance_levels(*output)
+        crops = len(next(iter(values.values())))
+        values = {**scalars, **values, **self.of_validation(*output)}
+        self.sums = self._added(self.sums, values, crops)
+        self.chance_sums = self._added(self.chance_sums, chance, crops)
+        self.names, self.chance_names = tuple(values), tuple(chance)
+        self.crops += self.share * crops
 
-    @sync_all_reduce("sums", "chance_sums", "crops")
+    @sync_all_reduce("sums", "chance_sums")
     def compute(self) -> dict[str, float]:
-        levels = self._averages(self.chance_names, self.chance_sums)
+        levels = _averages(self.chance_names, self.chance_sums)
         self.chance = dict(self.chance_of_epoch(levels))
-        return self._averages(self.names, self.sums)
+        return _averages(self.names, self.sums)
 
-    def _averages(self, names: tuple[str, ...], sums: Tensor) -> dict[str, float]:
-        return {name: float(total) / self.crops for name, total in zip(names, sums)}
+    def _added(self, sums: Tensor, values: Mapping[str, float | Tensor], crops: int) -> Tensor:
+        """Adds a batch's `totals`; the first batch says of how many metrics."""
+        rows = [totals(torch.as_tensor(value), crops) for value in values.values()]
+        batch = self.share * torch.tensor(rows, dtype=torch.float64).view(-1, 2)
+        return batch + sums if len(sums) else batch
 
 
-def _added(sums: Tensor, crops: float, means: Mapping[str, float | Tensor]) -> Tensor:
-    """Adds a batch's means, weighted by its crops; the first batch says how many there are."""
-    values = torch.tensor([float(value) for value in means.values()], dtype=torch.float64)
-    return crops * values + (sums if len(sums) else 0)
+def totals(value: Tensor, crops: int) -> tuple[float, int]:
+    """Computes the sum of a metric over the crops of a batch, and the number of crops it is of.
+
+    Args:
+        value: a scalar that counts for every crop, even NaN; or (N,), NaN for crops without one.
+        crops: N.
+    """
+    if value.ndim == 0:
+        return crops * float(value), crops
+    value = value.cpu().double()
+    return float(value.nansum()), int((~value.isnan()).sum())
+
+
+def _averages(names: tuple[str, ...], sums: Tensor) -> dict[str, float]:
+    """Divides sums by counts, (len(names), 2); NaN for a metric that no crop has."""
+    return {name: float(total / count) for name, (total, count) in zip(names, sums)}

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -77,13 +79,19 @@ class Triptychd(Transform):
 class ValidationPictures:
     """Writes triptychs of the first views of every validation to TensorBoard; a trainer's handler.
 
-    The handler does nothing when predictions or targets have no `reconstruction`.
+    The handler does nothing when predictions or targets have no `reconstruction`. A subclass shows
+    what else an objective has, as one of its `train_handlers`.
 
     Args:
         run_folder: `tensorboard/` in it is written to.
         evaluator: the validation's engine.
         count: how many views, one below the other.
+
+    Attributes:
+        title: of the class, behind `validation/`: what `volumes` are.
     """
+
+    title: ClassVar[str] = "intact_corrupted_restored"
 
     def __init__(self, run_folder: str, evaluator: Engine, count: int = 4) -> None:
         self.folder, self.evaluator, self.count = f"{run_folder}/tensorboard", evaluator, count
@@ -96,18 +104,23 @@ class ValidationPictures:
 
     def first_batch_completed(self, evaluator: Engine, trainer: Engine) -> None:
         """Writes the pictures, at the trainer's iteration."""
-        output = evaluator.state.output
-        both = (output["label"], output["pred"])
-        if not all(isinstance(part, Mapping) and "reconstruction" in part for part in both):
+        volumes = self.volumes(evaluator.state.output)
+        rows = [triptych(*view) for view in islice(zip(*volumes), self.count)]
+        if not rows:
             return
-        intact, restored = (part["reconstruction"] for part in both)
-        views = zip(intact[: self.count], output["image"], restored)
-        rows = [triptych(*view) for view in views]
         from torch.utils.tensorboard import SummaryWriter  # inference does without TensorBoard
 
         with SummaryWriter(self.folder) as writer:
-            name = "validation/intact_corrupted_restored"
+            name = f"validation/{self.title}"
             writer.add_image(name, np.vstack(rows), trainer.state.iteration, dataformats="HW")
+
+    def volumes(self, output: Mapping) -> Sequence[Tensor]:
+        """Selects what is shown of an evaluator's output: of each panel (N, C, X, Y, Z); or ()."""
+        both = (output["label"], output["pred"])
+        if not all(isinstance(part, Mapping) and "reconstruction" in part for part in both):
+            return ()
+        intact, restored = (part["reconstruction"] for part in both)
+        return intact, output["image"], restored
 
 
 class PictureWriter(PILWriter):

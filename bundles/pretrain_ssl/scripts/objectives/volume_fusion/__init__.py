@@ -8,5 +8,13 @@ from .crops import FuseCrops, FuseWithMirroredd
 from .fusion import FusionSettings
 from .loss import FusionLoss
 from .metrics import FusionMetrics
+from .pictures import FusionPictures
 
-__all__ = ["FuseCrops", "FuseWithMirroredd", "FusionLoss", "FusionMetrics", "FusionSettings"]
+__all__ = [
+    "FuseCrops",
+    "FuseWithMirroredd",
+    "FusionLoss",
+    "FusionMetrics",
+    "FusionPictures",
+    "FusionSettings",
+]
