@@ -122,6 +122,16 @@ def test_tokens_that_are_nearly_equal_get_mean_0_and_variance_1(distilled):
     assert torch.nn.functional.cosine_similarity(found[0, :1], found[0, 1:]).max() < 0.5
 
 
+def test_cosines_with_prototypes_are_float32_under_autocast(distilled):
+    head = distilled.PrototypeHead(96, PROTOTYPES, width=32, bottleneck=16)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert head.mlp(torch.randn(4, 8, 96)).dtype == torch.bfloat16
+        embedding, cosines = head(torch.randn(4, 8, 96))
+    assert embedding.dtype == cosines.dtype == torch.float32
+    exact = embedding.double() @ torch.nn.functional.normalize(head.prototypes.double(), dim=-1).T
+    assert torch.allclose(cosines.double(), exact, atol=1e-6)
+
+
 def test_cross_entropy_with_itself_is_the_entropy(distilled):
     logits = torch.randn(5, 7, 9)
     assignment = (logits / 0.1).softmax(dim=-1)
