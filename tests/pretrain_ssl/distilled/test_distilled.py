@@ -99,6 +99,19 @@ def test_tokens_are_the_units_that_are_hidden(distilled, network):
     assert torch.equal(target["hidden_tokens"], target["hidden"][..., ::16, ::16, ::16].flatten(1))
 
 
+@pytest.mark.parametrize("unit", [(8, 8, 8), (16, 16, 24), (2, 16, 16)])
+def test_units_that_hide_parts_of_tokens_are_refused(distilled, network, refusal, unit):
+    with refusal(r"hidden whole or not at all; give multiples of 16\."):
+        distilled.DistilledBatch(network, 0.6, unit, seed=0)
+
+
+def test_larger_units_hide_all_tokens_in_them(distilled, network):
+    hide = distilled.DistilledBatch(network, 0.5, (32, 16, 32), seed=0)
+    target = hide(batch())[1]
+    assert torch.equal(target["hidden_tokens"], target["hidden"][..., ::16, ::16, ::16].flatten(1))
+    assert torch.equal(target["hidden_tokens"].sum(dim=1), torch.full((4,), 4))
+
+
 def test_teacher_and_student_read_the_tokens_in_front_of_the_last_merging(distilled, network):
     crop, merging, outputs = batch()["image"].as_tensor(), network.swinViT.layers4[0].downsample, []
     merging.register_forward_pre_hook(lambda _, inputs: outputs.append(inputs[0]))
