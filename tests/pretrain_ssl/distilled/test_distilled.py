@@ -166,33 +166,47 @@ def test_visible_tokens_have_no_part_in_the_loss(distilled, network):
     assert (gradient[~hidden] == 0).all() and (gradient[hidden] > 0).all()
 
 
-def engine_of(network, means: dict, iteration: int, epoch: int) -> SimpleNamespace:
-    state = SimpleNamespace(iteration=iteration, epoch=epoch, output={"label": means})
+def engine_of(network, means: dict, iteration: int) -> SimpleNamespace:
+    state = SimpleNamespace(iteration=iteration, output={"label": means})
     return SimpleNamespace(network=network, state=state)
 
 
 def test_the_handler_starts_warms_freezes_centres_and_resumes(distilled, network):
-    handler = distilled.MomentumUpdate(iterations=100, momentum=0.9, warmup=0.5)
+    handler = distilled.MomentumUpdate(iterations=100, momentum=0.9, warmup=0.5, frozen=0.2)
     means = {f"{name}_mean": torch.ones(PROTOTYPES) for name in ("token", "global")}
     disturb(network)
     before = copied(network)
-    handler.started(engine_of(network, means, iteration=7, epoch=1))
+    handler.started(engine_of(network, means, iteration=7))
     assert all(map(torch.equal, copied(network), before))  # a run that goes on
-    handler.started(engine_of(network, means, iteration=0, epoch=0))
+    handler.started(engine_of(network, means, iteration=0))
     assert all(torch.equal(*pair) for pair in pairs(network))
     for iteration, expected in ((1, 0.04), (26, 0.055), (51, 0.07), (90, 0.07)):
-        handler.iteration_started(engine_of(network, means, iteration, epoch=1))
+        handler.iteration_started(engine_of(network, means, iteration))
         assert float(network.teacher.temperature) == pytest.approx(expected)
-    for epoch, is_frozen in ((1, True), (2, False)):
-        network.token_head.prototypes.grad = torch.ones(PROTOTYPES, 16)
-        handler.backward_completed(engine_of(network, means, 1, epoch))
-        assert (network.token_head.prototypes.grad is None) == is_frozen
-    handler.iteration_completed(engine_of(network, means, iteration=1, epoch=1))
+    for iteration, is_frozen in ((1, True), (20, True), (21, False), (100, False)):
+        for head in (network.token_head, network.global_head):
+            head.prototypes.grad = torch.ones(PROTOTYPES, 16)
+        handler.backward_completed(engine_of(network, means, iteration))
+        for head in (network.token_head, network.global_head):
+            assert (head.prototypes.grad is None) == is_frozen
+    handler.iteration_completed(engine_of(network, means, iteration=1))
     assert torch.equal(network.teacher.token_centre, torch.ones(PROTOTYPES))
     zeros = {name: torch.zeros_like(mean) for name, mean in means.items()}
     for iteration in (2, 3):
-        handler.iteration_completed(engine_of(network, zeros, iteration, epoch=1))
+        handler.iteration_completed(engine_of(network, zeros, iteration))
     assert torch.allclose(network.teacher.token_centre, torch.full((PROTOTYPES,), 0.81))
+
+
+@pytest.mark.parametrize("iterations, frozen", [(50, 0), (199, 1), (450000, 4500)])
+def test_prototypes_are_frozen_for_a_share_of_the_iterations(
+    distilled, network, iterations, frozen
+):
+    handler, prototypes = distilled.MomentumUpdate(iterations), network.token_head.prototypes
+    for iteration, is_frozen in ((frozen, True), (frozen + 1, False)):
+        if iteration > 0:
+            prototypes.grad = torch.ones(PROTOTYPES, 16)
+            handler.backward_completed(engine_of(network, {}, iteration))
+            assert (prototypes.grad is None) == is_frozen
 
 
 def test_metrics_of_a_student_that_knows_all_and_one_that_is_wrong(distilled):

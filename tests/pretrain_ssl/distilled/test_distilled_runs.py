@@ -14,7 +14,13 @@ OVERLAY, FEW = "objectives/distilled", ["--prototypes", 64]
 def test_a_run_that_goes_on_is_the_run_that_would_have_been(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     command = [f"train {OVERLAY} demo", "--dataset_dir", phantoms / "corpus", *SHORT, *FEW]
+    command += ["--train_handlers::0::frozen", 0.5]  # of 4 iterations; it goes on after the first
     state = check_resumes_exactly(bundle, *command)
+    folder = bundle / "runs/demo/checkpoints"
+    states = [torch.load(folder / f"iteration_{n}.pt", weights_only=True) for n in (1, 2, 3)]
+    for name in ("token_head.prototypes", "global_head.prototypes"):
+        first, second, third = (state["network"][name] for state in states)
+        assert torch.equal(first, second) and not torch.equal(second, third)
     weights = {name.removeprefix("/0/network/"): value for name, value in state.items()}
     assert weights["teacher.token_centre"].abs().sum() > 0
     student, teacher = weights["mask_token"], weights["teacher.token_head.mlp.0.weight"]
