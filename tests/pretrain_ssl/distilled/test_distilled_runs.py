@@ -1,6 +1,8 @@
 """The objective as a user runs it: resumed exactly, and in two processes."""
 
+import csv
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +10,13 @@ from bundle_runs import copy_bundle
 from objective_runs import SHORT, check_resumes_exactly, run_two_processes
 
 OVERLAY, FEW = "objectives/distilled", ["--prototypes", 64]
+
+
+def restored_losses(bundle: Path) -> list[float]:
+    """The term of hidden voxels of each validation."""
+    with (bundle / "runs/demo/metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [float(row["value"]) for row in rows if row["name"] == "validation/masked_loss"]
 
 
 @pytest.mark.slow
@@ -21,6 +30,8 @@ def test_a_run_that_goes_on_is_the_run_that_would_have_been(phantoms, tmp_path):
     for name in ("token_head.prototypes", "global_head.prototypes"):
         first, second, third = (state["network"][name] for state in states)
         assert torch.equal(first, second) and not torch.equal(second, third)
+    best = torch.load(folder / "best.pt", weights_only=True)
+    assert best["validation"]["best_metric"] == pytest.approx(min(restored_losses(bundle)))
     weights = {name.removeprefix("/0/network/"): value for name, value in state.items()}
     assert weights["teacher.token_centre"].abs().sum() > 0
     student, teacher = weights["mask_token"], weights["teacher.token_head.mlp.0.weight"]
