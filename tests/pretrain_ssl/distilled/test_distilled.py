@@ -6,6 +6,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from ignite.engine import Engine
 from monai.data import MetaTensor
 from monai.networks.nets.swin_unetr import SwinTransformer
 
@@ -231,12 +232,47 @@ def test_metrics_of_a_student_that_knows_all_and_one_that_is_wrong(distilled):
     found = metrics.of_crops(pred, target)
     assert found["token_top1"].tolist() == found["global_top1"].tolist() == [1] * 4
     assert found["teacher_entropy"].tolist() == pytest.approx([log(8)] * 4)
+    assert not found["token_evenness"].any()
+    even = target | {"token_assignment": torch.full((4, 8, 8), 1 / 8)}
+    assert metrics.of_crops(pred, even)["token_evenness"].tolist() == pytest.approx([1] * 4)
     wrong = pred | {"token_embedding": tokens.roll(1, 1), "global_embedding": crops[[2, 3, 0, 1]]}
     collapsed = target | {"token_assignment": torch.eye(8)[:1].expand(4, 8, 8)}
     found = metrics.of_crops(wrong, collapsed)
     assert not any(found[n].any() for n in ("token_top1", "global_top1", "teacher_entropy"))
     chance = metrics.chance_levels(pred, target)
     assert chance["token_top1"] == 1 / 32 and chance["global_top1"] == 1 / 3
+
+
+@pytest.mark.parametrize(
+    "scale, prefers, words",
+    [
+        (1.0, False, None),  # of an untrained teacher
+        (0.1, False, "it gives every token nearly even probabilities"),
+        (1.0, True, "less than that of two"),
+    ],
+    ids=["healthy", "even", "one prototype"],
+)
+def test_both_collapses_of_the_teacher_are_told(distilled, base, caplog, scale, prefers, words):
+    """Cosines of 64 features with 512 prototypes, at the temperature after the warm-up."""
+    generator = torch.Generator().manual_seed(0)
+    logits = scale * torch.randn(4, 8, 512, generator=generator) / 64**0.5 / 0.07
+    logits[..., 0] += 100 * prefers
+    image = torch.rand(4, 1, *SHAPE, generator=generator)
+    embeddings = {"token_embedding": torch.ones(4, 8, 16), "global_embedding": torch.eye(4)}
+    target = {
+        "reconstruction": image,
+        "hidden": torch.ones(4, 1, *SHAPE, dtype=torch.bool),
+        "hidden_tokens": torch.ones(4, 8, dtype=torch.bool),
+        "token_assignment": logits.softmax(dim=-1),
+        **embeddings,
+    }
+    metrics = distilled.DistilledMetrics(distilled.DistilledLoss(WEIGHTS))
+    found = metrics.of_crops({"reconstruction": image, **embeddings}, target)
+    engine = Engine(lambda engine, batch: None)
+    base.CollapseWarning().attach(engine)
+    engine.state.metrics = {name: float(value.mean()) for name, value in found.items()}
+    engine.run([batch()])
+    assert len(caplog.messages) == (words is not None) and (words or "") in caplog.text
 
 
 def test_evaluation_gives_the_restored_image_alone(distilled, network):
