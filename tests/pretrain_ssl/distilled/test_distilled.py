@@ -6,6 +6,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from ignite.engine import Engine
 from monai.data import MetaTensor
 from monai.networks.nets.swin_unetr import SwinTransformer
 
@@ -99,6 +100,19 @@ def test_tokens_are_the_units_that_are_hidden(distilled, network):
     assert torch.equal(target["hidden_tokens"], target["hidden"][..., ::16, ::16, ::16].flatten(1))
 
 
+@pytest.mark.parametrize("unit", [(8, 8, 8), (16, 16, 24), (2, 16, 16)])
+def test_units_that_hide_parts_of_tokens_are_refused(distilled, network, refusal, unit):
+    with refusal(r"hidden whole or not at all; give multiples of 16\."):
+        distilled.DistilledBatch(network, 0.6, unit, seed=0)
+
+
+def test_larger_units_hide_all_tokens_in_them(distilled, network):
+    hide = distilled.DistilledBatch(network, 0.5, (32, 16, 32), seed=0)
+    target = hide(batch())[1]
+    assert torch.equal(target["hidden_tokens"], target["hidden"][..., ::16, ::16, ::16].flatten(1))
+    assert torch.equal(target["hidden_tokens"].sum(dim=1), torch.full((4,), 4))
+
+
 def test_teacher_and_student_read_the_tokens_in_front_of_the_last_merging(distilled, network):
     crop, merging, outputs = batch()["image"].as_tensor(), network.swinViT.layers4[0].downsample, []
     merging.register_forward_pre_hook(lambda _, inputs: outputs.append(inputs[0]))
@@ -122,6 +136,16 @@ def test_tokens_that_are_nearly_equal_get_mean_0_and_variance_1(distilled):
     assert torch.nn.functional.cosine_similarity(found[0, :1], found[0, 1:]).max() < 0.5
 
 
+def test_cosines_with_prototypes_are_float32_under_autocast(distilled):
+    head = distilled.PrototypeHead(96, PROTOTYPES, width=32, bottleneck=16)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert head.mlp(torch.randn(4, 8, 96)).dtype == torch.bfloat16
+        embedding, cosines = head(torch.randn(4, 8, 96))
+    assert embedding.dtype == cosines.dtype == torch.float32
+    exact = embedding.double() @ torch.nn.functional.normalize(head.prototypes.double(), dim=-1).T
+    assert torch.allclose(cosines.double(), exact, atol=1e-6)
+
+
 def test_cross_entropy_with_itself_is_the_entropy(distilled):
     logits = torch.randn(5, 7, 9)
     assignment = (logits / 0.1).softmax(dim=-1)
@@ -143,33 +167,47 @@ def test_visible_tokens_have_no_part_in_the_loss(distilled, network):
     assert (gradient[~hidden] == 0).all() and (gradient[hidden] > 0).all()
 
 
-def engine_of(network, means: dict, iteration: int, epoch: int) -> SimpleNamespace:
-    state = SimpleNamespace(iteration=iteration, epoch=epoch, output={"label": means})
+def engine_of(network, means: dict, iteration: int) -> SimpleNamespace:
+    state = SimpleNamespace(iteration=iteration, output={"label": means})
     return SimpleNamespace(network=network, state=state)
 
 
 def test_the_handler_starts_warms_freezes_centres_and_resumes(distilled, network):
-    handler = distilled.MomentumUpdate(iterations=100, momentum=0.9, warmup=0.5)
+    handler = distilled.MomentumUpdate(iterations=100, momentum=0.9, warmup=0.5, frozen=0.2)
     means = {f"{name}_mean": torch.ones(PROTOTYPES) for name in ("token", "global")}
     disturb(network)
     before = copied(network)
-    handler.started(engine_of(network, means, iteration=7, epoch=1))
+    handler.started(engine_of(network, means, iteration=7))
     assert all(map(torch.equal, copied(network), before))  # a run that goes on
-    handler.started(engine_of(network, means, iteration=0, epoch=0))
+    handler.started(engine_of(network, means, iteration=0))
     assert all(torch.equal(*pair) for pair in pairs(network))
     for iteration, expected in ((1, 0.04), (26, 0.055), (51, 0.07), (90, 0.07)):
-        handler.iteration_started(engine_of(network, means, iteration, epoch=1))
+        handler.iteration_started(engine_of(network, means, iteration))
         assert float(network.teacher.temperature) == pytest.approx(expected)
-    for epoch, is_frozen in ((1, True), (2, False)):
-        network.token_head.prototypes.grad = torch.ones(PROTOTYPES, 16)
-        handler.backward_completed(engine_of(network, means, 1, epoch))
-        assert (network.token_head.prototypes.grad is None) == is_frozen
-    handler.iteration_completed(engine_of(network, means, iteration=1, epoch=1))
+    for iteration, is_frozen in ((1, True), (20, True), (21, False), (100, False)):
+        for head in (network.token_head, network.global_head):
+            head.prototypes.grad = torch.ones(PROTOTYPES, 16)
+        handler.backward_completed(engine_of(network, means, iteration))
+        for head in (network.token_head, network.global_head):
+            assert (head.prototypes.grad is None) == is_frozen
+    handler.iteration_completed(engine_of(network, means, iteration=1))
     assert torch.equal(network.teacher.token_centre, torch.ones(PROTOTYPES))
     zeros = {name: torch.zeros_like(mean) for name, mean in means.items()}
     for iteration in (2, 3):
-        handler.iteration_completed(engine_of(network, zeros, iteration, epoch=1))
+        handler.iteration_completed(engine_of(network, zeros, iteration))
     assert torch.allclose(network.teacher.token_centre, torch.full((PROTOTYPES,), 0.81))
+
+
+@pytest.mark.parametrize("iterations, frozen", [(50, 0), (199, 1), (450000, 4500)])
+def test_prototypes_are_frozen_for_a_share_of_the_iterations(
+    distilled, network, iterations, frozen
+):
+    handler, prototypes = distilled.MomentumUpdate(iterations), network.token_head.prototypes
+    for iteration, is_frozen in ((frozen, True), (frozen + 1, False)):
+        if iteration > 0:
+            prototypes.grad = torch.ones(PROTOTYPES, 16)
+            handler.backward_completed(engine_of(network, {}, iteration))
+            assert (prototypes.grad is None) == is_frozen
 
 
 def test_metrics_of_a_student_that_knows_all_and_one_that_is_wrong(distilled):
@@ -194,12 +232,47 @@ def test_metrics_of_a_student_that_knows_all_and_one_that_is_wrong(distilled):
     found = metrics.of_crops(pred, target)
     assert found["token_top1"].tolist() == found["global_top1"].tolist() == [1] * 4
     assert found["teacher_entropy"].tolist() == pytest.approx([log(8)] * 4)
+    assert not found["token_evenness"].any()
+    even = target | {"token_assignment": torch.full((4, 8, 8), 1 / 8)}
+    assert metrics.of_crops(pred, even)["token_evenness"].tolist() == pytest.approx([1] * 4)
     wrong = pred | {"token_embedding": tokens.roll(1, 1), "global_embedding": crops[[2, 3, 0, 1]]}
     collapsed = target | {"token_assignment": torch.eye(8)[:1].expand(4, 8, 8)}
     found = metrics.of_crops(wrong, collapsed)
     assert not any(found[n].any() for n in ("token_top1", "global_top1", "teacher_entropy"))
     chance = metrics.chance_levels(pred, target)
     assert chance["token_top1"] == 1 / 32 and chance["global_top1"] == 1 / 3
+
+
+@pytest.mark.parametrize(
+    "scale, prefers, words",
+    [
+        (1.0, False, None),  # of an untrained teacher
+        (0.1, False, "it gives every token nearly even probabilities"),
+        (1.0, True, "less than that of two"),
+    ],
+    ids=["healthy", "even", "one prototype"],
+)
+def test_both_collapses_of_the_teacher_are_told(distilled, base, caplog, scale, prefers, words):
+    """Cosines of 64 features with 512 prototypes, at the temperature after the warm-up."""
+    generator = torch.Generator().manual_seed(0)
+    logits = scale * torch.randn(4, 8, 512, generator=generator) / 64**0.5 / 0.07
+    logits[..., 0] += 100 * prefers
+    image = torch.rand(4, 1, *SHAPE, generator=generator)
+    embeddings = {"token_embedding": torch.ones(4, 8, 16), "global_embedding": torch.eye(4)}
+    target = {
+        "reconstruction": image,
+        "hidden": torch.ones(4, 1, *SHAPE, dtype=torch.bool),
+        "hidden_tokens": torch.ones(4, 8, dtype=torch.bool),
+        "token_assignment": logits.softmax(dim=-1),
+        **embeddings,
+    }
+    metrics = distilled.DistilledMetrics(distilled.DistilledLoss(WEIGHTS))
+    found = metrics.of_crops({"reconstruction": image, **embeddings}, target)
+    engine = Engine(lambda engine, batch: None)
+    base.CollapseWarning().attach(engine)
+    engine.state.metrics = {name: float(value.mean()) for name, value in found.items()}
+    engine.run([batch()])
+    assert len(caplog.messages) == (words is not None) and (words or "") in caplog.text
 
 
 def test_evaluation_gives_the_restored_image_alone(distilled, network):

@@ -1,6 +1,8 @@
 """The objective as a user runs it: resumed exactly, and in two processes."""
 
+import csv
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,11 +12,26 @@ from objective_runs import SHORT, check_resumes_exactly, run_two_processes
 OVERLAY, FEW = "objectives/distilled", ["--prototypes", 64]
 
 
+def restored_losses(bundle: Path) -> list[float]:
+    """The term of hidden voxels of each validation."""
+    with (bundle / "runs/demo/metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [float(row["value"]) for row in rows if row["name"] == "validation/masked_loss"]
+
+
 @pytest.mark.slow
 def test_a_run_that_goes_on_is_the_run_that_would_have_been(phantoms, tmp_path):
     bundle = copy_bundle("pretrain_ssl", tmp_path)
     command = [f"train {OVERLAY} demo", "--dataset_dir", phantoms / "corpus", *SHORT, *FEW]
+    command += ["--train_handlers::0::frozen", 0.5]  # of 4 iterations; it goes on after the first
     state = check_resumes_exactly(bundle, *command)
+    folder = bundle / "runs/demo/checkpoints"
+    states = [torch.load(folder / f"iteration_{n}.pt", weights_only=True) for n in (1, 2, 3)]
+    for name in ("token_head.prototypes", "global_head.prototypes"):
+        first, second, third = (state["network"][name] for state in states)
+        assert torch.equal(first, second) and not torch.equal(second, third)
+    best = torch.load(folder / "best.pt", weights_only=True)
+    assert best["validation"]["best_metric"] == pytest.approx(min(restored_losses(bundle)))
     weights = {name.removeprefix("/0/network/"): value for name, value in state.items()}
     assert weights["teacher.token_centre"].abs().sum() > 0
     student, teacher = weights["mask_token"], weights["teacher.token_head.mlp.0.weight"]

@@ -46,6 +46,16 @@ def test_a_teacher_of_fewer_than_two_prototypes_has_collapsed(base, caplog, entr
     assert ("the teacher has collapsed: the entropy" in caplog.text) == warns
 
 
+@pytest.mark.parametrize("evenness, warns", [(0.99, True), (0.961, False), (0.8, False)])
+def test_a_teacher_of_even_probabilities_has_collapsed(base, caplog, evenness, warns):
+    engine = Engine(lambda engine, batch: None)
+    base.CollapseWarning().attach(engine)
+    engine.state.metrics = {"token_evenness": evenness, "teacher_entropy": 6.2}
+    engine.run([TWO])
+    words = "collapsed: it gives every token nearly even probabilities, whose entropy is 0.990 of"
+    assert (words in caplog.text) == warns and len(caplog.messages) == warns
+
+
 SINGLE = (
     "2 of 2 validation batches hold a single volume, where {} and its loss have nothing to compare "
     "and are perfect: neither the choice of the best weights nor a warning of collapse rests on "

@@ -11,14 +11,16 @@ logger = logging.getLogger(__name__)
 
 COLLAPSED = 0.95  # mean cosine between different volumes from which embeddings tell nothing apart
 TWO_PROTOTYPES = log(2)  # entropy, nats, of a teacher that uses two prototypes
+EVEN = 0.97  # `token_evenness`: untrained teachers had 0.96 at most, collapsed ones 0.98 at least
 OF_OTHER_VOLUMES = ("contrastive_top1", "global_top1")  # metrics that compare those of a batch
 
 
 class CollapseWarning:
     """Warns when embeddings tell nothing apart any more; an evaluator's handler.
 
-    That is when all volumes have nearly the same one (`mean_cosine`), or when a teacher uses fewer
-    than two prototypes (`teacher_entropy`). Of metrics that an objective lacks it says nothing.
+    That is when all volumes have nearly the same one (`mean_cosine`), when a teacher uses fewer
+    than two prototypes (`teacher_entropy`), or when it gives every token nearly even probabilities
+    (`token_evenness`). Of metrics that an objective lacks it says nothing.
 
     Warns once when a batch holds a single volume, which nothing is compared with: a contrast is
     then perfect whatever the network does, and no collapse can be seen.
@@ -65,4 +67,11 @@ class CollapseWarning:
             logger.warning(
                 f"the teacher has collapsed: the entropy of its prototypes is {entropy:.3f}, less "
                 "than that of two; if this lasts, use a smaller learning rate or more crops a batch"
+            )
+        evenness = engine.state.metrics.get("token_evenness", 0.0)
+        if evenness > EVEN:
+            logger.warning(
+                "the teacher has collapsed: it gives every token nearly even probabilities, whose "
+                f"entropy is {evenness:.3f} of the highest; if this lasts, use a smaller learning "
+                "rate or more crops a batch"
             )

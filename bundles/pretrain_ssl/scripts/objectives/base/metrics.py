@@ -8,6 +8,7 @@ from ignite.metrics import Metric
 from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from torch import Tensor
 
+from ...common.errors import InputError, suggest_and_list
 from .loss import ObjectiveLoss
 
 
@@ -15,8 +16,8 @@ class ObjectiveMetrics(Metric):
     """Averages the loss, its terms and an objective's metrics over the crops of an epoch.
 
     One object serves the trainer's `MetricLogger`, which calls it with each output, and the
-    validation, whose means are gathered over all processes. `metrics["loss"]` is the key metric,
-    lower is better. A subclass defines `of_crops` and, for metrics that have one, `chance_levels`.
+    validation, whose means are gathered over all processes; see `by_key`. A subclass defines
+    `of_crops` and, for metrics that have one, `chance_levels`.
 
     Args:
         loss: of the objective.
@@ -28,6 +29,22 @@ class ObjectiveMetrics(Metric):
     def __init__(self, loss: ObjectiveLoss) -> None:
         self.loss = loss
         super().__init__(output_transform=lambda output: (output["pred"], output["label"]))
+
+    def by_key(self, name: str) -> dict[str, Metric]:
+        """Returns an evaluator's metrics, first the one whose lowest value is the best.
+
+        Args:
+            name: `loss`, or a term of it, `masked_loss`.
+
+        Raises:
+            InputError: the loss has no such term.
+        """
+        known = ["loss", *(f"{term}_loss" for term in self.loss.names or self.loss.weights)]
+        if name not in known:
+            raise InputError(
+                f"key_metric {name} is no loss of the objective; {suggest_and_list(name, known)}"
+            )
+        return {name: self[name], "metrics": self}
 
     def of_crops(self, pred, target) -> dict[str, Tensor]:
         """Returns each metric as (N,), one value per crop or view of a batch, in its order.

@@ -4,8 +4,9 @@ from .batch import DistilledBatch
 from .heads import PrototypeHead
 from .loss import DistilledLoss
 from .metrics import DistilledMetrics
+from .momentum import MomentumUpdate
 from .network import DistilledNetwork
-from .teacher import MomentumUpdate, Teacher
+from .teacher import Teacher
 
 __all__ = [
     "DistilledBatch",

@@ -8,7 +8,7 @@ from ...common.errors import InputError
 from ..masked.units import HideUnits, Ratio
 from .network import DistilledNetwork
 
-STRIDE = 16  # voxels of a token
+STRIDE = 16  # voxels of a token along each axis
 
 
 class DistilledBatch(HideUnits):
@@ -18,15 +18,22 @@ class DistilledBatch(HideUnits):
 
     Args:
         network: the bare one, which holds the teacher.
-        ratio, unit, seed: see `HideUnits`.
+        ratio, unit, seed: see `HideUnits`; edges of a unit are multiples of a token's, so that
+            each token is hidden whole or not at all.
 
     Raises:
-        InputError: on a call, a crop has no other crop of its volume beside it.
+        InputError: a unit would hide parts of tokens; or, on a call, a crop has no other crop of
+            its volume beside it.
     """
 
     def __init__(
         self, network: DistilledNetwork, ratio: Ratio, unit: Sequence[int], seed: int
     ) -> None:
+        if any(edge % STRIDE for edge in unit):
+            raise InputError(
+                f"mask_unit {list(unit)}: tokens of the objective distilled have {STRIDE} voxels "
+                f"along each axis and are hidden whole or not at all; give multiples of {STRIDE}."
+            )
         super().__init__(ratio, unit, seed)
         self.network = network
 

@@ -48,6 +48,12 @@ class PrototypeHead(nn.Module):
         self.prototypes = nn.Parameter(torch.randn(prototypes, bottleneck))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Computes embeddings (…, bottleneck) of length 1, and cosines (…, prototypes)."""
-        embedding = normalize(self.mlp(features).float(), dim=-1)
-        return embedding, linear(embedding, normalize(self.prototypes.float(), dim=-1))
+        """Computes embeddings (…, bottleneck) of length 1, and cosines (…, prototypes).
+
+        Both are float32 under autocast too: the loss divides cosines by a small temperature, and
+        the teacher's, which it compares them with, are float32.
+        """
+        features = self.mlp(features)
+        with torch.autocast(features.device.type, enabled=False):
+            embedding = normalize(features.float(), dim=-1)
+            return embedding, linear(embedding, normalize(self.prototypes.float(), dim=-1))

@@ -1,6 +1,7 @@
 """Measures whether a student recognises its hidden tokens and the other crop."""
 
 from collections.abc import Mapping
+from math import log
 
 import torch
 from torch import Tensor
@@ -18,8 +19,10 @@ class DistilledMetrics(MaskedMetrics):
 
         `token_top1`, the share of hidden tokens whose nearest teacher token, of all in the batch,
         is their own; `global_top1`, whether the nearest of all other crops is that of the same
-        volume; `teacher_entropy`, of the batch's mean assignment, nats: 0 is collapse, ln K at
-        most. It is the same for all crops of a batch.
+        volume; `token_evenness`, the mean entropy of the teacher's assignments of single tokens, as
+        a share of ln K: 1 is collapse, the same even probabilities for every token;
+        `teacher_entropy`, of the batch's mean assignment, nats: 0 is collapse, one prototype for
+        every token, ln K at most. It is the same for all crops of a batch.
 
         Args:
             pred, target: as `DistilledLoss.terms` takes them.
@@ -32,12 +35,14 @@ class DistilledMetrics(MaskedMetrics):
         crops = pred["global_embedding"].float() @ target["global_embedding"].T
         places = torch.arange(len(crops), device=crops.device)
         nearest = crops.fill_diagonal_(-torch.inf).argmax(dim=1)
-        mean = target["token_assignment"].flatten(0, 1).mean(dim=0)
-        entropy = torch.special.entr(mean).sum()
+        assignment = target["token_assignment"]
+        evenness = torch.special.entr(assignment).sum(dim=-1) / log(assignment.shape[-1])
+        entropy = torch.special.entr(assignment.flatten(0, 1).mean(dim=0)).sum()
         return {
             **super().of_crops(pred, target),
             "token_top1": (right & hidden).sum(dim=1) / hidden.sum(dim=1).clamp(min=1),
             "global_top1": (nearest == places ^ 1).float(),
+            "token_evenness": evenness.mean(dim=1),
             "teacher_entropy": entropy.expand(len(crops)),
         }
 
