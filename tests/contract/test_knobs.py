@@ -18,7 +18,7 @@ PARTS = {
     *("imports", "initialize", "run", "finalize", "trained_with", "transfer", "run_folder"),
     *("labelled_data", "splitting", "resampled_keys", "resampling_modes", "train_handlers"),
     *("deterministic_transforms", "spatial_transforms", "intensity_transforms", "random_crop"),
-    *("augmentation", "corrupt", "handlers", "cache", "objective_knobs"),
+    *("augmentation", "corrupt", "handlers", "cache", "objective_knobs", "network_def"),
 }
 
 

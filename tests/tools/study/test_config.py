@@ -269,7 +269,7 @@ def test_every_flag_of_a_study_is_declared(path, tmp_path):
         ("merging_demo", 2 * 2 * 3, 2 * 3 + 12),
         ("merging_recovery_demo", 2 * 3 * 3, 3 + 2 * 18),
         ("pilot_demo", 2 * 2 * 2 + 1, 2 * 9),
-        ("objectives", 6 * (9 + 3 + 3) + 5 * 3 + 4 * 3, 9 * 2 + 2 * 117),
+        ("objectives", 6 * (9 + 3 + 3) + 6 * 3 + 4 * 3, 10 * 2 + 2 * 120),
         ("objectives_demo", 6 * (9 + 3 + 3) + 6 * 3 + 4 * 3 + 2 * 3, 10 * 2 + 2 * 126),
     ],
 )

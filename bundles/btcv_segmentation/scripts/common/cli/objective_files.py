@@ -5,12 +5,12 @@ An objective's name is no switch: its overlay in `configs/objectives/` sets all 
 preset changes some of that. In a wrong combination another objective would train under the name.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError, suggest_and_list
-from ..weights.objective import DEFAULT
 from .command_line import Layer
 from .config_order import OBJECTIVE, is_workflow
 
@@ -38,7 +38,7 @@ def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
         layers: config files in order, then args file and flags.
         bundle_root: the folder of the bundle, which has `configs/objectives/`.
 
-    A workflow whose objective is null, as the export's, takes the files of any.
+    A workflow whose objective is null, as the export's, takes the files of any, as `train.json`.
 
     Raises:
         InputError: an overlay stands behind another objective than the one that it changes, or
@@ -47,8 +47,10 @@ def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
     """
     files, folder = layers[:-2], Path(bundle_root, "configs/objectives")
     workflow = next(filter(is_workflow, files), files[0] if files else layers[-1])
-    names = OBJECTIVE in workflow.values
-    first = _Objective(workflow.values[OBJECTIVE] or DEFAULT if names else None, workflow.source)
+    first = _Objective(workflow.values.get(OBJECTIVE), workflow.source)
+    if OBJECTIVE in workflow.values and first.name is None:
+        training = json.loads((folder.parent / "train.json").read_text())
+        first = _Objective(training[OBJECTIVE], workflow.source)
     current = first
     for layer in files:
         name = layer.values.get(OBJECTIVE) or current.name
