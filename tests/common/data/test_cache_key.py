@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, write_in_two_files
 from monai.bundle import ConfigParser
 from monai.transforms import Compose, CropForegroundd, RandFlipd, Spacingd
 
 from common.data.cache_key import key_of_files, key_of_transforms
+from common.data.image_files import list_image_files
 
 
 def configured(**changes) -> Compose:
@@ -85,3 +86,12 @@ def test_size_time_and_path_of_a_file_count(tmp_path, change):
     else:
         path = path.rename(tmp_path / "b.nii")
     assert key_of_files({"image": str(path)}) != key
+
+
+@pytest.mark.parametrize("name", ["a.hdr", "a.mhd"])
+def test_voxels_in_a_file_of_their_own_count(tmp_path, name):
+    item = {"image": str(write_in_two_files(tmp_path / name))}
+    key = key_of_files(item)
+    assert key_of_files(item) == key
+    os.utime(list_image_files(item["image"])[1], ns=(5, 5))
+    assert key_of_files(item) != key

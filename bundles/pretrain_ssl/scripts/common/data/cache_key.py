@@ -15,6 +15,8 @@ import torch
 from monai.transforms import Compose, Transform
 from monai.transforms.traits import RandomizableTrait
 
+from .image_files import list_image_files
+
 RANDOM_STATE = "R"  # attribute of MONAI's transforms: what has been drawn changes no cached volume
 
 
@@ -22,9 +24,10 @@ def key_of_files(item: Mapping[str, Any]) -> str:
     """Computes the key of an item's files from their path, size and time of change.
 
     Args:
-        item: `{"image": path, "label": path}`.
+        item: `{"image": path, "label": path}`; of an image in two files both count.
     """
-    facts = [(name, *_facts_of(path)) for name, path in sorted(item.items())]
+    items = sorted(item.items())
+    facts = [(name, *_facts_of(file)) for name, path in items for file in list_image_files(path)]
     return _digest(repr(facts))
 
 
