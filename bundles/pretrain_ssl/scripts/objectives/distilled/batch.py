@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch.nn.functional import max_pool3d
 
 from ...common.errors import InputError
-from ..masked.units import HideUnits, Ratio
+from ..masked.refusals import Ratio
+from ..masked.units import HideUnits
 from .network import DistilledNetwork
 
 STRIDE = 16  # voxels of a token
@@ -21,7 +22,7 @@ class DistilledBatch(HideUnits):
         ratio, unit, seed: see `HideUnits`.
 
     Raises:
-        InputError: on a call, a crop has no other crop of its volume beside it.
+        InputError: see `HideUnits`; or on a call, a crop has no other crop of its volume beside it.
     """
 
     def __init__(
