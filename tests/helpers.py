@@ -25,6 +25,19 @@ def write_nifti(path, array: np.ndarray, spacing_mm=(1.0, 1.0, 1.0), affine=None
     return str(path)
 
 
+def write_in_two_files(path, array: np.ndarray | None = None) -> Path:
+    """Write a header, .hdr, .mhd or .nhdr, and its voxels beside it; zeros unless given."""
+    path = Path(path)
+    array = np.zeros((8, 8, 8), np.int16) if array is None else array
+    if path.suffix == ".hdr":
+        nib.save(nib.Nifti1Pair(array, np.eye(4)), path)
+        return path
+    import SimpleITK
+
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array.T), str(path))
+    return path
+
+
 def write_json(path, content) -> str:
     """Write JSON, folders included."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -40,13 +40,22 @@ class DiskCacheDataset(PersistentDataset):
         return self.cache_dir / f"{key_of_files(item)}_{self.transform_hash}.pt"
 
     def _cachecheck(self, item_transformed: dict) -> dict:
-        """Reads a preprocessed item, or makes and saves it; a damaged file is made anew."""
+        """Reads a preprocessed item, or makes and saves it.
+
+        A damaged file, or one that other versions of packages wrote, is made anew.
+        """
         path = self.file_of(item_transformed)
         if path.is_file():
             try:
                 return torch.load(path, weights_only=False)
             except (RuntimeError, EOFError, UnpicklingError, OSError):
                 logger.warning(f"{path} is damaged, and is made anew")
+            except (ImportError, AttributeError, TypeError, ValueError, LookupError) as error:
+                reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+                logger.warning(
+                    f"{path} was written by other versions of NumPy, PyTorch or MONAI ({reason}), "
+                    "and is made anew"
+                )
         item = self._pre_transform(dict(item_transformed))
         save_atomically(item, path, "make room, or name another folder by --cache_dir")
         return item

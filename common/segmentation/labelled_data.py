@@ -7,7 +7,8 @@ from pathlib import Path
 from ..data.datalist import SECTIONS, check_disjoint, read_datalist
 from ..errors import InputError
 from .pairing import check_grids, find_folders, paired
-from .splits import SPLIT_KEYS, SPLITS, first_fraction, split_cases
+from .split_notes import SPLIT_KEYS
+from .splits import SPLITS, first_fraction, split_cases
 
 logger = logging.getLogger(__name__)
 

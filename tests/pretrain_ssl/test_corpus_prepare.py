@@ -2,6 +2,7 @@
 
 import configparser
 import csv
+import errno
 import hashlib
 import importlib
 import json
@@ -291,6 +292,9 @@ def test_mistakes_end_in_one_sentence_and_nothing_is_written(tmp_path, corpus_mo
         ((tmp_path / "nowhere", out), {}, "is not a folder; give SOURCE"),
         ((source, source / "corpus"), {}, "which is never written to; choose another"),
         ((source, tmp_path / "full"), {}, "holds volumes of something else"),
+        ((source, tmp_path / "patients.csv"), {}, "patients.csv cannot be written (Not a dir"),
+        ((source, tmp_path / "patients.csv/corpus"), {}, "cannot be written (Not a directory)"),
+        ((source, "/proc/corpus"), {}, "/proc/corpus cannot be written (No such file"),
         ((source, out), {"patients": str(tmp_path / "patients.csv")}, "the columns source"),
         ((source, out), {"scheduler": "tcp://127.0.0.1:1"}, "no scheduler answers"),
     ]:
@@ -407,3 +411,40 @@ def test_what_a_killed_process_left_is_removed_and_hidden_files_of_the_user_stay
         (tmp_path / "volumes" / name).touch()
     destination.remove_leftovers(tmp_path)
     assert [path.name for path in (tmp_path / "volumes").iterdir()] == [".DS_Store"]
+
+
+def test_a_file_system_without_locks_is_warned_of_and_takes_no_living_file_away(
+    corpus_module, tmp_path, monkeypatch, caplog
+):
+    destination = corpus_module("destination")
+
+    def refuse(*_) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(destination.fcntl, "lockf", refuse)
+    (tmp_path / "volumes").mkdir()
+    other = tmp_path / "volumes/.half_written_node_12_a.nii"
+    other.touch()  # of another machine
+    with destination.lock(tmp_path) as is_locked:
+        destination.remove_leftovers(tmp_path, is_locked)
+    assert not is_locked and other.is_file()
+    assert f"{tmp_path} cannot be locked: do not start the same preparation twice" in caplog.text
+
+
+def test_a_destination_that_another_process_prepares_is_refused(corpus_module, tmp_path, refusal):
+    destination = corpus_module("destination")
+    code = f"""
+import fcntl, time
+file = open({str(tmp_path / "private/.lock")!r}, "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(60)
+"""
+    (tmp_path / "private").mkdir()
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with refusal("is being prepared already; wait"), destination.lock(tmp_path):
+            pass
+        other.kill()
+    with destination.lock(tmp_path) as is_locked:
+        assert is_locked

@@ -1,11 +1,12 @@
 """Prepares one volume of a corpus: quality checks, grid and tables, by hand-computed cases."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 from dicom_series import body, written
-from helpers import config_files, write_nifti
+from helpers import config_files, write_in_two_files, write_nifti
 from monai.bundle import ConfigParser
 
 # ---- a tilted gantry ----
@@ -143,6 +144,27 @@ def test_record_of_changed_files_does_not_count(corpus_module, tmp_path):
     assert corpus_module("records").read_record(path, "b") is None
     path.write_text('{"signature": "a"')  # cut short
     assert corpus_module("records").read_record(path, "a") is None
+
+
+@pytest.mark.parametrize("name", ["a.hdr", "a.mhd"])
+def test_record_of_changed_voxels_beside_a_header_does_not_count(corpus_module, tmp_path, name):
+    records = corpus_module("records")
+    settings = records.Settings(str(tmp_path), 1.5, -500.0)
+    image = {"path": f"sub/{name}", "name": f"sub/{name}", "files": 2}
+    (tmp_path / "sub").mkdir()
+    voxels = write_in_two_files(tmp_path / "sub" / name).with_suffix(
+        ".img" if name == "a.hdr" else ".raw"
+    )
+
+    def hashed() -> str:
+        files = records.list_image_files(str(tmp_path), settings, image)
+        assert [file["name"] for file in files] == [f"sub/{name}", f"sub/{voxels.name}"]
+        return records.hash_image(settings, image, files)
+
+    before = hashed()
+    assert hashed() == before
+    os.utime(voxels, ns=(5, 5))
+    assert hashed() != before
 
 
 def test_folder_that_cannot_be_opened_is_one_row(

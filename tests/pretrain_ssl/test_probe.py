@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from common.cli.commands import run
+
 
 @pytest.fixture
 def part(scripts):
@@ -170,6 +172,17 @@ def test_labels_that_are_no_use_are_refused(part, refusal, tmp_path, header, row
     first, _ = tables(tmp_path, np.random.default_rng(0).normal(size=(6, 2)), list("aabbab"))
     with refusal(words):
         part("commands").probe(first, write(tmp_path / "l.csv", header, rows))
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "least"),
+    [("--folds", "1", 2), ("--folds", "0", 2), ("--folds", "2.5", 2), ("--neighbours", "0", 1)],
+)
+def test_numbers_have_ranges(part, tmp_path, flag, value, least):
+    files = tables(tmp_path, np.random.default_rng(0).normal(size=(4, 2)), list("aabb"))
+    words = f"{flag}.*: takes a whole number of {least} or more.*, not {value}"
+    with pytest.raises(SystemExit, match=words):
+        run(part("commands").COMMANDS, arguments=[*files, flag, value])
 
 
 def test_embeddings_that_are_no_use_are_refused(part, refusal, tmp_path):

@@ -25,13 +25,13 @@ BEGIN, END = f"<!-- written by `{COMMAND}` -->\n", "<!-- end -->\n"
 PLACES = {
     "network": (0.0, 0),
     "cli": (3.0, 0),
-    "weights": (0.0, 1),
-    "runtime": (3.0, 1),
-    "training": (1.5, 2),
-    "data": (4.5, 2),
-    "segmentation": (4.2, 3),
-    "inference": (1.8, 4),
-    "evaluation": (4.5, 4),
+    "runtime": (4.2, 1),
+    "data": (3.4, 2),
+    "weights": (0.9, 3),
+    "segmentation": (4.6, 3),
+    "training": (0.0, 4),
+    "inference": (2.2, 4),
+    "evaluation": (4.4, 4),
 }
 SHARED, FOR_SEGMENTATION, OWN, INK = "#cfe2f3", "#d9ead3", "#fff2cc", "#333333"
 BOX_WIDTH, BOX_HEIGHT = 1.06, 0.42

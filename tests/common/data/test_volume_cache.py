@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sys
+from types import ModuleType
 
 import nibabel as nib
 import numpy as np
@@ -103,6 +105,22 @@ def test_a_damaged_file_is_made_anew(data, tmp_path, caplog):
         dataset.file_of(name).write_bytes(content)
     assert torch.equal(crops(dataset), expected)
     assert sum("is damaged, and is made anew" in record.message for record in caplog.records) == 2
+
+
+@pytest.mark.parametrize(("module", "name"), [("numpy.none", "A"), ("numpy", "NoSuchClass")])
+def test_a_file_of_other_versions_is_made_anew(data, tmp_path, caplog, monkeypatch, module, name):
+    """As one of NumPy 2, whose `numpy._core` NumPy 1 has not."""
+    dataset = cache(tmp_path, 1e-9).dataset(data, transform(), 0)
+    expected = crops(dataset)
+    gone = type(name, (), {"__module__": module})
+    with monkeypatch.context() as patch:
+        there = ModuleType(module)
+        setattr(there, name, gone)
+        patch.setitem(sys.modules, module, there)
+        torch.save(gone(), dataset.file_of(data[0]))
+    assert torch.equal(crops(dataset), expected)
+    (line,) = [text for text in caplog.messages if "made anew" in text]
+    assert "was written by other versions of NumPy, PyTorch or MONAI" in line and "\n" not in line
 
 
 def test_a_full_disk_is_refused_before_the_first_volume(data, tmp_path, monkeypatch, refusal):

@@ -296,7 +296,7 @@ def test_cases_that_the_weights_were_trained_on_are_told_and_named(
     lists = [training_images.digest_images([{"image": i, "label": ""}]) for i in (images[1], copy)]
     assert lists[0] == lists[1]  # the name does not count
     monkeypatch.setattr(end_of_run, "_lines", {})
-    notes = {"fold0.pt": {"training_images": lists[0]}, "fold1.pt": {"training_images": ["0"]}}
+    notes = {"fold0.pt": {"training_images": lists[0]}, "fold1.pt": {"training_images": ["v2:0"]}}
     summary = evaluate_images(table, images, notes)
     line = "1 of 3 cases were trained on by fold0.pt: their figures tell nothing about new images"
     assert summary["trained_on"] == ["1"] and summary["failed"] == []
@@ -309,8 +309,24 @@ def test_of_weights_without_a_list_nothing_is_claimed(table, images, caplog):
     (line,) = [text for text in caplog.messages if "trained" in text]
     assert line.startswith("the weights do not tell which images they were trained on")
     caplog.clear()
-    assert evaluate_images(table, images, {"a.pt": {"training_images": ["0"]}})["trained_on"] == []
+    assert (
+        evaluate_images(table, images, {"a.pt": {"training_images": ["v2:0"]}})["trained_on"] == []
+    )
     assert not [text for text in caplog.messages if "trained" in text]
+
+
+def test_digests_of_an_older_kind_claim_nothing_and_a_line_says_so(table, images, caplog):
+    caplog.set_level("INFO")
+    notes = {"old.pt": {"training_images": ["1234abcd", "0"]}}
+    assert evaluate_images(table, images, notes)["trained_on"] is None
+    first, second = [text for text in caplog.messages if "train" in text]
+    assert first.startswith("old.pt notes 2 training images by older digests")
+    assert second.startswith("the weights do not tell which images they were trained on")
+    caplog.clear()
+    (digest,) = training_images.digest_images([{"image": images[1], "label": ""}])
+    notes["old.pt"]["training_images"].append(digest)  # a training that started from them
+    assert evaluate_images(table, images, notes)["trained_on"] == ["1"]
+    assert "old.pt notes 2 training images by older digests" in caplog.text
 
 
 @pytest.mark.gpu

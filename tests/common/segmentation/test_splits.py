@@ -62,10 +62,31 @@ def test_unknown_splits_and_folds_are_refused(refusal, split, fold, words):
         splits.split_cases(items(30), split, fold, 0)
 
 
-@pytest.mark.parametrize("fold", [5, "0", None])
+@pytest.mark.parametrize("fold", [5, "0", None, True, 0.5, [0]])
 def test_a_datalists_fold_that_does_not_exist_is_refused(refusal, fold):
     with refusal("ct1.nii.gz has fold .* in the datalist; it takes 0 to 4"):
         splits.folds(items(2, fold=[0, fold]), 0)
+
+
+@pytest.mark.parametrize("rank", ["1", None, -1, 0.5, True, float("nan")])
+def test_a_datalists_rank_that_is_no_whole_number_is_refused(refusal, rank):
+    with refusal("ct1.nii.gz has rank .* in the datalist; it takes whole numbers from 0"):
+        splits.first_fraction(items(2, rank=[0, rank]), 0.5, 0)
+
+
+@pytest.mark.parametrize("part", ["test", "val", "Validation", None, 1])
+def test_a_datalists_part_that_is_neither_training_nor_validation_is_refused(refusal, part):
+    """Anything but "validation" would train."""
+    cases = items(3, split_24_6=["training", part, "validation"])
+    with refusal("ct1.nii.gz has split_24_6 .* in the datalist; it takes training or validation"):
+        splits.split_cases(cases, "btcv_24_6", 0, 0)
+
+
+def test_parts_and_ranks_that_cases_name_are_taken():
+    cases = items(3, split_24_6=["training", "validation", "training"], rank=[5, 3, 2.0])
+    training, validation = splits.split_cases(cases, "btcv_24_6", 0, 0)
+    assert (training, validation) == ([cases[0], cases[2]], [cases[1]])
+    assert splits.first_fraction(cases, 0.5, 0) == cases[1:]
 
 
 def test_notes_of_some_cases_alone_are_refused(refusal):

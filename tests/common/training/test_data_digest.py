@@ -4,7 +4,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from helpers import write_in_two_files
 
+from common.data.image_files import list_image_files
 from common.training.data_digest import digest_data
 
 
@@ -41,3 +43,13 @@ def test_files_are_known_by_key_name_size_and_order(tmp_path):
 
 def test_a_list_that_is_not_known_has_no_digest():
     assert digest_data(SimpleNamespace(dataset=None)) is None
+
+
+@pytest.mark.parametrize("name", ["a.hdr", "a.mhd"])
+def test_voxels_in_a_file_of_their_own_count(tmp_path, name):
+    image = write_in_two_files(tmp_path / name)
+    before = digest_of({"image": str(image)})
+    assert digest_of({"image": str(image)}) == before
+    with list_image_files(image)[1].open("ab") as file:
+        file.write(b"x")
+    assert digest_of({"image": str(image)}) != before

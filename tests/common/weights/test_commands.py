@@ -39,6 +39,14 @@ def test_inspect_tells_layout_architecture_and_settings(tmp_path):
     }
 
 
+def test_inspect_counts_images_by_the_kind_of_their_digests(tmp_path):
+    network = built()
+    note = CT | {"training_images": ["v2:0a", "0b", "v2:0c"]}
+    preprocessing_note.attach_metadata(network, note)
+    told = commands.inspect(saved(tmp_path / "model.pt", network.state_dict()))
+    assert re.search("training +2 labelled images, 1 labelled images by older digests\n", told)
+
+
 def test_inspect_names_what_is_missing_and_what_is_beside(tmp_path):
     content = model_swinvit(copied(built("legacy")))
     del content["state_dict"]["module.layers2.0.blocks.0.norm1.bias"]

@@ -1,9 +1,12 @@
 """Labelled images are known again by their bytes, from the note beside weights."""
 
 import os
+import shutil
 
+import numpy as np
 import pytest
 import torch
+from helpers import write_in_two_files, write_nifti
 from weight_layouts import built, saved
 
 from common.weights import attach_metadata, preprocessing_note, pretrained, training_images
@@ -23,7 +26,8 @@ def noted(network: torch.nn.Module) -> list[str] | None:
 def test_the_same_bytes_are_one_image_whatever_its_name(tmp_path):
     items = [written(tmp_path / name, BYTES) for name in ("a.nii.gz", "b.nii.gz")]
     (digest,) = training_images.digest_images(items)
-    assert len(digest) == 8 and set(digest) <= set("0123456789abcdef")
+    version, _, digits = digest.partition(":")
+    assert version == "v2" and len(digits) == 8 and set(digits) <= set("0123456789abcdef")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,36 @@ def test_the_same_bytes_are_one_image_whatever_its_name(tmp_path):
 def test_other_bytes_are_another_image(tmp_path, other):
     items = [written(tmp_path / "a.nii", BYTES), written(tmp_path / "b.nii", other[:20_001])]
     assert len(training_images.digest_images(items)) == 2
+
+
+@pytest.mark.parametrize("slices", [1, 8, 40, 41, 89, 144])
+def test_patients_on_air_of_one_value_are_different_images(tmp_path, slices):
+    """Uncompressed, with the same number of slices, at whose edges there is padding alone."""
+    y, x = np.mgrid[:256, :256] - 127.5
+    digests = set()
+    for patient in range(3):
+        values = np.full((256, 256, slices), -1024, np.int16)
+        values[x**2 + y**2 < 90**2] += np.int16(patient + 1)
+        path = write_nifti(tmp_path / f"{patient}.nii", values)
+        digests.add(training_images.digest_image(path))
+        assert training_images.digest_image(shutil.copy(path, tmp_path / "copy.nii")) in digests
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("ending", [".hdr", ".mhd"])
+def test_voxels_beside_a_header_tell_images_apart_and_names_do_not(tmp_path, ending):
+    values = np.arange(512, dtype=np.int16).reshape(8, 8, 8)
+    files = {
+        name: write_in_two_files(tmp_path / f"{name}{ending}", array)
+        for name, array in (("a", values), ("same", values), ("other", values + 1))
+    }
+    digests = {name: training_images.digest_image(path) for name, path in files.items()}
+    assert digests["a"] == digests["same"] != digests["other"]
+
+
+def test_digests_of_an_older_kind_are_told_apart():
+    digests = ["1234abcd", "v2:1234abcd", "0"]
+    assert training_images.split_by_version(digests) == ({"v2:1234abcd"}, {"1234abcd", "0"})
 
 
 def test_what_is_no_labelled_image_in_a_file_has_no_digest(tmp_path):

@@ -93,6 +93,14 @@ def test_the_teacher_sees_the_whole_crop_whatever_is_hidden(distilled, network):
             assert torch.equal(first[f"{name}_{part}"], second[f"{name}_{part}"])
 
 
+def test_a_crop_with_a_value_below_0_is_refused(distilled, network, refusal):
+    """The student would take visible voxels for hidden ones."""
+    given = batch()
+    given["image"][2, 0, 3, 4, 5] = -0.25
+    with refusal("a crop of a batch has values down to -0.25 after the transforms"):
+        distilled.DistilledBatch(network, 0.6, UNIT, seed=0)(given)
+
+
 def test_tokens_are_the_units_that_are_hidden(distilled, network):
     target = distilled.DistilledBatch(network, 0.6, UNIT, seed=0)(batch())[1]
     assert target["hidden_tokens"].shape == target["token_embedding"].shape[:2] == (4, 8)

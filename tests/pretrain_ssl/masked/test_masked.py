@@ -85,6 +85,20 @@ def test_what_hides_nothing_everything_or_half_a_token_is_refused(
         masked.HideUnits(ratio, unit, seed=0)(batch())
 
 
+@pytest.mark.parametrize("value", [-1e-3, -1.0])
+def test_an_image_with_a_value_below_0_is_refused_in_training_and_inference(masked, refusal, value):
+    """Visible voxels would count as hidden: the network knows these by their sign."""
+    given = batch()
+    given["image"][1, 0, 3, 4, 5] = value
+    with refusal(f"a crop of a batch has values down to {value:.3g} .* clip them"):
+        masked.HideUnits(0.5, UNIT, seed=0)(given)
+    volume = MetaTensor(given["image"][1].as_tensor(), meta={"filename_or_obj": "/data/ct1.nii"})
+    with refusal(f"/data/ct1.nii has values down to {value:.3g} after .* clip them"):
+        masked.HideUnitsd("image", 0.5, UNIT, seed=0)({"image": volume})
+    with refusal("an image has values down to"):
+        masked.HideUnitsd("image", 0.5, UNIT, seed=0)({"image": volume.as_tensor()})
+
+
 def test_a_volume_of_any_size_always_loses_the_same_units(masked):
     volume = MetaTensor(torch.rand(1, 37, 64, 50))
     hide = masked.HideUnitsd("image", 0.5, UNIT, seed=0)

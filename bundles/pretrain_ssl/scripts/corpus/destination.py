@@ -2,15 +2,19 @@
 
 import csv
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ..common import leftovers
-from ..common.atomic_write import write_text
+from ..common.atomic_write import explained, write_text
 from ..common.errors import InputError
 from .records import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def check_settings(
@@ -31,22 +35,43 @@ def check_settings(
 
 
 @contextmanager
-def lock(destination: Path) -> Iterator[None]:
-    """Locks the destination for this process; raises InputError where another one holds it."""
+def lock(destination: Path) -> Iterator[bool]:
+    """Makes the destination where it is missing, and locks it for this process.
+
+    Yields:
+        Whether it is locked; on a file system without locks it is not, with a warning.
+
+    Raises:
+        InputError: another process holds the lock, or the folder cannot be written.
+    """
     path = destination / "private" / ".lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"{destination} is being prepared already; wait for that.") from error
-        yield
+    with explained(destination, "choose another folder, or mend its rights"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    with file:
+        yield _is_locked(file, destination)
 
 
-def remove_leftovers(destination: Path) -> None:
-    """Removes the files that killed processes left half written, and no other."""
+def _is_locked(file: IO, destination: Path) -> bool:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"{destination} is being prepared already; wait for that.") from error
+    except OSError:  # a file system without locks
+        logger.warning(f"{destination} cannot be locked: do not start the same preparation twice")
+        return False
+    return True
+
+
+def remove_leftovers(destination: Path, is_locked: bool = True) -> None:
+    """Removes the files that killed processes left half written, and no other.
+
+    Args:
+        destination: the corpus' folder.
+        is_locked: no other process writes there, see `lock`.
+    """
     for folder in ("volumes", "private"):
-        leftovers.remove_leftovers(destination / folder, is_locked=True)
+        leftovers.remove_leftovers(destination / folder, is_locked=is_locked)
 
 
 def keep_settings(destination: Path, settings: Settings) -> None:

@@ -58,10 +58,9 @@ def prepare(
     folders = [f for f in walk.list_folders(settings.source) if f.files or f.left_out]
     if not folders:
         raise InputError(f"{source} holds no file; give SOURCE the folder of the archive.")
-    Path(destination).mkdir(parents=True, exist_ok=True)
-    with lock(Path(destination)):
+    with lock(Path(destination)) as is_locked:
         keep_settings(Path(destination), settings)
-        remove_leftovers(Path(destination))
+        remove_leftovers(Path(destination), is_locked)
         with dask_cluster.connect(workers or os.cpu_count(), scheduler) as client:
             scans = _scan_folders(client, destination, settings, folders)
             images = group_images(scans, destination, settings)

@@ -7,9 +7,11 @@ or not at all, and after the volume that it describes.
 import hashlib
 import json
 import math
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..common.data import image_files
 from ..common.data.dicom.copies import mark_copies
 from . import list_files
 
@@ -69,13 +71,16 @@ def is_complete(destination: str, record: dict) -> bool:
 def list_image_files(destination: str, settings: Settings, image: dict) -> list[dict]:
     """Lists an image's files with their headers; of every instance all but one are `is_copy`.
 
+    Of an image in a NIfTI, MetaImage or NRRD file the first one is its header.
+
     Args:
         destination: the corpus' folder.
         settings: see `Settings`.
         image: see `prepare.group_images`.
     """
     if "path" in image:
-        return [{"name": image["path"], "path": str(Path(settings.source, image["path"]))}]
+        paths = image_files.list_image_files(Path(settings.source, image["path"]))
+        return [{"name": os.path.relpath(p, settings.source), "path": str(p)} for p in paths]
     files = [
         item
         for folder in image["folders"]

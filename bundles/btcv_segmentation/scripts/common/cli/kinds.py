@@ -8,6 +8,7 @@ from typing import Annotated, Any
 # Numbers with a range, for the parameters of commands: pairs of a kind, because annotations
 # must be hashable
 Count = Annotated[int, ("type", "integer"), ("minimum", 1)]
+Several = Annotated[int, ("type", "integer"), ("minimum", 2)]
 Seed = Annotated[int, ("type", "integer"), ("minimum", 0), ("maximum", 2**32 - 1)]
 Whole = Annotated[int, ("type", "integer"), ("minimum", 0)]
 Fraction = Annotated[float, ("type", "number"), ("exclusiveMinimum", 0), ("exclusiveMaximum", 1)]

@@ -28,15 +28,19 @@ def check_compression(path: str) -> None:
     if not IS_COMPRESSED.search(head):
         return
     skip = LINE_SKIP.search(head)
-    for name, start in _list_files(path, head):
+    for name, start in list_voxel_files(path, head):
         _check_file(name, start, int(skip[1]) if skip else 0)
 
 
-def _list_files(path: str, head: bytes) -> list[tuple[Path, int]]:
+def list_voxel_files(path: str | Path, head: bytes) -> list[tuple[Path, int]]:
     """Lists the files that hold voxels, each with the byte at which these begin.
 
     The header names one file, or `LIST` with a name in each line behind it, or a pattern with the
     first and last number and the step: `slice%03d.raw.gz 1 120 1`.
+
+    Args:
+        path: of the header.
+        head: the header's first `HEAD` bytes.
     """
     named, blank = VOXEL_FILE.search(head), ATTACHED.search(head)
     if named is None:

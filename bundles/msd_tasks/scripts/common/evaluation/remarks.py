@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import list_first
-from ..weights.training_images import KEY, digest_image
+from ..weights.training_images import KEY, digest_image, split_by_version
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +30,18 @@ def find_trained(
 
     Returns:
         The images, and the files of weights that were trained on some of them. None in place of
-        the images where no file tells its own.
+        the images where no file tells its own. Digests of an older kind tell nothing; a line in
+        the log names their file.
     """
-    seen = {file: {*note[KEY]} for file, note in notes.items() if note.get(KEY)}
+    seen = {}
+    for file, note in notes.items():
+        current, older = split_by_version(note.get(KEY) or [])
+        seen |= {file: current} if current else {}
+        if older:
+            logger.warning(
+                f"{file} notes {len(older)} training images by older digests, which images of "
+                "other patients may share: these are not compared"
+            )
     if not seen:
         return None, []
     digests = {image: digest_image(image) for image in images}

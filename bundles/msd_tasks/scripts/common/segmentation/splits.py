@@ -14,12 +14,11 @@ import numpy as np
 from monai.data import partition_dataset
 
 from ..errors import InputError
+from .split_notes import FOLDS, PARTS, read_notes
 
-FOLDS = 5
 SPLITS = ("five_fold", "btcv_24_6")  # on a command line, 24_6 alone is the number 246
 # Validate in the split into 24 and 6 that most published figures on BTCV's training set use.
 BTCV_VALIDATION = range(35, 41)
-SPLIT_KEYS = ("fold", "rank", "split_24_6")
 
 
 def split_cases(
@@ -65,14 +64,8 @@ def folds(cases: list[dict], seed: int) -> list[int]:
     Raises:
         InputError: only some cases name a fold, one does not exist, or there are too few cases.
     """
-    named = _read_notes(cases, "fold")
+    named = read_notes(cases, "fold")
     if named is not None:
-        wrong = next((case for case, fold in zip(cases, named) if fold not in range(FOLDS)), None)
-        if wrong is not None:
-            raise InputError(
-                f"{wrong['image']} has fold {wrong['fold']!r} in the datalist; it takes 0 to "
-                f"{FOLDS - 1}."
-            )
         return named
     if len(cases) < FOLDS:
         raise InputError(
@@ -89,9 +82,10 @@ def parts_24_6(cases: list[dict]) -> list[str]:
     """Returns "training" or "validation" for each case: its note, or by BTCV's number in its name.
 
     Raises:
-        InputError: only some cases name their part, or a file's name has no such number.
+        InputError: only some cases name their part, one names another, or a file's name has no
+            such number.
     """
-    named = _read_notes(cases, "split_24_6")
+    named = read_notes(cases, "split_24_6")
     if named is not None:
         return named
     numbers = [btcv_number(case["image"]) for case in cases]
@@ -101,7 +95,7 @@ def parts_24_6(cases: list[dict]) -> list[str]:
             "--split btcv_24_6 is for BTCV, whose images are img0001 to img0040, and "
             f"{case['image']} has no such name; give --split five_fold."
         )
-    return ["validation" if number in BTCV_VALIDATION else "training" for number in numbers]
+    return [PARTS[number in BTCV_VALIDATION] for number in numbers]
 
 
 def btcv_number(path: str) -> int | None:
@@ -114,9 +108,9 @@ def ranks(cases: list[dict], seed: int) -> list[int]:
     """Returns the rank of each case: its note, or one drawn by the seed; fractions take the first.
 
     Raises:
-        InputError: only some cases name a rank.
+        InputError: only some cases name a rank, or one is no whole number.
     """
-    named = _read_notes(cases, "rank")
+    named = read_notes(cases, "rank")
     if named is not None:
         return named
     # a stream of its own: the order says nothing about the folds
@@ -140,14 +134,3 @@ def first_fraction(cases: list[dict], label_fraction: float, seed: int) -> list[
     count = ceil(round(label_fraction * len(cases), 9))
     order = sorted(range(len(cases)), key=ranks(cases, seed).__getitem__)
     return [cases[place] for place in sorted(order[:count])]
-
-
-def _read_notes(cases: list[dict], note: str) -> list | None:
-    """Reads a note of every case; None where no case has the note."""
-    lacking = [case for case in cases if note not in case]
-    if lacking and len(lacking) < len(cases):
-        raise InputError(
-            f"{lacking[0]['image']} has no {note} in the datalist, others have; give it to all or "
-            "to none."
-        )
-    return None if lacking or not cases else [case[note] for case in cases]

@@ -10,11 +10,13 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from ..data.image_files import list_image_files
+
 
 def digest_data(loader: DataLoader | Iterable) -> str | None:
     """Returns a digest of the names and sizes of all files in a data set's list, in its order.
 
-    Folders do not count, so that a data set may be moved.
+    Folders do not count, so that a data set may be moved. Of an image in two files both count.
 
     Args:
         loader: its data set has `data`, a list of items; an item holds paths by key, or lists of
@@ -41,7 +43,9 @@ def _names_and_sizes(value: Any) -> Iterator[tuple[str, int]]:
             yield from _names_and_sizes(part)
     elif isinstance(value, (str, os.PathLike)):
         path = Path(value)
-        yield path.name, path.stat().st_size if path.is_file() else 0
+        others = [file for file in list_image_files(path) if file != path]
+        for file in (path, *others):
+            yield file.name, file.stat().st_size if file.is_file() else 0
         if path.is_dir():
             with os.scandir(path) as entries:
                 files = [(one.name, one.stat().st_size) for one in entries if one.is_file()]

@@ -56,9 +56,11 @@ def inspect(file: str) -> str:
 
 def _describe_training(note: Mapping[str, Any]) -> str:
     """Describes a training: `24 labelled images, msd_orientation False`; empty where unknown."""
-    count, is_turned = len(note.get(training_images.KEY, [])), note.get(orientation.KEY)
+    current, older = training_images.split_by_version(note.get(training_images.KEY) or [])
+    is_turned = note.get(orientation.KEY)
     words = [objective.describe_training(note)]
-    words += [f"{count} labelled images"] if count else []
+    words += [f"{len(current)} labelled images"] if current else []
+    words += [f"{len(older)} labelled images by older digests"] if older else []
     words += [f"{orientation.KEY} {is_turned}"] if is_turned is not None else []
     return ", ".join(filter(None, words))
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...common.cli.kinds import Count, Seed
+from ...common.cli.kinds import Count, Seed, Several
 from ...common.errors import InputError, list_first
 from .folds import split_folds
 from .probes import mean, most_frequent, nearest, ridge, standardise
@@ -26,7 +26,7 @@ def probe(
     *,
     label: str = "label",
     kind: Literal["auto", "classes", "values"] = "auto",
-    folds: Count = 5,
+    folds: Several = 5,
     neighbours: Count = 1,
     seed: Seed = 0,
 ) -> str:

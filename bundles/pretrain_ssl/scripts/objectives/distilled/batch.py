@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch.nn.functional import max_pool3d
 
 from ...common.errors import InputError
-from ..masked.units import HideUnits, Ratio
+from ..masked.refusals import Ratio
+from ..masked.units import HideUnits
 from .network import DistilledNetwork
 
 STRIDE = 16  # voxels of a token along each axis
@@ -22,8 +23,8 @@ class DistilledBatch(HideUnits):
             each token is hidden whole or not at all.
 
     Raises:
-        InputError: a unit would hide parts of tokens; or, on a call, a crop has no other crop of
-            its volume beside it.
+        InputError: see `HideUnits`; a unit would hide parts of tokens; or, on a call, a crop has no
+            other crop of its volume beside it.
     """
 
     def __init__(

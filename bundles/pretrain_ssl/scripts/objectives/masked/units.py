@@ -1,7 +1,8 @@
 """Hides units of a crop: boxes of one size that tile it, a share of which is drawn.
 
-A hidden voxel gets the value `HIDDEN`, which no image has: images lie in [0, 1]. So a crop and the
-places to restore are one tensor, in training as in a sliding window over a volume.
+A hidden voxel gets the value `HIDDEN`, which no image has: images lie in [0, 1], and one with a
+value below 0 is refused. So a crop and the places to restore are one tensor, in training as in a
+sliding window over a volume.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,9 @@ from torch import Tensor
 
 from ...common.data.seeded_dataset import seeded_rng
 from ...common.errors import InputError
+from .refusals import Ratio, check_units, check_visible
 
 HIDDEN = -1.0
-Ratio = float | Sequence[float]
 
 
 def draw_units(rng: np.random.Generator, grid: Sequence[int], ratio: Ratio) -> np.ndarray:
@@ -54,26 +55,6 @@ def grid_of(shape: Sequence[int], unit: Sequence[int]) -> tuple[int, ...]:
     return tuple(-(-size // edge) for size, edge in zip(shape, unit, strict=True))
 
 
-def check(ratio: Ratio, unit: Sequence[int]) -> None:
-    """Refuses a ratio that is no share, and units that cut a token.
-
-    Raises:
-        InputError: `ratio` is not between 0 and 1, or falls from low to high; an edge of `unit` is
-            odd or below 2: the encoder's first tokens have 2 voxels along an axis.
-    """
-    low, high = ratio if isinstance(ratio, Sequence) else (ratio, ratio)
-    if not 0 < low <= high < 1:
-        raise InputError(
-            f"mask_ratio {ratio} is no share of the units; give one above 0 and below 1, or two, "
-            "the lower first."
-        )
-    if any(edge < 2 or edge % 2 for edge in unit):
-        raise InputError(
-            f"mask_unit {list(unit)}: give even numbers of voxels, because a token of the encoder "
-            "has 2 along each axis."
-        )
-
-
 class HideUnits(PrepareBatch):
     """Hides units of every crop; the engines' `prepare_batch`.
 
@@ -85,7 +66,8 @@ class HideUnits(PrepareBatch):
         seed: of the draws.
 
     Raises:
-        InputError: see `check`; or the ratio hides all units of a crop.
+        InputError: see `check_units`; on a call, the ratio hides all units of a crop, or a crop has
+            values below 0.
 
     Returns (of a call):
         inputs (B, 1, X, Y, Z) with `HIDDEN` in the hidden voxels; and targets: `reconstruction`,
@@ -95,11 +77,13 @@ class HideUnits(PrepareBatch):
     crops_stay_in_place = True  # see `position.wrap`
 
     def __init__(self, ratio: Ratio, unit: Sequence[int], seed: int) -> None:
-        check(ratio, unit)
+        check_units(ratio, unit)
         self.ratio, self.unit, self.seed = ratio, tuple(unit), seed
 
     def __call__(self, batchdata, device=None, non_blocking=False, **kwargs):
-        images = batchdata["image"].as_tensor().to(device, non_blocking=non_blocking, **kwargs)
+        images = batchdata["image"].as_tensor()
+        check_visible(images, "a crop of a batch")  # where it lies: on a GPU this would wait for it
+        images = images.to(device, non_blocking=non_blocking, **kwargs)
         shape = tuple(images.shape[2:])
         grid = grid_of(shape, self.unit)
         highest = self.ratio[-1] if isinstance(self.ratio, Sequence) else self.ratio
@@ -119,16 +103,21 @@ class HideUnitsd(MapTransform):
     """Hides units of whole volumes (C, X, Y, Z), to show how the network restores them.
 
     The same volume always loses the same units.
+
+    Raises:
+        InputError: see `check_units`; on a call, a volume has values below 0.
     """
 
     def __init__(self, keys, ratio: Ratio, unit: Sequence[int], seed: int) -> None:
         super().__init__(keys)
-        check(ratio, unit)
+        check_units(ratio, unit)
         self.ratio, self.unit, self.seed = ratio, tuple(unit), seed
 
     def __call__(self, data):
         data = dict(data)
         for key in self.key_iterator(data):
+            name = getattr(data[key], "meta", {}).get("filename_or_obj", "an image")
+            check_visible(data[key], name)
             shape = data[key].shape[1:]
             units = draw_units(seeded_rng(self.seed), grid_of(shape, self.unit), self.ratio)
             hidden = hidden_voxels(torch.from_numpy(units)[None], self.unit, shape)[0]

@@ -10,6 +10,10 @@ from .volume import RejectedError, check_slice_count
 
 GAP_TOLERANCE_MM = 0.15  # positions may be written with one decimal
 GAP_TOLERANCE = 0.05  # of the gap
+# Of the largest gap to the smallest: a missing slice makes it 2, positions rounded to one decimal
+# at most 1.67. Rounded positions of gaps below 0.2 mm, and of 0.2 or 0.3 mm where they lie between
+# two decimals, cannot be told from missing slices.
+GAP_RATIO = 1.7
 LINE_TOLERANCE_MM = 1.0  # of a slice beside the line through the others
 # of cosines and spacing, as in dicom2nifti's `validate_orientation`: a quarter of a pixel at
 # the rim of 512 pixels
@@ -106,10 +110,10 @@ def compute_step(positions: np.ndarray, normal: np.ndarray, least: int) -> np.nd
     gaps = np.diff(positions @ normal)
     gap = np.median(gaps)
     tolerance = max(GAP_TOLERANCE_MM, GAP_TOLERANCE * gap)
-    if (np.abs(gaps - gap) > tolerance).any():
+    if (np.abs(gaps - gap) > tolerance).any() or gaps.max() > GAP_RATIO * gaps.min():
         multiples = np.rint(gaps / gap)
         is_multiple = (np.abs(gaps - multiples * gap) <= tolerance) & (multiples >= 1)
-        if is_multiple.all():
+        if is_multiple.all() and multiples.max() > 1:
             raise RejectedError("missing slices", f"{int((multiples - 1).sum())} of {gap:.2f} mm")
         detail = f"{gaps.min():.2f} to {gaps.max():.2f} mm between slices"
         raise RejectedError("uneven spacing", detail)
