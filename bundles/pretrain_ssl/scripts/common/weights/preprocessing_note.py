@@ -170,26 +170,6 @@ def describe_preprocessing_mismatch(of_file: Mapping[str, Any], of_run: Mapping[
     )
 
 
-def describe_other_task(of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> str:
-    """Describes another task of two notes: `for Task02_Heart (left atrium), and this run is …`.
-
-    Empty where task and labels agree, or one note says nothing of them.
-    """
-    is_other = any(
-        of_file.get(key) and of_run.get(key) and of_file[key] != of_run[key]
-        for key in ("task", "labels")
-    )
-    words = [_describe_task(note) for note in (of_file, of_run)]
-    return f"for {words[0]}, and this run is for {words[1]}" if is_other else ""
-
-
-def _describe_task(note: Mapping[str, Any]) -> str:
-    """Describes the task of a note: `Task09_Spleen (spleen)`."""
-    labels = note.get("labels") or {}
-    names = [labels[number] for number in sorted(labels, key=int) if int(number)]
-    return f"{note.get('task') or 'a task'}" + (f" ({', '.join(names)})" if names else "")
-
-
 def describe_agreement(of_file: Mapping[str, Any] | None, of_run: Mapping[str, Any] | None) -> str:
     """Describes how the notes of loaded weights and of this run agree, for the log line."""
     if not of_file or not describe(of_file):
