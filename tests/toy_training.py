@@ -16,11 +16,20 @@ from common.data import ResumableDataLoader, SeededCacheDataset
 from common.training import CheckpointHandler, MetricLogger
 
 
+class Weight(torch.nn.Linear):
+    """Multiplies by one weight; in training its input is dropped by chance."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return super().forward(torch.nn.functional.dropout(image, 0.3, self.training))
+
+
 class Toy:
     """2 steps an epoch on noisy data; validation k gives the k-th of `figures`.
 
     Args:
         folder: `run` in it is the run's folder, `models/model.pt` the deployed model.
+        epoch_length: iterations of an epoch.
+        trainer: further arguments of the trainer, such as `accumulation_steps`.
     """
 
     def __init__(
@@ -29,10 +38,12 @@ class Toy:
         figures: list[float],
         validate_every: int = 1,
         is_lower_better: bool = False,
+        epoch_length: int = 2,
+        **trainer,
     ) -> None:
         torch.manual_seed(0)
         self.folder = folder
-        self.network = torch.nn.Linear(1, 1, bias=False)
+        self.network = Weight(1, 1, bias=False)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=0.1)
         self.scheduler = WarmupCosineSchedule(self.optimizer, warmup_steps=3, t_total=20)
         both = {"device": torch.device("cpu"), "network": self.network, "decollate": False}
@@ -48,7 +59,9 @@ class Toy:
             train_data_loader=self.loader(),
             optimizer=self.optimizer,
             loss_function=torch.nn.MSELoss(),
+            epoch_length=epoch_length,
             **both,
+            **trainer,
         )
         self.validate_every = validate_every if figures else None
         self.weights: list[float] = []  # after each epoch

@@ -1,20 +1,21 @@
 """Collects the state that the next iteration of a training depends on, and restores it."""
 
 import logging
-import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from ignite.engine import Engine
 
 from ..errors import InputError
 from ..network.patch_merging import merging_of
+from ..runtime.distributed import rank
 from ..weights.preprocessing_note import add_to_note, merging_in
 from ..weights.training_images import digest_images
 from .data_digest import digest_data
+from .gradient_clipping import precision, restore_scale
+from .random_state import random_state
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +38,25 @@ def further_parts(engine: Engine) -> dict[str, Any]:
     return vars(engine).get("further_parts", {})
 
 
+def rank_state(engine: Engine) -> dict[str, Any]:
+    """Returns the state that each rank has for itself: random numbers, and sums of metrics."""
+    values = {key: getattr(engine.state, key) for key in engine.state_dict_user_keys}
+    return {"random": random_state(), "engine": _on_cpu(values)}
+
+
+def _on_cpu(value: Any) -> Any:
+    """Moves the tensors of nested dictionaries to the CPU, as another rank has not this GPU."""
+    if isinstance(value, Mapping):
+        return {name: _on_cpu(part) for name, part in value.items()}
+    return value.cpu() if isinstance(value, torch.Tensor) else value
+
+
 def training_state(
-    engine: Engine, evaluator: Engine, network: torch.nn.Module, others: Mapping[str, Any]
+    engine: Engine,
+    evaluator: Engine,
+    network: torch.nn.Module,
+    others: Mapping[str, Any],
+    ranks: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Returns the state after the engine's last iteration, in types that `weights_only` loads.
 
@@ -47,6 +65,7 @@ def training_state(
         evaluator: the validation's engine, for the best metric so far.
         network: the bare network, not its DDP wrapper.
         others: more objects with a state, by name: optimizer, scheduler.
+        ranks: `rank_state` of each process, in the order of their ranks.
     """
     network_state = network.state_dict()
     add_to_note(network_state, iterations=engine.state.iteration)
@@ -54,7 +73,8 @@ def training_state(
         "network": network_state,
         **{name: other.state_dict() for name, other in others.items()},
         "iteration": engine.state.iteration,
-        "engine": {key: getattr(engine.state, key) for key in engine.state_dict_user_keys},
+        "precision": precision(engine),
+        **{key: [state[key] for state in ranks] for key in ("random", "engine")},
         "batches": engine.data_loader.batch_sampler.state_dict(),
         "validation": {
             "epoch": evaluator.state.epoch,
@@ -86,9 +106,10 @@ def restore(
     network.load_state_dict(state["network"])
     for name, other in others.items():
         other.load_state_dict(state[name])
-    if engine.scaler and "scaler" in state:
-        engine.scaler.load_state_dict(state["scaler"])
-    for target, values in [(engine, state["engine"]), (evaluator, state["validation"])]:
+    restore_scale(state, engine)
+    of_ranks = state["engine"]
+    own = of_ranks[rank()] if isinstance(of_ranks, list) else of_ranks  # of rank 0, an older one
+    for target, values in [(engine, own), (evaluator, state["validation"])]:
         for key, value in values.items():
             setattr(target.state, key, value)
 
@@ -134,21 +155,3 @@ def _check_merging(state: Mapping[str, torch.Tensor], network: torch.nn.Module) 
             f"the run was begun with patch merging {before}, and this command has {now}, from "
             "--merging or --pretrained; give what it was begun with, or another --run_name."
         )
-
-
-def random_state() -> dict[str, Any]:
-    """Returns the random states of Python, NumPy and PyTorch as `weights_only` can load them."""
-    kind, words, *rest = np.random.get_state()
-    numpy = (kind, torch.from_numpy(words.astype(np.int64)), *rest)
-    found = {"python": random.getstate(), "numpy": numpy, "torch": torch.get_rng_state()}
-    return found | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
-
-
-def set_random_state(state: Mapping[str, Any]) -> None:
-    """Restores the random states that `random_state` returned."""
-    kind, words, *rest = state["numpy"]
-    np.random.set_state((kind, words.numpy().astype(np.uint32), *rest))
-    random.setstate(state["python"])
-    torch.set_rng_state(state["torch"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])

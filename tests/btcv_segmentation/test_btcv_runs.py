@@ -21,7 +21,8 @@ def test_fine_tuning_says_what_came_from_the_encoder(finetuned):
     assert (
         "encoder 70 of 70 tensors from" in finetuned[1] and "decoder from scratch" in finetuned[1]
     )
-    assert "trained with intensity -1000 to 1000, here -175 to 250)" in finetuned[1]
+    words = "trained with intensity -1000 to 1000 as 0 to 1, here -175 to 250 as 0 to 1)"
+    assert words in finetuned[1]
 
 
 def test_fine_tuning_leaves_one_loadable_model(finetuned):

@@ -20,6 +20,28 @@ def test_replacing_makes_folders_and_leaves_one_file(tmp_path):
     assert (tmp_path / "new/a.txt").read_text() == "new"
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path, is_there):
+    target, link = tmp_path / "disk/object", tmp_path / "models/model.pt"
+    for path in (target, link):
+        path.parent.mkdir()
+    if is_there:
+        target.write_text("old")
+    link.symlink_to("../disk/object")
+    with atomic_write.replacing(link) as temporary:
+        assert temporary.parent == target.parent  # of the same disk
+        assert temporary.name.endswith("_model.pt")
+        temporary.write_text("new")
+    assert link.is_symlink() and target.read_text() == link.read_text() == "new"
+    assert [*link.parent.iterdir(), *target.parent.iterdir()] == [link, target]
+
+
+def test_the_folder_that_a_link_leads_to_is_tried(tmp_path, refusal):
+    (tmp_path / "model.pt").symlink_to("/proc/here/model.pt")
+    with refusal("model.pt cannot be written .*; give another place"):
+        atomic_write.check_writable(files=[tmp_path / "model.pt"])
+
+
 def test_failed_replacing_leaves_the_old_file_alone(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")

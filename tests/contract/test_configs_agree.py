@@ -267,17 +267,17 @@ def test_defaults_are_the_papers():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("btcv_segmentation", "spacing 1.5 x 1.5 x 2 mm; intensity -175 to 250"),
+        ("btcv_segmentation", "spacing 1.5 x 1.5 x 2 mm; intensity -175 to 250 as 0 to 1"),
         (
             "msd_tasks",
             "spacing 0.79 x 0.79 x 1.6 mm; intensity -41 to 176, mean 99.29, sd 39.47",
         ),
-        ("pretrain_ssl", "spacing 1.5 x 1.5 x 1.5 mm; intensity -1000 to 1000"),
+        ("pretrain_ssl", "spacing 1.5 x 1.5 x 1.5 mm; intensity -1000 to 1000 as 0 to 1"),
     ],
 )
 @pytest.mark.parametrize("config", ["train", "inference"])
 def test_the_note_on_weights_is_read_off_the_transforms(name, config, expected, load_scripts):
-    """And its words are those of the notes of before, which are still compared with it."""
+    """And the notes of before, which do not tell the scale, are still compared with it."""
     from common.weights.preprocessing_note import describe
 
     load_scripts(name)

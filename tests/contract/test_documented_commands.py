@@ -19,6 +19,7 @@ from monai.bundle import ConfigParser
 from common.cli.command_line import RUN_ARGUMENTS
 from common.cli.commands import understand
 from common.cli.flags import is_declared
+from common.cli.knobs import check_multiples
 from common.runtime.memory import KEPT_BYTES, M_MMAP_MAX, M_TOP_PAD, M_TRIM_THRESHOLD, STEP_BYTES
 
 NAMES = ["btcv_segmentation", "msd_tasks", "pretrain_ssl"]
@@ -100,7 +101,7 @@ def test_the_commands_of_one_walk_divide_and_read_the_data_alike(document):
 
 
 def check_bundle_command(document: Path, words: list[str]) -> None:
-    """Config files exist in the bundle, and every flag is declared by them."""
+    """Config files exist in the bundle, every flag is declared by them, and epochs are whole."""
     action, flags = words[words.index("monai.bundle") + 1], {}
     for position, word in enumerate(words):
         if word.startswith("--") and position > words.index("monai.bundle"):
@@ -122,6 +123,8 @@ def check_bundle_command(document: Path, words: list[str]) -> None:
             missing = [f for f in flags if f not in RUN_ARGUMENTS]
             missing = [f for f in missing if not is_declared(f, config)]
             if not missing:
+                numbers = {f: int(v) for f, v in flags.items() if f.startswith("iterations")}
+                check_multiples({**config, **numbers})
                 return
         raise AssertionError(f"no config declares {missing}")
 

@@ -61,7 +61,7 @@ def test_a_four_channel_task_takes_a_one_channel_encoder_only_on_request(
     done = run_here(bundle, configs, *flags, "--inflate_input", True)
     assert "encoder 70 of 70 tensors" in done.stdout
     assert "the one input channel repeated" in done.stdout
-    assert "intensity -1000 to 1000, here normalised by each image" in done.stdout
+    assert "intensity -1000 to 1000 as 0 to 1, here normalised by each image" in done.stdout
 
 
 @pytest.mark.parametrize("configs", ["inference {} demo", "train {} demo evaluate"])

@@ -1,5 +1,6 @@
 """The submission: from test images and weights to the archive, and what is refused."""
 
+import hashlib
 import importlib
 import json
 import shutil
@@ -40,16 +41,23 @@ def make(bundle: Path, *arguments, check: bool = True):
     return python_here(bundle, "-m", "scripts", "submission", "make", *arguments, check=check)
 
 
+def size_and_time(path: Path) -> list[int]:
+    return [path.stat().st_size, path.stat().st_mtime_ns]
+
+
 def write_labels(
     bundle: Path, archives: Path, task: str, value: int = 1, configs: tuple = (), **changes
 ) -> list[Path]:
     """Labels as an inference leaves them, of one value, with the record of their weights."""
     paths, folder = [], bundle / "predictions/submission" / task
     best = (bundle / f"runs/{task}_fold0/checkpoints/best.pt").resolve()
-    facts = [str(best), best.stat().st_size, best.stat().st_mtime_ns]
-    record = {"weights": [facts], "configs": [*configs], "msd_orientation": False}
+    images = sorted((archives / task / "imagesTs").iterdir())
+    names = ["configs/inference.json", f"configs/tasks/{task}.json", *configs]
+    hashes = [[name, hashlib.sha256((bundle / name).read_bytes()).hexdigest()] for name in names]
+    record = {"weights": [[str(best), *size_and_time(best)]], "configs": hashes}
+    record |= {"msd_orientation": False, "images": {i.name: size_and_time(i) for i in images}}
     write_json(folder / "made_by.json", record)
-    for image in sorted((archives / task / "imagesTs").iterdir()):
+    for image in images:
         volume = nib.load(image)
         values = np.full(changes.get("shape", volume.shape[:3]), value, changes.get("dtype", "u1"))
         affine = changes.get("affine", np.eye(4)) @ volume.affine
@@ -206,7 +214,51 @@ def test_labels_of_other_weights_are_not_packed(bundle, archives, tmp_path):
     assert not (tmp_path / "b.zip").exists()
 
 
-@pytest.mark.parametrize("content", ["{", None])
+@pytest.mark.parametrize(
+    "name", ["inference.json", "tasks/Task09_Spleen.json", "mine.json", "added.json"]
+)
+def test_labels_of_other_configs_are_not_packed(bundle, archives, tmp_path, name):
+    """Of the bundle, of the task, or the user's own: what counts is what stands in them."""
+    write_json(bundle / "configs/mine.json", {"overlap": 0.5})
+    write_labels(bundle, archives, "Task09_Spleen", configs=("configs/mine.json",))
+    flags, configs = ["--tasks", "Task09_Spleen"], "configs/mine.json"
+    make(bundle, archives, tmp_path / "a.zip", *flags, "--configs", configs)
+    path = bundle / "configs" / name
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    write_json(path, content | {"overlap": 0.25})
+    configs += ",configs/added.json" if name == "added.json" else ""
+    done = make(bundle, archives, tmp_path / "b.zip", *flags, "--configs", configs, check=False)
+    assert "has labels of other weights or options; remove it" in last_line(done.stderr)
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_a_config_that_is_missing_is_named(bundle, archives, tmp_path):
+    flags = ["--tasks", "Task09_Spleen", "--configs", "configs/none.json"]
+    done = make(bundle, archives, tmp_path / "a.zip", *flags, check=False)
+    assert "configs/none.json cannot be read (No such file" in last_line(done.stderr)
+
+
+def test_labels_of_another_image_are_not_packed(bundle, archives, tmp_path, monkeypatch):
+    copy = shutil.copytree(archives, tmp_path / "copy")
+    flags = ["--tasks", "Task09_Spleen"]
+    (first, second) = write_labels(bundle, copy, "Task09_Spleen")
+    make(bundle, copy, tmp_path / "a.zip", *flags)
+    images = copy / "Task09_Spleen/imagesTs"
+    image, other = (images / path.name.replace("_seg", "") for path in (first, second))
+    shutil.copyfile(other, image)
+    done = make(bundle, copy, tmp_path / "b.zip", *flags, check=False)
+    assert f"{first} was made of another file than {image} is now" in last_line(done.stderr)
+    assert not (tmp_path / "b.zip").exists()
+    first.unlink()  # as the sentence says; the image is segmented anew
+    written = lambda command, **_: (  # noqa: E731
+        first.write_bytes(second.read_bytes()),
+        subprocess.CompletedProcess(command, 0),
+    )[1]
+    monkeypatch.setattr(subprocess, "run", written)
+    make(bundle, copy, tmp_path / "b.zip", *flags)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"weights": [], "configs": []}', None])
 def test_labels_of_unknown_weights_are_not_packed(bundle, archives, tmp_path, content):
     (first, _) = write_labels(bundle, archives, "Task09_Spleen")
     record = first.parent / "made_by.json"

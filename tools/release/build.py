@@ -73,9 +73,9 @@ def build(
         sources, made, old = (Path(temporary, name) for name in ("sources", "made", "old"))
         bundles = write_bundles(root, sources, with_demo_weights, dirty)
         if with_weights:
-            for bundle in (root / "bundles").iterdir():
-                names = add_weights(bundle, sources / "bundles" / bundle.name)
-                print(f"{bundle.name}: {', '.join(names) or 'no weights in models/'}")
+            for folder in sorted((sources / "bundles").iterdir()):
+                names = add_weights(root / "bundles" / folder.name, folder)
+                print(f"{folder.name}: {', '.join(names) or 'no weights in models/'}")
         with explained(target):
             write_release(bundles, made, address and address.rstrip("/"))
             if target.exists():

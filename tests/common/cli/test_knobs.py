@@ -158,6 +158,40 @@ def test_overlays_may_add_what_something_reads(monkeypatch, tmp_path):
     check(monkeypatch, tmp_path, overlay={"+train::mixed": ["b"], "_note_": "mine"})
 
 
+@pytest.mark.parametrize(
+    ("iterations", "per_epoch", "nearest"),
+    [
+        (750, 500, "500 or 1000"),
+        (1499, 500, "1000 or 1500"),
+        (7, 6, "6 or 12"),
+        (2, 500, None),
+        (500, 500, None),
+        (450000, 500, None),
+        (3, 1, None),
+        ("$3 * 250", 500, None),
+    ],
+)
+def test_a_training_ends_with_an_epoch(monkeypatch, tmp_path, iterations, per_epoch, nearest):
+    overlay = {"iterations": iterations, "iterations_per_epoch": per_epoch}
+    if nearest is None:
+        check(monkeypatch, tmp_path, overlay=overlay)
+        return
+    with pytest.raises(InputError) as error:
+        check(monkeypatch, tmp_path, overlay=overlay)
+    assert str(error.value) == (
+        f"iterations {iterations} is no multiple of iterations_per_epoch {per_epoch}, and whole "
+        f"epochs alone are trained; give --iterations {nearest}, or an --iterations_per_epoch that "
+        f"divides {iterations}."
+    )
+
+
+def test_a_pretraining_that_would_go_on_behind_its_schedule_is_refused(tmp_path):
+    bundle = copy_bundle("pretrain_ssl", tmp_path)
+    done = run_here(bundle, "train", "--iterations", 750, check=False)
+    assert done.returncode == 1 and "give --iterations 500 or 1000" in last_line(done.stderr)
+    assert not (bundle / "runs").exists()
+
+
 def test_args_file_is_checked_and_counts(monkeypatch, tmp_path):
     args_file = write_json(tmp_path / "args.json", {"amp": True, "overlap": 0.25})
     check(monkeypatch, tmp_path, "--args_file", str(args_file), "--overlap", "0.75")

@@ -5,15 +5,17 @@ import logging
 import random
 import resource
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
 from toy_training import Toy, weight
+from two_processes import in_two_processes
 
 from common import atomic_write
-from common.training import checkpoint_files, checkpoint_state, non_finite
+from common.training import checkpoint_files, checkpoint_handler, checkpoint_state, non_finite
 
 
 @pytest.fixture
@@ -112,15 +114,55 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(toy, tmp_path, killed_i
     assert states.keys() == whole.states()
 
 
-def test_random_states_are_restored(toy, tmp_path):
+@pytest.mark.parametrize("iteration", [3, 4], ids=["of an epoch's start", "within an epoch"])
+def test_random_states_of_an_iteration_are_those_of_an_uninterrupted_run(toy, tmp_path, iteration):
+    draws = []
+
+    def draw(engine) -> None:
+        draws.append((random.random(), np.random.rand(), torch.rand(1).item()))
+
+    def drawing() -> Toy:
+        drawn = toy([0.5, 0.5])
+        drawn.trainer.add_event_handler(Events.ITERATION_STARTED(once=iteration), draw)
+        return drawn
+
     with pytest.raises(KeyboardInterrupt):
-        toy([0.5, 0.5]).train(killed_in=3)
-    expected = random.random(), np.random.rand(), torch.rand(1).item()
-    random.seed(5), np.random.seed(5)
-    rest = toy([0.5])
-    rest.trainer.state.max_epochs = 1  # is finished: nothing more is drawn
-    rest.train()
-    assert (random.random(), np.random.rand(), torch.rand(1).item()) == expected
+        toy([0.5, 0.5]).train(killed_in=iteration, interval=1)
+    random.seed(5), np.random.seed(5), torch.manual_seed(5)
+    drawing().train(interval=1)
+    (tmp_path / "run").rename(tmp_path / "resumed")
+    random.seed(0), np.random.seed(0)  # as at the test's start
+    drawing().train(interval=1)
+    assert draws[0] == draws[1]
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # within a group
+@pytest.mark.parametrize("killed_in", [3, 5, 6, 7, 9, 11, 12])
+@pytest.mark.parametrize("interval, saved", [(1, [4, 6, 10, 12]), (5, [6, 10, 12])])
+def test_accumulated_gradients_are_never_lost(toy, tmp_path, killed_in, interval, saved):
+    """A group of 4 and the 2 left of an epoch make a step each: no state lies within them."""
+    figures, settings = [0.5, 0.9], {"interval": interval, "n_saved": 9}
+    accumulating = lambda: toy(figures, epoch_length=6, accumulation_steps=4)  # noqa: E731
+    with pytest.raises(KeyboardInterrupt):
+        accumulating().train(killed_in=killed_in, **settings)
+    killed = accumulating()
+    for _ in range((killed_in - 1) // 6):
+        next(killed.figures)
+    killed.train(**settings)
+    assert killed.states() == {"best.pt", *(f"iteration_{number}.pt" for number in saved)}
+    (tmp_path / "run").rename(tmp_path / "killed")
+    whole = accumulating().train(**settings)
+    assert killed.weights[-1] == whole.weights[-1]
+    assert killed.states() == whole.states()
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+def test_a_run_that_is_told_to_stop_ends_after_the_next_step(toy, monkeypatch):
+    monkeypatch.setattr(checkpoint_handler.Processes, "are_told_to_stop", lambda _: True)
+    stopped = toy([0.5], epoch_length=6, accumulation_steps=4)
+    with pytest.raises(SystemExit):
+        stopped.train()
+    assert stopped.states() == {"iteration_4.pt"}
 
 
 def test_the_scale_of_the_loss_is_restored(toy):
@@ -130,10 +172,68 @@ def test_the_scale_of_the_loss_is_restored(toy):
         trained.trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         parts = trained.trainer, trained.evaluator, trained.network, {}
         if not scales:
-            state = checkpoint_state.training_state(*parts)
+            ranks = [checkpoint_state.rank_state(trained.trainer)]
+            state = checkpoint_state.training_state(*parts, ranks)
         checkpoint_state.restore(state, *parts)
         scales.append(trained.trainer.scaler.get_scale())
     assert scales == [128.0, 128.0]
+
+
+@pytest.mark.parametrize(("before", "now"), [("bfloat16", "float16"), ("float16", "bfloat16")])
+def test_a_run_goes_on_in_another_precision_and_says_so(toy, caplog, before, now):
+    """As on another GPU: bfloat16 has no loss scale, and float16 begins with its own."""
+    state = None
+    for name in (before, before, now):
+        trained = toy([0.5])
+        trainer = trained.trainer
+        trainer.amp, trainer.amp_kwargs = True, {"dtype": getattr(torch, name)}
+        trainer.scaler = torch.amp.GradScaler("cpu", 8.0, enabled=name == "float16")
+        parts = trainer, trained.evaluator, trained.network, {}
+        if state is not None:
+            assert not caplog.messages
+            checkpoint_state.restore(state, *parts)
+        ranks = [checkpoint_state.rank_state(trainer)]
+        state = checkpoint_state.training_state(*parts, ranks)
+    assert trainer.scaler.get_scale() == (8.0 if now == "float16" else 1.0)
+    assert caplog.messages == [
+        f"the run was trained in {before} and goes on in {now}, so that it will not end as an "
+        "uninterrupted one to the last bit"
+    ]
+
+
+def rows_of_ranks(rank: int, folder: Path) -> tuple[list, list]:
+    """Curves of a run that was killed within an interval, and of an uninterrupted one.
+
+    No weight changes, as each process has a network of its own here.
+    """
+
+    def still(part: str) -> Toy:
+        (folder / part).mkdir(exist_ok=True)
+        found = Toy(folder / part, [0.5, 0.5])
+        found.scheduler.base_lrs = [0.0]
+        return found
+
+    with pytest.raises(KeyboardInterrupt):
+        still("killed").train(killed_in=2, interval=1)
+    return still("killed").train(interval=1).rows(), still("whole").train(interval=1).rows()
+
+
+def test_each_rank_goes_on_with_its_own_sums_of_metrics(tmp_path):
+    (killed, whole), _ = in_two_processes(tmp_path, rows_of_ranks, tmp_path)
+    assert killed == whole and len(killed) == 7
+
+
+def test_a_checkpoint_of_an_earlier_version_has_the_sums_of_the_first_rank_alone(toy, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        toy([0.5, 0.5]).train(killed_in=2, interval=1)
+    path = tmp_path / "run/checkpoints/iteration_1.pt"
+    state = torch.load(path, weights_only=True)
+    (state["engine"],) = state["engine"]
+    del state["precision"]
+    torch.save(state, path)
+    rows = toy([0.5, 0.5]).train(interval=1).rows()
+    (tmp_path / "run").rename(tmp_path / "older")
+    assert rows == toy([0.5, 0.5]).train(interval=1).rows()
 
 
 def test_a_finished_run_says_so_and_changes_nothing(toy, tmp_path, caplog):

@@ -80,6 +80,26 @@ def test_a_run_without_a_checkpoint_takes_another_configuration(command, tmp_pat
     assert command("--batch_size", "4") == "a" and "replaces" not in caplog.text
 
 
+def test_a_half_written_checkpoint_binds_no_configuration(command, tmp_path):
+    """A run that was killed while it wrote its first state goes on as one without a checkpoint."""
+    command("--batch_size", "8")
+    folder = tmp_path / "a/checkpoints"
+    folder.mkdir()
+    (folder / ".half_written_node_1_iteration_1.pt").write_text("half")
+    assert command("--batch_size", "4") == "a"
+    kept = json.loads((tmp_path / "a/config.json").read_text())
+    assert kept["config"]["batch_size"] == 4
+
+
+@pytest.mark.parametrize("name", ["iteration_7.pt", "best.pt"])
+def test_a_state_binds_the_configuration(command, refusal, tmp_path, name):
+    command("--batch_size", "8")
+    (tmp_path / "a/checkpoints").mkdir()
+    (tmp_path / "a/checkpoints" / name).write_text("state")
+    with refusal("batch_size was 8, is 4"):
+        command("--batch_size", "4")
+
+
 def test_no_configuration_is_replaced_while_its_run_is_in_use(
     command, refusal, tmp_path, monkeypatch
 ):

@@ -65,7 +65,8 @@ def test_words(trained_with, words):
 @pytest.mark.parametrize(
     ("transforms", "words"),
     [
-        ([ScaleIntensityRanged("image", -41, 176, clip=True)], "-41 to 176"),
+        ([ScaleIntensityRanged("image", -41, 176, clip=True)], "-41 to 176 as 0 to 1"),
+        ([ScaleIntensityRanged("image", -41, 176, 0, 1, clip=True)], "-41 to 176 as 0 to 1"),
         ([ScaleIntensityRanged("image", 0, 9, -1, 1, clip=True)], "0 to 9 as -1 to 1"),
         (
             [NormalizeIntensityd("image", subtrahend=[1, 2], divisor=[3, 4])],
@@ -96,6 +97,24 @@ def test_difference_names_both_and_nothing_where_they_agree():
     assert both.startswith("spacing 1.5 x 1.5 x 1.5 mm, here 1.5 x 1.5 x 2 mm and intensity -1000")
     assert "intensity" in difference(TASK, TASK | {"intensity_sd": 1})
     assert "intensity" in difference(TASK, MRI)
+
+
+def scaled(low: float, high: float) -> dict:
+    """A note of transforms that clip to the range of `CT` and scale it."""
+    clip = ScaleIntensityRanged("image", -175, 250, low, high, clip=True)
+    return preprocessing_note_of([Spacingd("image", pixdim=(1.5, 1.5, 2)), clip])
+
+
+def test_two_scales_of_one_range_differ_except_where_a_note_is_old():
+    difference = preprocessing_note.describe_preprocessing_mismatch
+    unit, as_in_file, other = scaled(0, 1), scaled(-175, 250), scaled(-1, 1)
+    assert difference(unit, unit) == difference(as_in_file, as_in_file) == ""
+    assert difference(unit, as_in_file) == "intensity -175 to 250 as 0 to 1, here -175 to 250"
+    assert difference(as_in_file, unit) == "intensity -175 to 250, here -175 to 250 as 0 to 1"
+    assert difference(unit, other).endswith("here -175 to 250 as -1 to 1")
+    for note in (unit, as_in_file):  # the scale of an old note is not known
+        assert difference(CT, note) == difference(note, CT) == ""
+    assert difference(CT, other) == "intensity -175 to 250, here -175 to 250 as -1 to 1"
 
 
 @pytest.mark.parametrize("change", [{"spacing_mm": [5, 5, 5]}, {"intensity_max": 300}, TASK])

@@ -9,6 +9,7 @@ import torch
 from weight_layouts import built, changed, copied, encoder_of, of_bundle, saved
 
 from common.weights import pretrained
+from common.weights.preprocessing_note import attach_metadata
 
 HERE = {"spacing_mm": [1.5, 1.5, 2.0], "intensity_min": -175, "intensity_max": 250}
 OUT = {"out.conv.conv.weight", "out.conv.conv.bias"}
@@ -51,6 +52,35 @@ def test_pre_training_starts_from_an_encoder_or_from_its_own_network(load_script
     heads = len(before) - 70
     assert f"heads {heads} of {heads} from" in (told := line()) and "left out" not in told
     assert "pre-training of this project" in told
+
+
+@pytest.mark.parametrize("change", [{"3": "stomach"}, {"1": "liver", "2": "spleen"}])
+def test_other_labels_keep_all_but_the_last_layer(tmp_path, line, change):
+    """Of as many classes: a channel of the liver is no start for one of the stomach."""
+    labels = {"0": "background", "1": "spleen", "2": "liver", "3": "aorta"}
+    source, network = built(out_channels=4), built(out_channels=4)
+    attach_metadata(source, HERE | {"task": "Theirs", "labels": labels})
+    before, given = copied(network), copied(source)
+    path = saved(tmp_path / "model.pt", source.state_dict())
+    pretrained.load_pretrained(network, path, HERE | {"task": "Ours", "labels": labels | change})
+    arrived = copied(network)
+    assert all(torch.equal(arrived[name], before[name]) for name in OUT)
+    assert all(torch.equal(arrived[name], given[name]) for name in given.keys() - OUT)
+    assert "decoder 31 of 33 from" in (told := line())
+    assert (
+        "; left out: 2 of the output layer, trained for Theirs (spleen, liver, aorta), and" in told
+    )
+    assert f"this run is for Ours ({', '.join(list((labels | change).values())[1:])})" in told
+
+
+@pytest.mark.parametrize("of_run", [{"task": "Ours"}, {}], ids=["labels agree", "no labels"])
+def test_the_last_layer_is_kept_where_labels_agree_or_are_not_known(tmp_path, line, of_run):
+    labels = {"labels": {"0": "background", "1": "spleen", "2": "liver", "3": "aorta"}}
+    source, network = built(out_channels=4), built(out_channels=4)
+    attach_metadata(source, HERE | labels | {"task": "Theirs"})
+    path = saved(tmp_path / "model.pt", source.state_dict())
+    pretrained.load_pretrained(network, path, HERE | (labels if of_run else {}) | of_run)
+    assert not changed(network, copied(source)) and "left out" not in line()
 
 
 def test_other_number_of_classes_keeps_all_but_the_last_layer(tmp_path, line):

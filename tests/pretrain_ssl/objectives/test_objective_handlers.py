@@ -1,11 +1,18 @@
 """What an evaluation writes, of any objective: its metrics in a file, its crops in a table."""
 
+import contextlib
 import csv
+import importlib
+import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import torch
+from helpers import import_scripts
 from ignite.engine import Engine
+from two_processes import in_two_processes
 
 
 def test_metrics_file_holds_the_plain_numbers_and_the_chance_levels(base, tmp_path, capsys):
@@ -60,3 +67,40 @@ def test_every_view_has_a_row_with_its_image_pass_and_metrics(base, objective, t
     ]
     assert [float(row["rotation_accuracy"]) for row in rows] == [1, 1, 1, 0]
     assert {(float(row["l1"]), float(row["l1_of_mean"])) for row in rows} == {(0.25, 0.5)}
+
+
+def evaluate(rank: int, folder: Path, world_size: int, items: int, passes: int) -> str:
+    """What a process prints; it evaluates its part of the items, two of them and two views each."""
+    import_scripts("pretrain_ssl")
+    base = importlib.import_module("scripts.objectives.base")
+    samplers = importlib.import_module("scripts.common.data.samplers")
+    sampler = samplers.ValidationBatchSampler(items, 2, passes, rank, world_size)
+
+    def step(engine, keys) -> dict:
+        engine.state.batch = {"draw": torch.tensor([[*key, 0] for key in keys])}
+        numbers = [10.0 * number + index for number, index in keys]
+        return {"pred": torch.tensor([*numbers, *(-n for n in numbers)]), "label": None}
+
+    engine = Engine(step)
+    data = [{"image": f"{i}.nii"} for i in range(items)]
+    engine.data_loader = SimpleNamespace(dataset=SimpleNamespace(data=data))
+    metrics = SimpleNamespace(
+        of_crops=lambda pred, _: {"l1": pred}, of_validation=lambda *_: {}, chance={"loss": 1.0}
+    )
+    base.CropsTable(str(folder / "views.csv"), metrics).attach(engine)
+    base.MetricsFile(str(folder / "metrics.json"), metrics).attach(engine)
+    engine.state.metrics = {"loss": 0.5}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        engine.run(list(sampler))
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize("items, passes", [(5, 2), (1, 1)])  # the one batch is taken twice
+def test_two_processes_write_what_one_writes_and_the_first_prints(tmp_path, items, passes):
+    one, two = tmp_path / "one", tmp_path / "two"
+    printed = evaluate(0, one, 1, items, passes)
+    two.mkdir()
+    assert in_two_processes(two, evaluate, two, 2, items, passes) == [printed, ""]
+    assert (two / "views.csv").read_text() == (one / "views.csv").read_text()
+    assert (two / "metrics.json").read_text() == (one / "metrics.json").read_text()
+    assert len((one / "views.csv").read_text().splitlines()) == 1 + items * passes * 2

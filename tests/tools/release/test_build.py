@@ -121,6 +121,14 @@ def test_weights_come_where_they_are_asked_for(checkout, tmp_path):
     assert not (tmp_path / "model_info.json").exists()  # without an address
 
 
+def test_weights_beside_no_tracked_bundle_are_left_out(own_checkout, tmp_path):
+    weights = own_checkout / "bundles/mine/models/model.pt"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("mine")
+    build(tmp_path / "dist", "--root", own_checkout, "--with_weights")
+    assert len(list((tmp_path / "dist").glob("*.zip"))) == 5
+
+
 def test_an_older_release_is_replaced_and_no_other_file_is_lost(release, checkout, tmp_path):
     out = shutil.copytree(release, tmp_path / "dist")
     (out / "RELEASE_NOTES.md").write_text("old")

@@ -10,6 +10,7 @@ import study_stub
 from helpers import BUNDLES, ROOT
 from monai.bundle import ConfigParser
 
+from common.cli.knobs import check_multiples
 from common.errors import InputError
 from tools.study.config import check_commands, read_study
 from tools.study.grid import Study
@@ -284,6 +285,16 @@ def test_size_of_each_study_and_where_its_commands_write(name, runs, steps):
         if "train" in study.content["steps"][job.step]["config_file"][0]:
             training = {"--output_dir", "--model_path"}
             assert training <= set(flags) or "--evaluation_dir" in flags
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_pretraining_of_a_study_has_whole_epochs(path):
+    for job in (job for job in read_study(str(path), None, {}).jobs if job.step == "pretrain"):
+        files = [BUNDLES / job.bundle / f"configs/{file}.json" for file in job.config_file]
+        config = ConfigParser.load_config_files(list(map(str, files)))
+        flags = dict(zip(job.arguments[0::2], job.arguments[1::2]))
+        names = ("iterations", "iterations_per_epoch")
+        check_multiples({name: int(flags.get(f"--{name}", config[name])) for name in names})
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

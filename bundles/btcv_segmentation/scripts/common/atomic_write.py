@@ -19,14 +19,15 @@ MAKE_ROOM = "make room for it, or give another place"
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yields a temporary name beside `path`; renames it when all went well, else removes it.
 
-    So there is either the old file or the whole new one, never a part.
+    So there is either the old file or the whole new one, never a part. A symbolic link stays: the
+    file that it leads to is replaced.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
+    target = _follow(Path(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(target.with_name(Path(path).name))  # its ending chooses the format
     try:
         yield temporary
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -107,12 +108,18 @@ def check_writable(files: Iterable[str] = (), folders: Iterable[str] = ()) -> No
         with explained(path, "give another place"):
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "it is a folder")
-            _try_to_write(path.parent)
-        remove_leftovers(path.parent, path.name)
+            parent = _follow(path).parent
+            _try_to_write(parent)
+        remove_leftovers(parent, path.name)
     for folder in map(Path, folders):
         with explained(folder, "give another place"):
             _try_to_write(folder)
         remove_leftovers(folder)
+
+
+def _follow(path: Path) -> Path:
+    """Returns the place that a symbolic link leads to, which may not be there; else the path."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _try_to_write(folder: Path) -> None:

@@ -4,6 +4,7 @@
 import logging
 import os
 import re
+import secrets
 import socket
 import time
 from pathlib import Path
@@ -11,18 +12,36 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 PREFIX = ".half_written"
-TEMPORARY = re.compile(rf"{re.escape(PREFIX)}_(?P<host>.+?)_(?P<pid>\d+)_(?P<name>.+)", re.S)
+TEMPORARY = re.compile(
+    rf"{re.escape(PREFIX)}_(?P<host>.+?)_(?P<pid>\d+)_"
+    r"((?P<token>[0-9a-f]{8})_)?(?P<name>.+)",  # files of earlier versions have none
+    re.S,
+)
 END_LENGTH = 40  # characters; the ending is in it, by which libraries choose a format
 ABANDONED_S = 3600  # seconds; no file takes longer to write
+TOKEN = secrets.token_hex(4)  # of this process
+
+
+def _host() -> str:
+    """Names the place in which a process's number is its own: the machine, and the container.
+
+    Containers may share a host's name, and each numbers its processes from 1.
+    """
+    try:
+        space = f"-{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:  # not Linux
+        space = ""
+    return socket.gethostname() + space
 
 
 def temporary_path(path: Path) -> Path:
     """Names the temporary file beside a file, under which this process writes it.
 
-    Processes on several machines, each with this number, may share the folder. Names have a limit:
-    of a long one the end alone is kept.
+    Processes on several machines, each with this number, may share the folder, and so may those of
+    containers with one host name: a random token tells them apart. Names have a limit: of a long
+    one the end alone is kept.
     """
-    name = f"{PREFIX}_{socket.gethostname()}_{os.getpid()}_{path.name[-END_LENGTH:]}"
+    name = f"{PREFIX}_{_host()}_{os.getpid()}_{TOKEN}_{path.name[-END_LENGTH:]}"
     return path.with_name(name)
 
 
@@ -39,20 +58,26 @@ def remove_leftovers(folder: Path, name: str | None = None, is_locked: bool = Fa
         match = TEMPORARY.fullmatch(path.name)
         if not match or (name is not None and match["name"] != name[-END_LENGTH:]):
             continue
-        if is_locked or _is_abandoned(path, match["host"], int(match["pid"])):
+        if is_locked or _is_abandoned(path, match):
             path.unlink(missing_ok=True)
             logger.warning(f"removed {path}, half written by a process that was killed")
 
 
-def _is_abandoned(path: Path, host: str, pid: int) -> bool:
-    """Tells whether no process writes a temporary file any more."""
+def _is_abandoned(path: Path, match: re.Match) -> bool:
+    """Tells whether no process writes a temporary file any more.
+
+    Args:
+        path: of the file.
+        match: of its name with `TEMPORARY`.
+    """
     try:
         is_old = time.time() - path.stat().st_mtime > ABANDONED_S
     except FileNotFoundError:  # renamed or removed meanwhile
         return False
-    is_here = host == socket.gethostname()
-    # a number that is this process's own was another's before: this one has not begun to write
-    return is_old or (is_here and (pid == os.getpid() or not _is_running(pid)))
+    pid = int(match["pid"])
+    # a number that is this process's own, with another token, was another's before
+    is_ended = match["token"] != TOKEN if pid == os.getpid() else not _is_running(pid)
+    return is_old or (match["host"] == _host() and is_ended)
 
 
 def _is_running(pid: int) -> bool:

@@ -18,10 +18,9 @@ from ..common.errors import InputError
 from ..common.inference.ensemble import member_paths
 from ..datalist.tasks import read_tasks
 from .orientation import decide_orientation
+from .record import check_record
 from .tasks import Task, config_files, find_tasks
 from .verify import check_all
-
-RECORD = "made_by.json"  # beside a task's predictions: the weights and configs they come from
 
 
 def make(
@@ -61,8 +60,7 @@ def make(
     check_writable(files=[output], folders=[str(task.labels_dir) for task in chosen])
     configs = configs or []
     for task in chosen:
-        options = {"configs": configs, "msd_orientation": is_turned[task.name]}
-        _check_record(task, weights[task.name], options)
+        check_record(task, weights[task.name], configs, is_turned[task.name])
     failed = [
         task.name
         for task in tqdm(chosen, desc="submission", unit="task")
@@ -87,25 +85,6 @@ def _find_weights(task: Task, ckpt_path: str) -> list[str]:
                 f"{path} do not exist; train {task.name} first, or name weights by --ckpt_path."
             )
     return paths
-
-
-def _check_record(task: Task, weights: list[str], options: dict) -> None:
-    """Refuses labels of other or unknown weights or options; writes the record of these."""
-    facts = [[path, os.path.getsize(path), os.stat(path).st_mtime_ns] for path in weights]
-    record = {"weights": facts} | options
-    path = task.labels_dir / RECORD
-    try:
-        earlier = json.loads(path.read_text()) if path.is_file() else None
-    except ValueError:  # damaged
-        earlier = None
-    is_begun = any(task.labels_of(image).is_file() for image in task.images)
-    if earlier != record and (earlier or is_begun):
-        kind = "other" if earlier else "unknown"
-        raise InputError(
-            f"{task.labels_dir} has labels of {kind} weights or options; remove it, or name "
-            "another folder by --predictions."
-        )
-    write_text(path, json.dumps(record, indent=1) + "\n")
 
 
 def _segment(task: Task, weights: list[str], configs: list[str], is_turned: bool) -> bool:

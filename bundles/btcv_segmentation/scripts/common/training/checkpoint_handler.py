@@ -28,12 +28,13 @@ from .checkpoint_state import (
     digests,
     further_parts,
     labelled_images,
-    random_state,
+    rank_state,
     restore,
-    set_random_state,
     training_state,
 )
+from .gradient_clipping import takes_step
 from .non_finite import FiniteBest, LossCheck, check_finite_weights, failure, forget_non_finite
+from .random_state import restore_at_first_batch
 from .run_folder import kept_config, note_merging
 
 logger = logging.getLogger(__name__)
@@ -48,9 +49,11 @@ class CheckpointHandler:
     or weights are no longer finite stops with an `InputError`, and the last good checkpoint stays.
 
     A checkpoint is saved every `interval` iterations, after every validation, at the end, and when
-    SIGTERM asks the run to stop (the run then exits with status 143). After the best validation so
-    far, by the evaluator's key metric, the checkpoint is also saved as `best.pt`, and its network
-    becomes the deployed model. A run too short for any validation deploys its final weights.
+    SIGTERM asks the run to stop (the run then exits with status 143). It holds no gradients: where
+    those of several iterations make one step, it is saved after that step. After the best
+    validation so far, by the evaluator's key metric, the checkpoint is also saved as `best.pt`, and
+    its network becomes the deployed model. A run too short for any validation deploys its final
+    weights.
 
     Attach it after `GradientClipping`, whose loss scale it restores, and before all other handlers,
     so that they see the iteration at which the run resumes. The handler saves after all others.
@@ -81,6 +84,7 @@ class CheckpointHandler:
         self.interval, self.is_main, self.n_saved = interval, is_main_process(), n_saved
         self.processes, self.was_finished = None, False
         self.saved_at = 0  # iteration of the last state
+        self.is_due = False  # the interval has ended since the last state
         self.loss_check, self.data, self.images = LossCheck(), {}, []
 
     def attach(self, engine: Engine) -> None:
@@ -120,9 +124,10 @@ class CheckpointHandler:
         iteration, is_stopping = engine.state.iteration, self.processes.are_told_to_stop()
         if self.processes.any(has_failed):
             raise failure(engine, "the loss is NaN or infinite", self.last())
-        if iteration % engine.state.epoch_length == 0:
-            return  # the epoch's validation still belongs to this iteration
-        if is_stopping or iteration % self.interval == 0:
+        self.is_due |= iteration % self.interval == 0
+        if iteration % engine.state.epoch_length == 0 or not takes_step(engine):
+            return  # the epoch's validation or further gradients still belong to this state
+        if is_stopping or self.is_due:
             self.save(engine)
         if is_stopping:
             self.exit(engine)
@@ -132,7 +137,7 @@ class CheckpointHandler:
         is_validated = self.evaluator.state.epoch == state.epoch
         if is_validated and self.evaluator.state.best_metric_epoch == state.epoch:
             self.save(engine, is_best=True)
-        elif is_validated or is_stopping or state.iteration % self.interval == 0:
+        elif is_validated or is_stopping or self.is_due:
             self.save(engine)
         if is_stopping and state.epoch < state.max_epochs:
             self.exit(engine)
@@ -161,15 +166,15 @@ class CheckpointHandler:
             InputError: a file cannot be written, because the disk is full for instance; or the
                 weights are not finite.
         """
-        random_states = self.processes.gather(random_state())
-        self.saved_at = engine.state.iteration
+        ranks = self.processes.gather(rank_state(engine))
+        self.saved_at, self.is_due = engine.state.iteration, False
         check_finite_weights(engine, self.network.state_dict(), self.last())
         if not self.is_main:
             return
-        state = training_state(engine, self.evaluator, self.network, self.others)
+        state = training_state(engine, self.evaluator, self.network, self.others, ranks)
         add_to_note(state["network"], images=self.images)
         config = json.dumps(kept_config(self.run_folder))
-        state |= {"random": random_states, "config": config, "data": self.data}
+        state |= {"config": config, "data": self.data}
         write_checkpoint(state, checkpoint_path(self.folder, engine.state.iteration))
         if is_best:
             deploy(state, self.folder, self.model_path)
@@ -187,7 +192,7 @@ class CheckpointHandler:
             check_data(state, self.data, path)
         restore(state, engine, self.evaluator, self.network, self.others)
         forget_non_finite(self.evaluator)
-        set_random_state(state["random"][self.processes.rank])
+        restore_at_first_batch(engine, state["random"][self.processes.rank])
         self.was_finished = engine.state.epoch >= engine.state.max_epochs
         if self.is_main and self.is_best(engine) and not is_deployed(state, self.folder):
             deploy(state, self.folder, self.model_path)  # a run was killed before it could

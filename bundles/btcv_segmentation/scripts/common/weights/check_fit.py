@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import InputError
-from . import matching, objective, preprocessing_note
+from . import matching, objective, preprocessing_note, task_note
 from .architecture import describe_architecture_mismatch, read_architecture
 from .layouts import Weights
 
@@ -57,7 +57,7 @@ def check_purpose(path: str, of_file: Mapping[str, Any], of_run: Mapping[str, An
     Raises:
         InputError: as above.
     """
-    other_task = preprocessing_note.describe_other_task(of_file, of_run)
+    other_task = task_note.describe_other_task(of_file, of_run)
     if other_task:
         raise InputError(
             f"{path} was trained {other_task}; give the config of its task, or other "

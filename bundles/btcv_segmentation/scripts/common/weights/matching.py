@@ -16,6 +16,7 @@ PARTS = (  # of a network, by its tensors' names; tensors of none of these are a
     ("encoder", re.compile(r"swinViT\.")),
     ("decoder", re.compile(r"(encoder\d+|decoder\d+|out)\.")),
 )
+LAST_LAYER = "out."  # of a segmentation; its channels are the labels
 KNOWN = (  # owners of tensors for which many networks have no place
     (
         re.compile(r"(rotation|contrastive|reconstruction)_|conv(Trans3d)?\."),
@@ -145,7 +146,7 @@ def _describe_reason(name: str, file_tensors: State, network_tensors: State) -> 
     owner = describe_extra(name, network_tensors)
     if owner:
         return f"of {owner}"
-    if name in network_tensors and name.startswith("out."):
+    if name in network_tensors and name.startswith(LAST_LAYER):
         classes, here = _count_classes(file_tensors), _count_classes(network_tensors)
         return f"of the output layer (classes: {classes}, here {here})"
     if name in network_tensors:

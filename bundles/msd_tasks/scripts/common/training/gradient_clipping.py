@@ -1,10 +1,18 @@
 # generated from common/training/gradient_clipping.py, do not edit: `make copies`
-"""Clips gradients, and switches the loss scale off where it is not needed."""
+"""Clips gradients, and has a loss scale where the precision needs one."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import nn
+
+from ..runtime.distributed import is_main_process
+
+logger = logging.getLogger(__name__)
 
 
 class GradientClipping:
@@ -27,18 +35,40 @@ class GradientClipping:
             engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self.clip)
 
     def started(self, engine: Engine) -> None:
-        dtype = engine.amp_kwargs.get("dtype", torch.float16)  # autocast's own default
-        if engine.amp and dtype != torch.float16:
+        if precision(engine) not in ("float32", "float16"):
             engine.scaler = torch.amp.GradScaler(engine.state.device.type, enabled=False)
 
     def clip(self, engine: Engine) -> None:
-        if not self.takes_step(engine):  # gradients of further batches are still to be added
+        if not takes_step(engine):  # gradients of further batches are still to be added
             return
         if engine.scaler is not None:
             engine.scaler.unscale_(engine.optimizer)
         nn.utils.clip_grad_norm_(engine.network.parameters(), self.max_norm)
 
-    @staticmethod
-    def takes_step(engine: Engine) -> bool:
-        done = (engine.state.iteration - 1) % engine.state.epoch_length + 1
-        return done % engine.accumulation_steps == 0 or done == engine.state.epoch_length
+
+def takes_step(engine: Engine) -> bool:
+    """Tells whether the optimizer steps in an iteration: at the end of a group, and of an epoch."""
+    done = (engine.state.iteration - 1) % engine.state.epoch_length + 1
+    group = getattr(engine, "accumulation_steps", 1)  # an older MONAI has none
+    return done % group == 0 or done == engine.state.epoch_length
+
+
+def precision(engine: Engine) -> str:
+    """Names the type that an engine's network computes in: `float32`, or that of autocast."""
+    dtype = engine.amp_kwargs.get("dtype", torch.float16)  # autocast's own default
+    return str(dtype if engine.amp else torch.float32).removeprefix("torch.")
+
+
+def restore_scale(state: Mapping[str, Any], engine: Engine) -> None:
+    """Restores the loss scale of a checkpoint; says in one line where the precision is another.
+
+    One in bfloat16 has no scale, so that a run that goes on in float16 begins with its own.
+    """
+    if engine.scaler and state.get("scaler"):
+        engine.scaler.load_state_dict(state["scaler"])
+    before, now = state.get("precision"), precision(engine)
+    if before not in (None, now) and is_main_process():
+        logger.warning(
+            f"the run was trained in {before} and goes on in {now}, so that it will not end as an "
+            "uninterrupted one to the last bit"
+        )

@@ -15,6 +15,7 @@ from ..atomic_write import explained, write_text
 from ..cli.command_line import effective_config, flags, started_from_shell
 from ..errors import InputError, list_first
 from . import served_runs
+from .checkpoint_files import list_checkpoints
 from .run_lock import lock
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,9 @@ def _is_replaced(folder: Path, config: dict) -> bool:
     before, now = dict(_values(kept_config(folder))), dict(_values(plain))
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     different = [name for name in names if name.split("::")[0] not in INDIFFERENT]
-    if different and any((folder / "checkpoints").glob("*")):
+    checkpoints = folder / "checkpoints"
+    is_bound = bool(list_checkpoints(checkpoints)) or (checkpoints / "best.pt").is_file()
+    if different and is_bound:
         changes = [f"{name} was {before.get(name)}, is {now.get(name)}" for name in different]
         raise InputError(
             f"{folder} holds a run of another configuration ({list_first(changes, 3)}); give "

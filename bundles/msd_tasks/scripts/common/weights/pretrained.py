@@ -11,7 +11,7 @@ from ..cli.command_line import started_from_shell
 from ..errors import InputError
 from ..network.encoder import is_frozen
 from ..network.patch_merging import AUTO, CURRENT, asked_merging, merging_of, set_merging
-from . import matching, objective, preprocessing_note
+from . import matching, objective, preprocessing_note, task_note
 from .check_fit import check_encoder
 from .inflate import repeat_input_channel
 from .layouts import Weights, read_weights
@@ -35,7 +35,7 @@ def load_pretrained(
 
     All tensors of the encoder must be there and fit. Tensors of the decoder and the heads are
     loaded where the file has the same name in the same shape, so that another number of classes
-    keeps all but the last layer.
+    keeps all but the last layer. So do other labels, where the notes of file and run tell them.
 
     Args:
         network: `SwinUNETR`, or any network with a `swinViT`; the bare one.
@@ -91,10 +91,13 @@ def start_from(
     )
     candidates = matching.with_positions(file_tensors, network_tensors)
     fitting = matching.select_fitting(candidates, network_tensors)
+    note = weights.trained_with or {}
+    other_labels = task_note.describe_other_labels(note, trained_with or {})
+    of_others = [name for name in fitting if other_labels and name.startswith(matching.LAST_LAYER)]
+    fitting = {name: value for name, value in fitting.items() if name not in of_others}
     merging, merging_words = decide_merging(weights, network, allow_other_merging)
     tensors = {**network_tensors, **fitting}
     load_state(network, preprocessing_note.with_metadata(tensors, None, merging))
-    note = weights.trained_with or {}
     first_merging, images = note.get(STARTED_FROM, weights.evidence.merging), note.get(IMAGES)
     past = {IMAGES: images} if images else {}
     if first_merging not in (None, merging):
@@ -103,15 +106,18 @@ def start_from(
         preprocessing_note.attach_metadata(network, past)
     counts = matching.describe_counts(fitting, network_tensors)
     from_scratch = matching.parts_from_scratch(fitting, network_tensors, weights.lacking)
-    left_out = matching.describe_left_out(file_tensors, network_tensors)
+    left_out = [matching.describe_left_out(file_tensors, network_tensors)]
+    left_out += (
+        [f"{len(of_others)} of the output layer, trained {other_labels}"] if of_others else []
+    )
     preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
-    training = objective.describe_training(weights.trained_with or {})
+    training = objective.describe_training(note)
     logger.info(
         f"weights: {counts} from {weights.path} ({weights.layout}; "
         + (f"{training}; " if training else "")
         + f"{merging_words}; {preprocessing})"
         + (f"; {from_scratch} from scratch" if from_scratch else "")
-        + (f"; left out: {left_out}" if left_out else "")
+        + (f"; left out: {', '.join(filter(None, left_out))}" if any(left_out) else "")
         + ("; the one input channel repeated" if file_tensors is not weights.tensors else "")
         + ("; the encoder is frozen" if is_frozen(network) else "")
     )

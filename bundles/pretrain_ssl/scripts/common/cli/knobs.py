@@ -7,6 +7,7 @@ converted. An expression (`$…`, `@…`, `%…`) is left to what uses its resul
 
 import json
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,8 @@ def check_values(layers: list[Layer], known: set[str]) -> None:
         known: top keys of the bundle's own configs, and those that MONAI was told to run.
 
     Raises:
-        InputError: a value is of another kind or out of range, or nothing reads a key.
+        InputError: a value is of another kind or out of range, or nothing reads a key; see
+            `check_multiples`.
     """
     config: dict = {}
     text = json.dumps([layer.values for layer in layers], default=str)
@@ -56,6 +58,32 @@ def check_values(layers: list[Layer], known: set[str]) -> None:
         values = config.get(low), config.get(high)
         if all(isinstance(value, (int, float)) for value in values) and values[0] >= values[1]:
             raise InputError(f"{low} {values[0]} is not below {high} {values[1]}; mend one.")
+    check_multiples(config)
+
+
+def check_multiples(config: Mapping[str, Any]) -> None:
+    """Checks that a training ends with an epoch, behind which its validation comes.
+
+    A training shorter than an epoch is one epoch. Any other is of whole epochs: a last one that is
+    not needed to its end would go on behind the end of the learning rate's schedule.
+
+    Args:
+        config: merged.
+
+    Raises:
+        InputError: a count is no multiple; names the nearest.
+    """
+    for name, of_epoch in schema()["multiples"]:
+        count, length = config.get(name), config.get(of_epoch)
+        if not (isinstance(count, int) and isinstance(length, int)) or count <= length:
+            continue
+        if count % length:
+            below = count // length * length
+            raise InputError(
+                f"{name} {count} is no multiple of {of_epoch} {length}, and whole epochs alone are "
+                f"trained; give --{name} {below} or {below + length}, or an --{of_epoch} that "
+                f"divides {count}."
+            )
 
 
 def node_at(config: Any, name: str) -> Any:

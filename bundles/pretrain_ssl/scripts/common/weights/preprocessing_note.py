@@ -104,37 +104,48 @@ def add_to_note(state: Mapping[str, Tensor], images: Iterable[str] = (), **value
         training_images.join(note, images)
 
 
-def describe(trained_with: Mapping[str, Any]) -> dict[str, str]:
+def describe(trained_with: Mapping[str, Any], as_old: bool = False) -> dict[str, str]:
     """Describes the compared parts of a note: `{"spacing": "1.5 x 1.5 x 2 mm", "intensity": …}`.
 
     Empty for a note that has the patch merging alone, which `find_merging` compares.
+
+    Args:
+        trained_with: the note.
+        as_old: in the words of old notes, which do not tell whether a range of intensities is
+            scaled to 0 to 1 or stays.
     """
     if "spacing_mm" not in trained_with:
         return {}
-    intensity = _describe_intensity(trained_with)
+    intensity = _describe_intensity(trained_with, as_old)
     spacing_mm = ensure_tuple(trained_with["spacing_mm"])
     spacing_mm = spacing_mm * 3 if len(spacing_mm) == 1 else spacing_mm  # one for all axes
     spacing = " x ".join(f"{mm:g}" for mm in spacing_mm)
     return {"spacing": f"{spacing} mm", "intensity": intensity}
 
 
-def _describe_intensity(note: Mapping[str, Any]) -> str:
-    """Describes the transforms of intensities, in the same words for notes old and new."""
-    if "intensity" not in note:  # written before the transforms themselves were noted
+def _is_old(note: Mapping[str, Any]) -> bool:
+    """Tells whether a note was written before the transforms of intensities were noted."""
+    return "intensity" not in note
+
+
+def _describe_intensity(note: Mapping[str, Any], as_old: bool) -> str:
+    """Describes the transforms of intensities, `-175 to 250 as 0 to 1`; see `describe`."""
+    if _is_old(note):
         low, high, mean, sd = (
             note.get(f"intensity_{name}") for name in ("min", "max", "mean", "sd")
         )
         words = "normalised by each image" if low is None else f"{low:g} to {high:g}"
         return words + (f", mean {mean:g}, sd {sd:g}" if mean is not None else "")
-    words = [_describe_transform(name, arguments) for name, arguments in note["intensity"]]
+    words = [_describe_transform(*transform, as_old) for transform in note["intensity"]]
     return ", ".join(words) or "as in the file"
 
 
-def _describe_transform(name: str, arguments: Mapping[str, Any]) -> str:
+def _describe_transform(name: str, arguments: Mapping[str, Any], as_old: bool) -> str:
     a, b = ([arguments.get(f"{letter}_{end}") for end in ("min", "max")] for letter in "ab")
     if name == "ScaleIntensityRanged" and arguments.get("clip"):
-        scaled = "" if b in ([0, 1], a, [None, None]) else f" as {b[0]:g} to {b[1]:g}"
-        return f"{a[0]:g} to {a[1]:g}{scaled}"
+        b = [0, 1] if b == [None, None] else b  # to which MONAI scales where none is given
+        is_told = b != a and not (as_old and b == [0, 1])
+        return f"{a[0]:g} to {a[1]:g}" + (f" as {b[0]:g} to {b[1]:g}" if is_told else "")
     mean_and_sd = arguments.get("subtrahend"), arguments.get("divisor")
     if name == "NormalizeIntensityd" and all(isinstance(v, (int, float)) for v in mean_and_sd):
         return "mean {:g}, sd {:g}".format(*mean_and_sd)
@@ -145,33 +156,18 @@ def _describe_transform(name: str, arguments: Mapping[str, Any]) -> str:
 
 
 def describe_preprocessing_mismatch(of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> str:
-    """Describes how two notes differ: `spacing 1.5 x 1.5 x 2 mm, here …`; empty when both agree."""
-    run_words = describe(of_run)
-    return " and ".join(
-        f"{name} {value}, here {run_words.get(name, 'none')}"
-        for name, value in describe(of_file).items()
-        if value != run_words.get(name)
-    )
+    """Describes how two notes differ: `spacing 1.5 x 1.5 x 2 mm, here …`; empty when both agree.
 
-
-def describe_other_task(of_file: Mapping[str, Any], of_run: Mapping[str, Any]) -> str:
-    """Describes another task of two notes: `for Task02_Heart (left atrium), and this run is …`.
-
-    Empty where task and labels agree, or one note says nothing of them.
+    Where one is old, its scale of intensities is not known and not compared.
     """
-    is_other = any(
-        of_file.get(key) and of_run.get(key) and of_file[key] != of_run[key]
-        for key in ("task", "labels")
+    as_old = _is_old(of_file) or _is_old(of_run)
+    compared, run_words = describe(of_run, as_old), describe(of_run)
+    file_words = describe(of_file)
+    return " and ".join(
+        f"{name} {file_words[name]}, here {run_words.get(name, 'none')}"
+        for name, value in describe(of_file, as_old).items()
+        if value != compared.get(name)
     )
-    words = [_describe_task(note) for note in (of_file, of_run)]
-    return f"for {words[0]}, and this run is for {words[1]}" if is_other else ""
-
-
-def _describe_task(note: Mapping[str, Any]) -> str:
-    """Describes the task of a note: `Task09_Spleen (spleen)`."""
-    labels = note.get("labels") or {}
-    names = [labels[number] for number in sorted(labels, key=int) if int(number)]
-    return f"{note.get('task') or 'a task'}" + (f" ({', '.join(names)})" if names else "")
 
 
 def describe_agreement(of_file: Mapping[str, Any] | None, of_run: Mapping[str, Any] | None) -> str:

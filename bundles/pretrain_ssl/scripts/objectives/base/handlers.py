@@ -3,11 +3,13 @@
 import csv
 import json
 from io import StringIO
+from itertools import zip_longest
 from pathlib import Path
 
 from ignite.engine import Engine, Events
 
 from ...common.atomic_write import write_text
+from ...common.runtime.distributed import gather, is_main_process
 from ...common.runtime.progress import scalars
 from .metrics import ObjectiveMetrics
 
@@ -16,6 +18,7 @@ class MetricsFile:
     """Prints an evaluator's metrics and writes them to a JSON file, when the evaluator ends.
 
     The file has each metric by name and, under `chance`, the chance levels of those that have one.
+    Of several processes, which all have the same metrics, the main one prints and writes.
 
     Args:
         path: of the file.
@@ -29,6 +32,8 @@ class MetricsFile:
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def completed(self, engine: Engine) -> None:
+        if not is_main_process():
+            return
         values, chance = scalars(engine), self.metrics.chance
         for name, value in values.items():  # first, so that no failure to write costs them
             level = f" (chance {chance[name]:.4f})" if name in chance else ""
@@ -41,7 +46,8 @@ class CropsTable:
 
     Columns are `image`, `pass`, `crop` (its number among those of the image in this pass), `view`
     and the metrics, `nan` where a crop has none. Where an objective makes several views of a batch,
-    the first views of all crops come before their second ones.
+    the first views of all crops come before their second ones. Several processes write the same
+    table as one would.
 
     Args:
         path: of the file.
@@ -50,7 +56,7 @@ class CropsTable:
 
     def __init__(self, path: str, metrics: ObjectiveMetrics) -> None:
         self.path, self.metrics = Path(path), metrics
-        self.rows: list[dict] = []
+        self.batches: list[list[tuple[tuple, dict]]] = []  # a row and its key, of this process
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self.started)
@@ -58,7 +64,7 @@ class CropsTable:
         engine.add_event_handler(Events.COMPLETED, self.completed)
 
     def started(self, engine: Engine) -> None:
-        self.rows = []  # of an earlier `run`, whose network may have had other weights
+        self.batches = []  # of an earlier `run`, whose network may have had other weights
 
     def iteration_completed(self, engine: Engine) -> None:
         output = engine.state.output
@@ -67,15 +73,26 @@ class CropsTable:
         values = list(zip(*(metric.tolist() for metric in metrics.values())))
         draws = engine.state.batch["draw"].tolist()
         items = engine.data_loader.dataset.data
+        rows = []
         for i, row in enumerate(values):
             number, index, crop = draws[i % len(draws)]
-            place = {"image": items[index]["image"], "pass": number, "crop": crop}
-            place["view"] = i // len(draws)
-            self.rows.append(place | {name: f"{v:.6g}" for name, v in zip(metrics, row)})
+            view = i // len(draws)
+            place = {"image": items[index]["image"], "pass": number, "crop": crop, "view": view}
+            place |= {name: f"{v:.6g}" for name, v in zip(metrics, row)}
+            rows.append(((number, index, crop, view), place))
+        self.batches.append(rows)
 
     def completed(self, engine: Engine) -> None:
+        """Writes the rows of all processes in the order of a single one's; repeats count once."""
+        parts = gather(self.batches)
+        if not is_main_process():
+            return
+        rows: dict[tuple, dict] = {}
+        for batches in zip_longest(*parts, fillvalue=[]):  # processes take batches in turn
+            for key, row in (pair for batch in batches for pair in batch):
+                rows.setdefault(key, row)
         text = StringIO()
-        writer = csv.DictWriter(text, self.rows[0].keys())
+        writer = csv.DictWriter(text, next(iter(rows.values())).keys())
         writer.writeheader()
-        writer.writerows(self.rows)
+        writer.writerows(rows.values())
         write_text(self.path, text.getvalue())
