@@ -6,9 +6,11 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from helpers import import_scripts
 from monai.data import MetaTensor
 from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import Tensor, nn
+from two_processes import in_two_processes
 
 SHAPE = (32, 64, 32)
 UNIT = (16, 16, 16)
@@ -141,6 +143,50 @@ def test_every_parameter_gets_a_gradient_and_evaluation_gives_one_image(masked, 
         restored = network(inputs)
         assert isinstance(restored, Tensor) and restored.shape == inputs.shape
         assert torch.equal(restored, network.all_heads(inputs)["reconstruction"])
+
+
+def share_of_batch(rank: int, world_size: int, is_distilled: bool) -> tuple[float, ...]:
+    """The gradient of one weight, and its loss in the step, in the log and in a validation.
+
+    Of three crops, which hide 1, 10 and 60 of 64 voxels, the first two processes take one and two.
+    """
+    import_scripts("pretrain_ssl")
+    masked, distilled = (
+        importlib.import_module(f"scripts.objectives.{name}") for name in ("masked", "distilled")
+    )
+    torch.manual_seed(0)
+    truth, logits, assignment = (
+        torch.rand(3, 1, 4, 4, 4),
+        torch.rand(3, 64, 5),
+        torch.rand(3, 64, 5),
+    )
+    hidden = torch.arange(64).expand(3, 64) < torch.tensor([1, 10, 60])[:, None]
+    own = slice(None) if world_size == 1 else [slice(0, 1), slice(1, 3)][rank]
+    weight = torch.tensor(0.5, requires_grad=True)
+    target = {"reconstruction": truth[own], "hidden": hidden.view_as(truth)[own]}
+    pred = {"reconstruction": weight * truth[own].square()}
+    loss = masked.MaskedLoss({"masked": 1.0}, "l2")
+    if is_distilled:
+        target |= {"hidden_tokens": hidden[own], "token_assignment": assignment[own]}
+        target |= {"global_assignment": torch.zeros(2, 3)}
+        pred |= {"token_logits": weight * logits[own], "global_logits": torch.zeros(2, 3)}
+        loss = distilled.DistilledLoss({"masked": 1.0, "token": 1.0})
+    step = loss(pred, target)
+    step.backward()
+    with torch.no_grad():
+        log = loss.weighted(loss.terms(pred, target))
+        pred = {name: value.detach() for name, value in pred.items()}
+        validation = loss(pred, target) if rank == 0 else torch.tensor(0.0)  # others may have ended
+    return tuple(map(float, (weight.grad, step.detach(), log, validation)))
+
+
+@pytest.mark.parametrize("is_distilled", [False, True])
+def test_processes_that_hide_more_or_less_train_as_one_with_the_whole_batch(tmp_path, is_distilled):
+    one = share_of_batch(0, 1, is_distilled)
+    two = in_two_processes(tmp_path, share_of_batch, 2, is_distilled)
+    means = [sum(values) / 2 for values in zip(*two)]  # as DDP and the log take them
+    assert means[:3] == pytest.approx(one[:3], rel=1e-5)
+    assert two[0][1] != pytest.approx(two[1][1], rel=1e-2)
 
 
 @pytest.mark.parametrize("error", ["l1", "l2"])

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ..masked import MaskedLoss
+from ..masked.loss import mean_over_hidden
 
 STUDENT_TEMPERATURE = 0.1
 
@@ -40,6 +41,8 @@ class DistilledLoss(MaskedLoss):
         )
         return {
             **super().terms(pred, target),
-            "token_loss": (tokens * hidden).sum() / hidden.sum().clamp(min=1),
+            "token_loss": mean_over_hidden(
+                tokens, hidden, is_training=pred["token_logits"].requires_grad
+            ),
             "global_loss": crops.mean(),
         }
