@@ -3,6 +3,7 @@
 import configparser
 import csv
 import errno
+import fcntl
 import hashlib
 import importlib
 import json
@@ -421,7 +422,7 @@ def test_a_file_system_without_locks_is_warned_of_and_takes_no_living_file_away(
     def refuse(*_) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(destination.fcntl, "lockf", refuse)
+    monkeypatch.setattr(fcntl, "lockf", refuse)
     (tmp_path / "volumes").mkdir()
     other = tmp_path / "volumes/.half_written_node_12_a.nii"
     other.touch()  # of another machine

@@ -1,13 +1,12 @@
 """Locks a study's folder, so that no two runners work in it."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from common.atomic_write import explained
-from common.errors import InputError
+from common.file_lock import try_lock
 
 
 @contextmanager
@@ -17,13 +16,10 @@ def locked(folder: Path) -> Iterator[IO]:
         folder.mkdir(parents=True, exist_ok=True)
         opened = (folder / ".lock").open("w")
     with opened as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{folder} is in use by another study, or by a command that one left running; "
-                "wait for it, or end it."
-            ) from None
-        except OSError:
+        busy = (
+            f"{folder} is in use by another study, or by a command that one left running; wait for "
+            "it, or end it."
+        )
+        if not try_lock(file, busy, is_inherited=True):
             print(f"{folder} cannot be locked: do not start the same study twice at a time")
         yield file

@@ -36,8 +36,7 @@ def export_encoder(
 
     Raises:
         InputError: see `layouts.read_weights` and `find_merging.decide`; the checkpoint is of
-            another objective; or a file to write is the
-            checkpoint itself, or cannot be written.
+            another objective; or a file to write is the checkpoint itself, or cannot be written.
     """
     network_path = Path(encoder_path).with_name(NETWORK_NAME)
     _check_paths(ckpt_path, encoder_path, network_path)

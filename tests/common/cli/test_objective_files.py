@@ -51,6 +51,15 @@ def test_an_objective_and_its_own_presets_pass(check, command):
     check(*command)
 
 
+def test_the_default_is_that_of_the_training(monkeypatch, tmp_path):
+    files = [str(PRETRAIN / f"configs/{name}.json") for name in ("train", "export_encoder")]
+    training, export = (ConfigParser.load_config_files([file])["objective"] for file in files)
+    assert (training, export) == (objective_files.DEFAULT, None)
+    words = ["run", "--config_file", files[1], "--bundle_root", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["/x/monai/bundle/__main__.py", *words])
+    objective_files.check_objective(command_line.layers(), str(tmp_path))  # no train.json there
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_documented_combination_passes(check, path):
     for files in LISTS.findall(path.read_text()):
@@ -61,7 +70,7 @@ def test_every_documented_combination_passes(check, path):
                 check(" ".join(names), bundle=bundle)
 
 
-PAPERS = "rotation_contrast_inpainting"
+PAPERS = objective_files.DEFAULT
 LEAVE_ONE = "leave configs/objectives/{}.json or configs/objectives/{}.json out of --config_file"
 
 

@@ -1,17 +1,16 @@
 """Checks a preparation's settings, and keeps two preparations from writing to one folder."""
 
 import csv
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from ..common import leftovers
 from ..common.atomic_write import explained, write_text
 from ..common.errors import InputError
+from ..common.file_lock import try_lock
 from .records import Settings
 
 logger = logging.getLogger(__name__)
@@ -49,18 +48,12 @@ def lock(destination: Path) -> Iterator[bool]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")
     with file:
-        yield _is_locked(file, destination)
-
-
-def _is_locked(file: IO, destination: Path) -> bool:
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(f"{destination} is being prepared already; wait for that.") from error
-    except OSError:  # a file system without locks
-        logger.warning(f"{destination} cannot be locked: do not start the same preparation twice")
-        return False
-    return True
+        is_locked = try_lock(file, f"{destination} is being prepared already; wait for that.")
+        if not is_locked:
+            logger.warning(
+                f"{destination} cannot be locked: do not start the same preparation twice"
+            )
+        yield is_locked
 
 
 def remove_leftovers(destination: Path, is_locked: bool = True) -> None:

@@ -5,7 +5,6 @@ An objective's name is no switch: its overlay in `configs/objectives/` sets all 
 preset changes some of that. In a wrong combination another objective would train under the name.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from ..errors import InputError, suggest_and_list
 from .command_line import Layer
 from .config_order import OBJECTIVE, is_workflow
 
+DEFAULT = "rotation_contrast_inpainting"  # stands in train.json, without an overlay
 BASE = "_base_objective_"  # the objective that an overlay changes; without it, the workflow's
 # Objectives that are a task beside others too, those that neither turn nor mix their crops.
 FLAG_BESIDE = {"position": "--position_weight"}
@@ -34,11 +34,11 @@ class _Objective(NamedTuple):
 def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
     """Checks that files and flags give one objective: an overlay, and then its own presets.
 
+    A workflow whose objective is null, as the export's, takes the files that `train.json` takes.
+
     Args:
         layers: config files in order, then args file and flags.
         bundle_root: the folder of the bundle, which has `configs/objectives/`.
-
-    A workflow whose objective is null, as the export's, takes the files of any, as `train.json`.
 
     Raises:
         InputError: an overlay stands behind another objective than the one that it changes, or
@@ -49,8 +49,7 @@ def check_objective(layers: Sequence[Layer], bundle_root: str) -> None:
     workflow = next(filter(is_workflow, files), files[0] if files else layers[-1])
     first = _Objective(workflow.values.get(OBJECTIVE), workflow.source)
     if OBJECTIVE in workflow.values and first.name is None:
-        training = json.loads((folder.parent / "train.json").read_text())
-        first = _Objective(training[OBJECTIVE], workflow.source)
+        first = _Objective(DEFAULT, workflow.source)
     current = first
     for layer in files:
         name = layer.values.get(OBJECTIVE) or current.name

@@ -4,9 +4,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..cli.objective_files import DEFAULT
+
 KEY = "objective"  # of the note beside weights: the overlay's name in configs/objectives/
 KNOBS = "objective_knobs"  # of the note: what the overlay's own knobs were, by name
-DEFAULT = "rotation_contrast_inpainting"  # stands in train.json, without an overlay
 
 
 def is_of_pretraining(note: Mapping[str, Any] | None) -> bool:
