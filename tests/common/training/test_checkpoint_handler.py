@@ -64,6 +64,19 @@ def test_run_without_validation_deploys_its_final_weights_and_says_so(toy, tmp_p
     assert weight(tmp_path / "models/model.pt") == short.weights[1]
 
 
+def test_last_epochs_without_a_validation_are_named(toy, tmp_path, caplog):
+    longer = toy([0.5, 0.9], validate_every=2)
+    longer.trainer.state.max_epochs = 5
+    longer.train()
+    assert "no validation came after the last 1 of 5 epochs" in caplog.text
+    assert weight(tmp_path / "models/model.pt") == longer.weights[3]
+
+
+def test_a_validation_of_the_last_epoch_needs_no_line(toy, caplog):
+    toy([0.5, 0.9], validate_every=2).train()
+    assert "no validation came after" not in caplog.text
+
+
 def test_earlier_model_stays_until_something_better_than_nothing_exists(toy, tmp_path):
     atomic_write.save_atomically({"weight": torch.full((1, 1), 7.0)}, tmp_path / "models/model.pt")
     with pytest.raises(KeyboardInterrupt):

@@ -5,6 +5,7 @@ import csv
 import importlib
 import io
 import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,17 @@ def test_metrics_file_holds_the_plain_numbers_and_the_chance_levels(base, tmp_pa
     kept = json.loads(path.read_text())
     assert kept == {"loss": 0.5, "accuracy": 0.25, "chance": {"accuracy": 0.125}}
     assert capsys.readouterr().out == "loss: 0.5000\naccuracy: 0.2500 (chance 0.1250)\n"
+
+
+def test_metrics_that_no_crop_had_are_null_in_the_file(base, tmp_path):
+    engine, path = Engine(lambda engine, batch: None), tmp_path / "metrics.json"
+    metrics = SimpleNamespace(chance={"distinct_accuracy": math.nan})
+    base.MetricsFile(str(path), metrics).attach(engine)
+    engine.state.metrics = {"loss": 0.5, "distinct_accuracy": math.nan}
+    engine.run([0])
+    kept = json.loads(path.read_text(), parse_constant=pytest.fail)
+    expected = {"loss": 0.5, "distinct_accuracy": None, "chance": {"distinct_accuracy": None}}
+    assert kept == expected
 
 
 def test_a_batch_that_repeats_that_of_another_process_counts_nothing(objective):

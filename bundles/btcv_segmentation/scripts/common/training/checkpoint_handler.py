@@ -53,7 +53,7 @@ class CheckpointHandler:
     those of several iterations make one step, it is saved after that step. After the best
     validation so far, by the evaluator's key metric, the checkpoint is also saved as `best.pt`, and
     its network becomes the deployed model. A run too short for any validation deploys its final
-    weights.
+    weights. Where the last epochs had no validation, a line says so.
 
     Attach it after `GradientClipping`, whose loss scale it restores, and before all other handlers,
     so that they see the iteration at which the run resumes. The handler saves after all others.
@@ -150,6 +150,13 @@ class CheckpointHandler:
             self.save(engine, is_best=True)
         elif self.saved_at != engine.state.iteration:
             self.save(engine)
+        n_missed = engine.state.epoch - self.evaluator.state.epoch
+        if self.is_main and self.evaluator.state.best_metric_epoch >= 0 and n_missed > 0:
+            logger.warning(
+                f"no validation came after the last {n_missed} of {engine.state.epoch} epochs, so "
+                "that their weights cannot be the best; a --val_interval that divides the epochs "
+                "ends with one"
+            )
 
     def exit(self, engine: Engine) -> None:
         logger.warning(f"asked to stop: saved in {self.last()}; the same command goes on")

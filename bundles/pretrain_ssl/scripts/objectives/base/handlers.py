@@ -2,6 +2,8 @@
 
 import csv
 import json
+import math
+from collections.abc import Mapping
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
@@ -18,7 +20,8 @@ class MetricsFile:
     """Prints an evaluator's metrics and writes them to a JSON file, when the evaluator ends.
 
     The file has each metric by name and, under `chance`, the chance levels of those that have one.
-    Of several processes, which all have the same metrics, the main one prints and writes.
+    A metric that is not finite, such as one that no crop had, is `null`, since JSON has no NaN. Of
+    several processes, which all have the same metrics, the main one prints and writes.
 
     Args:
         path: of the file.
@@ -38,7 +41,12 @@ class MetricsFile:
         for name, value in values.items():  # first, so that no failure to write costs them
             level = f" (chance {chance[name]:.4f})" if name in chance else ""
             print(f"{name}: {value:.4f}{level}")
-        write_text(self.path, json.dumps({**values, "chance": chance}, indent=2) + "\n")
+        content = {**_with_nulls(values), "chance": _with_nulls(chance)}
+        write_text(self.path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _with_nulls(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 class CropsTable:
