@@ -9,6 +9,7 @@ from monai.transforms import MapTransform
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from ..errors import InputError
 from .probability_writer import in_steps
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,9 @@ class ResampleToInputd(MapTransform):
         slab_gb: bound on the memory of one slab, in 1e9 bytes.
         probabilities: key of the item that gets the probabilities on the image's grid,
             (classes, X, Y, Z), uint8 in steps of 1/255; None makes none.
+
+    Raises (of a call):
+        InputError: a score is NaN or infinite. Argmax would call such a voxel background.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class ResampleToInputd(MapTransform):
         for key in self.key_iterator(data):
             scores = data[key].as_tensor() if isinstance(data[key], MetaTensor) else data[key]
             meta = dict(image.meta) | {"affine": affine}
+            _check_finite(scores, meta.get("filename_or_obj"))
             steps = None
             if self.probabilities:
                 steps = torch.empty(len(scores), *shape, dtype=torch.uint8)
@@ -58,6 +63,16 @@ class ResampleToInputd(MapTransform):
             if not labels.any():
                 logger.warning(f"{meta.get('filename_or_obj')}: no voxel is labelled")
         return data
+
+
+def _check_finite(scores: Tensor, name: str | None) -> None:
+    """Refuses scores (classes, x, y, z) with NaN or infinity, plane by plane, to save memory."""
+    if not all(plane.isfinite().all() for plane in scores.unbind(1)):
+        raise InputError(
+            f"{name}: the network's scores hold NaN or infinity, so that nothing can be told of "
+            "its labels; where mixed precision overflows, --amp False helps, else check the "
+            "weights and the image."
+        )
 
 
 def labels_on_grid(

@@ -118,3 +118,13 @@ def test_an_image_without_labels_is_named_in_the_log(caplog, best, is_named):
     scores[best] = 9
     resample_to_input.ResampleToInputd("pred")({"image": image, "pred": scores})
     assert ("i/ct.nii: no voxel is labelled" in caplog.text) == is_named
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_scores_that_are_not_finite_are_refused(refusal, score):
+    """Argmax would call them background without a word."""
+    data, _ = preprocessed(*GRIDS["LPS"])
+    data["pred"][3, 4, 5, 6] = score
+    words = "^ct: the network's scores hold NaN or infinity.*--amp False"
+    with refusal(words):
+        resample_to_input.ResampleToInputd("pred", "image")(data)
