@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import re
 
 import pytest
 import torch
@@ -105,8 +106,7 @@ def test_embeddings_of_a_fine_tuned_network(pretrained, finetuned, phantoms, tmp
     flags += ["--output_dir", tmp_path, "--patch_size", "[64,64,32]"]
     refused = run_here(pretrained, "embeddings", *flags, check=False)
     assert refused.returncode == 1 and "give the settings of its training" in refused.stderr
-    words = refused.stderr.partition("intensity ")[2]
-    low, high = words.split(",")[0].split(" to ")
+    low, high = re.search(r"intensity (\S+) to (\S+) as 0 to 1, here", refused.stderr).groups()
     spacing = refused.stderr.partition("spacing ")[2].partition(" mm")[0].replace(" x ", ",")
     flags += ["--spacing_mm", f"[{spacing}]", "--hu_min", low, "--hu_max", high]
     run_here(pretrained, "embeddings", *flags)
