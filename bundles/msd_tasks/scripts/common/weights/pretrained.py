@@ -106,10 +106,10 @@ def start_from(
         preprocessing_note.attach_metadata(network, past)
     counts = matching.describe_counts(fitting, network_tensors)
     from_scratch = matching.parts_from_scratch(fitting, network_tensors, weights.lacking)
-    left_out = [matching.describe_left_out(file_tensors, network_tensors)]
-    left_out += (
-        [f"{len(of_others)} of the output layer, trained {other_labels}"] if of_others else []
-    )
+    reasons = [matching.describe_left_out(file_tensors, network_tensors)]
+    if of_others:
+        reasons.append(f"{len(of_others)} of the output layer, trained {other_labels}")
+    left_out = ", ".join(filter(None, reasons))
     preprocessing = preprocessing_note.describe_agreement(weights.trained_with, trained_with)
     training = objective.describe_training(note)
     logger.info(
@@ -117,7 +117,7 @@ def start_from(
         + (f"{training}; " if training else "")
         + f"{merging_words}; {preprocessing})"
         + (f"; {from_scratch} from scratch" if from_scratch else "")
-        + (f"; left out: {', '.join(filter(None, left_out))}" if any(left_out) else "")
+        + (f"; left out: {left_out}" if left_out else "")
         + ("; the one input channel repeated" if file_tensors is not weights.tensors else "")
         + ("; the encoder is frozen" if is_frozen(network) else "")
     )
